@@ -1,0 +1,59 @@
+# Every command does its own set-up; `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+export DO_NOT_TRACK := 1
+
+.PHONY: help setup check test test-fast study bench calibrate ui clean lock
+
+help: ## what can be typed
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.done ## virtual environment with every pinned version
+
+$(VENV)/.done: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "datayield needs Python 3.11 or newer; name it: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+check: setup ## format, lint, types, import contracts
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+test: setup ## every test
+	python -m pytest
+
+test-fast: setup ## every test but the slow ones
+	python -m pytest -m "not slow"
+
+study: setup ## data, training and report: reports/<study name>/index.html
+	datayield study
+
+bench: setup ## timings against the loops a user would write otherwise
+	python benchmarks/engine.py
+
+calibrate: setup ## how often the intervals cover the truth
+	python -m pytest tests/calibration -s -m ""
+
+ui: setup ## MLflow's pages on this machine
+	@echo "MLflow: http://127.0.0.1:5000 (Ctrl-C ends it)"
+	MLFLOW_DISABLE_TELEMETRY=true mlflow server --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///state/mlflow.db
+
+lock: ## renew requirements.lock from pyproject.toml (then run every test)
+	rm -rf $(VENV).lock && $(PYTHON) -m venv $(VENV).lock
+	$(VENV).lock/bin/python -m pip install --quiet torch==2.13.0
+	$(VENV).lock/bin/python -m pip install --quiet -e '.[dev]'
+	$(VENV).lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -viE '^(nvidia|triton|cuda)' > requirements.lock
+	rm -rf $(VENV).lock
+
+clean: ## remove what was computed (cells and downloads too); keeps the environment
+	rm -rf state results data dvc.lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find reports -mindepth 1 -maxdepth 1 ! -name showcase -exec rm -rf {} +

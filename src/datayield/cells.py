@@ -1,0 +1,91 @@
+"""The cell store: one small file per finished cell, named by the hash of what determines it.
+
+Written atomically, by the flow process alone. A file that cannot be trusted is set aside and its
+cell computed again.
+"""
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from datayield import table
+from datayield.errors import UserError
+from datayield.types import Row, as_dict
+
+_BINARY = ("hits", "predicted")
+
+
+def dumps(row: Row) -> str:
+    """A row as one JSON text, with a checksum of its content."""
+    line = table.record(row)
+    body = {
+        "line": {k: base64.b64encode(v).decode() if k in _BINARY else v for k, v in line.items()},
+        "history": [as_dict(h) for h in row.history],
+    }
+    text = table.canonical(body)
+    return json.dumps({"sha256": hashlib.sha256(text.encode()).hexdigest(), "body": body})
+
+
+def loads(text: str) -> Row:
+    """The inverse of `dumps`.
+
+    Raises:
+        ValueError: when the text is damaged or of another version.
+    """
+    try:
+        outer = json.loads(text)
+        body: dict[str, Any] = outer["body"]
+        if hashlib.sha256(table.canonical(body).encode()).hexdigest() != outer["sha256"]:
+            raise ValueError("its checksum does not fit its content")
+        line = {k: base64.b64decode(v) if k in _BINARY else v for k, v in body["line"].items()}
+        return table.row_of(line, body["history"])
+    except (KeyError, TypeError) as e:
+        raise ValueError(f"it lacks {e}") from e
+
+
+class CellStore:
+    """A folder of finished cells."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.damaged: list[str] = []  # one sentence per file set aside
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.json"
+
+    def put(self, row: Row) -> None:
+        """Store a row under its key, whole or not at all."""
+        table.write_text(dumps(row), self._path(row.key))
+
+    def get(self, key: str) -> Row | None:
+        """The row under this key; None if there is none or its file had to be set aside."""
+        path = self._path(key)
+        try:
+            row = loads(path.read_text(encoding="utf-8"))
+            if row.key != key:
+                raise ValueError(f"it holds the cell {row.key}")
+            return row
+        except FileNotFoundError:
+            return None
+        except (ValueError, OSError) as e:
+            self._set_aside(path, str(e))
+            return None
+
+    def adopt(self, rows: Iterable[Row]) -> None:
+        """Put rows from a table that the store does not hold yet."""
+        for row in rows:
+            if not self._path(row.key).exists():
+                self.put(row)
+
+    def _set_aside(self, path: Path, why: str) -> None:
+        aside = self.folder / "damaged"
+        try:
+            aside.mkdir(exist_ok=True)
+            os.replace(path, aside / path.name)
+        except OSError as e:
+            raise UserError(f"{path} is damaged ({why}) and cannot be moved to {aside}: {e}") from e
+        self.damaged.append(f"{path} was damaged ({why}); moved to {aside}, the cell is computed again")

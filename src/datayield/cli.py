@@ -1,0 +1,232 @@
+"""What dvc.yaml and people call. Nothing imports this module.
+
+Exit codes: 0 done; 2 something to mend, told in one message; 130 ended by Ctrl-C.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from datayield import __version__, environment
+from datayield.errors import UserError
+
+ROOT = Path()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors that the user can mend are printed without a traceback."""
+    options = _parser().parse_args(arguments)
+    return guard(lambda: _dispatch(options))
+
+
+def guard(action: Callable[[], object]) -> int:
+    """Run an action; turn UserError, a full disk and Ctrl-C into one message and an exit code."""
+    try:
+        action()
+    except UserError as e:
+        print(f"datayield: {e}", file=sys.stderr)
+        return 2
+    except OSError as e:
+        if e.filename is None and e.errno is None:
+            raise
+        print(f"datayield: {e.strerror}: {e.filename}. Nothing was half-written.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ndatayield: stopped; finished cells are kept, the same command goes on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _dispatch(options: argparse.Namespace) -> None:
+    environment.prepare(ROOT)
+    options.run(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="datayield",
+        description="How much accuracy does each label buy, and what stretches the labels furthest?",
+    )
+    parser.add_argument("--version", action="version", version=f"datayield {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    study = commands.add_parser("study", help="run the study of params.yaml; always resumes")
+    study.set_defaults(run=_study)
+
+    plan = commands.add_parser("plan", help="what would be computed, before anything runs")
+    plan.set_defaults(run=_plan)
+
+    stage = commands.add_parser("stage", help="one stage of dvc.yaml")
+    stage.add_argument("name", choices=sorted(STAGES))
+    stage.add_argument("--corpus", help="for stages of one corpus")
+    stage.set_defaults(run=_stage)
+
+    record = commands.add_parser("record", help="rebuild the MLflow log from the tables")
+    record.set_defaults(run=_record)
+
+    _corpora_parser(commands)
+    strategies = commands.add_parser("strategies", help="list the strategies")
+    strategies.set_defaults(run=_strategies)
+    return parser
+
+
+def _corpora_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    corpora = commands.add_parser("corpora", help="list corpora or add your own file")
+    actions = corpora.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("list", help="the corpora of params.yaml").set_defaults(run=_corpora_list)
+    add = actions.add_parser("add", help="check a file and print its entry for params.yaml")
+    add.add_argument("file", help="csv, tsv, jsonl or parquet")
+    add.add_argument("--text", required=True, help="column that holds the texts")
+    add.add_argument("--label", required=True, help="column that holds the labels")
+    add.add_argument("--name", help="name of the corpus (from the file's name)")
+    add.add_argument("--encoding", default="utf-8")
+    add.add_argument("--split", help="column that says train or test")
+    add.set_defaults(run=_corpora_add)
+
+
+def _params():  # type: ignore[no-untyped-def]
+    from datayield import config
+
+    return config.load(ROOT / "params.yaml")
+
+
+def _checked_params():  # type: ignore[no-untyped-def]
+    """params.yaml with every corpus and arm known."""
+    from datayield import grid, stages
+
+    params = _params()
+    for name in params.study.corpora:
+        stages.known_corpus(params, name)
+    for block in params.study.grid:
+        for arm in block.arms:
+            parsed = grid.parse_arm(arm)
+            grid.default_settings(params, parsed, 10)
+    grid.parse_arm(params.analysis.baseline)
+    return params
+
+
+def _data_stage(name: str) -> Callable[[argparse.Namespace], None]:
+    def run(options: argparse.Namespace) -> None:
+        from datayield import stages
+
+        if not options.corpus:
+            raise UserError(f"stage {name} wants --corpus NAME")
+        getattr(stages, name)(_checked_params(), options.corpus, ROOT)
+
+    return run
+
+
+def _analyse(options: argparse.Namespace) -> None:
+    from datayield import report, stats, table
+
+    params = _params()
+    statistics = stats.analyse(params, ROOT)
+    folder = ROOT / "reports" / params.study.name
+    table.write_text(_json(statistics), folder / "statistics.json")
+    table.write_text(_json(report.metrics(statistics)), folder / "metrics.json")
+    table.write_text(report.curves(statistics), folder / "curves.csv")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from datayield import report, table
+
+    folder = ROOT / "reports" / _params().study.name
+    path = folder / "statistics.json"
+    if not path.exists():
+        raise UserError(f"{path} is missing. Run `dvc repro` to make it.")
+    for name, text in report.render(json.loads(path.read_text(encoding="utf-8")), ROOT).items():
+        table.write_text(text, folder / name)
+    print(f"report: {folder / 'index.html'}", file=sys.stderr)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"
+
+
+STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
+    **{n: _data_stage(n) for n in ("corpus", "subsample", "vectors", "augment", "curriculum")},
+    "analyse": _analyse,
+    "report": _report,
+}
+
+
+def _stage(options: argparse.Namespace) -> None:
+    STAGES[options.name](options)
+
+
+def _study(options: argparse.Namespace) -> None:
+    import os
+
+    _checked_params()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    done = subprocess.run([sys.executable, "-m", "dvc", "repro"], env={**os.environ, "PATH": path})
+    if done.returncode:
+        raise UserError("`dvc repro` ended with an error (above); the same command goes on from there")
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from datayield import corpora, grid, stages
+
+    params = _checked_params()
+    for name in params.study.corpora:
+        folder = stages.folder(ROOT, name)
+        if not (folder / "corpus.parquet").exists():
+            raise UserError(f"{folder} is not built yet. Run `dvc repro corpus@{name}` first.")
+        pool = len(corpora.load(folder).texts)
+        planned, notices = grid.entries(params, pool)
+        each = params.study.draws * params.study.seeds
+        counts = Counter(str(arm) for arm, _ in planned)
+        print(f"{name}: {len(planned) * each} cells ({each} per arm and budget)")
+        for arm, budgets in counts.items():
+            print(f"  {arm:24} {budgets:3} budgets  {budgets * each:4} cells")
+        for sentence in notices:
+            print(f"  notice: {sentence}")
+
+
+def _record(options: argparse.Namespace) -> None:
+    from datayield import table, track
+
+    params = _params()
+    for name in params.study.corpora:
+        results = ROOT / "results" / name
+        rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
+        family = getattr(params.corpora[name], "family", None) or name
+        new, known = track.record(params.study.name, ROOT, rows, family)
+        print(f"{name}: {new} runs written, {known} already there ({track.uri(ROOT)})")
+
+
+def _corpora_list(options: argparse.Namespace) -> None:
+    for name, source in _params().corpora.items():
+        print(f"{name:20} {source.loader}")
+
+
+def _corpora_add(options: argparse.Namespace) -> None:
+    import re
+
+    import yaml
+
+    from datayield.corpora import files
+
+    name = options.name or re.sub(r"[^a-z0-9_-]+", "_", Path(options.file).stem.lower())
+    source = files.describe(
+        Path(options.file), options.text, options.label, options.encoding, options.split
+    )
+    entry = {name: source.model_dump(exclude_none=True)}
+    print("# add this under `corpora:` in params.yaml and the name to study.corpora")
+    print(yaml.safe_dump(entry, sort_keys=False, allow_unicode=True).rstrip())
+
+
+def _strategies(options: argparse.Namespace) -> None:
+    from datayield.strategies import make, registry
+
+    for name in registry():
+        strategy = make(name)
+        print(f"{name:18} {strategy.role:9} {strategy.summary}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""params.yaml → checked, frozen settings. The only module that knows pydantic."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from datayield.errors import UserError
+
+_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+Name = Annotated[str, Field(pattern=_NAME)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Block(_Frozen):
+    """A rectangle of the grid: every arm at every budget."""
+
+    arms: tuple[str, ...] = Field(min_length=1)
+    budgets: tuple[int, ...] | Literal["half_octaves"] = Field(
+        description="labels paid per budget, ascending; or half_octaves: from the smallest budget of"
+        " the other blocks to 4x the largest, each sqrt(2) times the one before"
+    )
+
+    @field_validator("arms", "budgets", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("budgets")
+    @classmethod
+    def _ascending(cls, value: Any) -> Any:
+        if isinstance(value, tuple):
+            if any(b < 10 for b in value):
+                raise ValueError(f"budgets must be at least 10 labels, got {min(value)}")
+            if any(a >= b for a, b in zip(value, value[1:], strict=False)):
+                raise ValueError(f"budgets must be ascending without repeats, got {list(value)}")
+            if not value:
+                raise ValueError("at least one budget is needed")
+        return value
+
+
+class Study(_Frozen):
+    """What is compared, on what, how often."""
+
+    name: Name
+    seed: int = Field(ge=0)
+    corpora: tuple[Name, ...] = Field(min_length=1)
+    draws: int = Field(ge=1, le=1000, description="independent samples of every size")
+    seeds: int = Field(default=1, ge=1, le=100, description="trainings per sample")
+    sampling: Literal["stratified", "iid"] = "stratified"
+    grid: tuple[Block, ...] = Field(min_length=1)
+
+    @field_validator("corpora", "grid", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _some_numbers(self) -> "Study":
+        if all(isinstance(b.budgets, str) for b in self.grid):
+            raise ValueError("at least one block of the grid must give its budgets as numbers")
+        if len(set(self.corpora)) < len(self.corpora):
+            raise ValueError(f"corpora are listed twice: {list(self.corpora)}")
+        return self
+
+
+class PydocsSource(_Frozen):
+    """The embedded corpus: which library's docstring is this?"""
+
+    loader: Literal["pydocs"]
+    libraries: tuple[str, ...] = Field(min_length=2)
+    per_class: int = Field(ge=50)
+    test_share: float = Field(default=0.1, gt=0, lt=1)
+
+    @field_validator("libraries", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class FileSource(_Frozen):
+    """A labelled text file of your own; `datayield corpora add` writes this entry."""
+
+    loader: Literal["file"]
+    path: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    text: str
+    label: str
+    format: Literal["csv", "tsv", "jsonl", "parquet"]
+    encoding: str = "utf-8"
+    split: str | None = Field(default=None, description="column that says train or test")
+    test_share: float = Field(default=0.1, gt=0, lt=1)
+    family: str | None = None
+
+
+Source = Annotated[PydocsSource | FileSource, Field(discriminator="loader")]
+
+
+class Execution(_Frozen):
+    """How the grid is carried; never changes a result."""
+
+    workers: int | Literal["auto"] = "auto"
+    cell_timeout_minutes: int = Field(default=60, ge=1)
+
+    @field_validator("workers")
+    @classmethod
+    def _positive(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 1:
+            raise ValueError(f"workers must be at least 1 or auto, got {value}")
+        return value
+
+
+class Analysis(_Frozen):
+    """What the report asks of the tables."""
+
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    baseline: str = "lstm:plain"
+    target: float | None = Field(default=None, gt=0, lt=1, description="accuracy to reach")
+    population: Literal["pool", "new_texts"] = "pool"
+
+
+class Params(_Frozen):
+    """The whole of params.yaml."""
+
+    study: Study
+    corpora: dict[str, Source]
+    model: dict[str, Any] = Field(default_factory=dict, description="overrides of types.Settings")
+    strategies: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="overrides of a strategy's arguments, by name"
+    )
+    updates: dict[int, int] = Field(description="labels → updates; the last entry not above n counts")
+    execution: Execution = Execution()
+    analysis: Analysis = Analysis()
+
+    @field_validator("updates")
+    @classmethod
+    def _updates(cls, value: dict[int, int]) -> dict[int, int]:
+        if not value or min(value) > 10 or min(value.values()) < 1:
+            raise ValueError("updates needs an entry for the smallest budgets (key 0) and positive counts")
+        return dict(sorted(value.items()))
+
+
+def load(path: Path) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        UserError: naming the file, the place in it, what was wanted and what came.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as e:
+        raise UserError(
+            f"{path} is missing. Run this in a datayield folder (one with params.yaml and dvc.yaml)."
+        ) from e
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
+        raise UserError(f"{path} cannot be read as YAML: {' '.join(str(e).split())}") from e
+    return parse(raw, str(path))
+
+
+def parse(raw: Any, where: str = "params.yaml") -> Params:
+    """Check an already loaded mapping; errors as in `load`."""
+    if not isinstance(raw, dict):
+        raise UserError(f"{where}: wanted a mapping with study, corpora, updates; got {type(raw).__name__}")
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as e:
+        lines = [f"{where}: {_place(err['loc'])}: {_message(err)}" for err in e.errors()]
+        raise UserError("\n".join(lines)) from e
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    return re.sub(r"\.(\d+)", r"[\1]", ".".join(str(x) for x in loc))
+
+
+def _message(error: Any) -> str:
+    text = str(error["msg"]).removeprefix("Value error, ")
+    came = error.get("input")
+    shown = repr(came)
+    return text if error["type"] == "value_error" or len(shown) > 80 else f"{text}, got {shown}"

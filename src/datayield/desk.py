@@ -1,0 +1,139 @@
+"""The desk: everything a strategy may reach while one cell is prepared, with the account."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from datayield import corpora, linear, seeds, table, thesaurus
+from datayield.draws import Draws
+from datayield.strategies.base import Fitted, Kind
+from datayield.train import Verbs, train
+from datayield.types import Account, Corpus, Floats, Ints, Sample, Settings, TrainingSet
+
+
+@dataclass(slots=True)
+class Data:
+    """One corpus with the tables that the data stages made; tables are read when first asked."""
+
+    corpus: Corpus
+    draws: Draws
+    folder: Path
+    _cache: dict[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Data":
+        """Read `data/<corpus>/`."""
+        return cls(corpora.load(folder), Draws.load(folder / "draws.parquet"), folder)
+
+    def variants(self, strategy: str) -> dict[int, tuple[str, ...]]:
+        """Pool id → variants, as the augment stage made them."""
+        if strategy not in self._cache:
+            made = table.read(self.folder / "variants.parquet")
+            own = made.filter(pc.equal(made["strategy"], strategy))
+            lines = zip(own["id"].to_pylist(), own["texts"].to_pylist(), strict=True)
+            self._cache[strategy] = {i: tuple(texts) for i, texts in lines}
+        return self._cache[strategy]  # type: ignore[return-value]
+
+    def difficulty(self, name: str) -> Floats:
+        """Difficulty of every pool text, shape (pool,)."""
+        slot = f"difficulty {name}"
+        if slot not in self._cache:
+            self._cache[slot] = table.read(self.folder / "difficulties.parquet")[name].to_numpy()
+        return self._cache[slot]  # type: ignore[return-value]
+
+    def word_vectors(self) -> thesaurus.WordVectors:
+        """The label-free word vectors."""
+        if "vectors" not in self._cache:
+            self._cache["vectors"] = thesaurus.load_vectors(self.folder / "vectors.parquet")
+        return self._cache["vectors"]  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class DeskFacts:
+    """The facts of one strategy: only the tables that it declared."""
+
+    data: Data
+    declared: tuple[str, ...]
+    account: Account
+    paid: int
+
+    def _check(self, name: str) -> None:
+        if name not in self.declared:
+            raise LookupError(f'the strategy reads "{name}" without naming it in its facts')
+
+    def variants(self, strategy: str, ids: Ints) -> list[tuple[str, ...]]:
+        """See `base.Facts`; the thesaurus behind variants is made from the pool's texts."""
+        self._check("variants")
+        made = self.data.variants(strategy)
+        self.account.unlabelled = len(self.data.corpus.texts) - self.paid
+        return [made[int(i)] for i in ids]
+
+    def difficulty(self, name: str, ids: Ints) -> Floats:
+        """See `base.Facts`."""
+        self._check("difficulties")
+        return self.data.difficulty(name)[ids]
+
+    def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """See `base.Facts`."""
+        self._check("vectors")
+        self.account.unlabelled = len(self.data.corpus.texts) - self.paid
+        known = self.data.word_vectors()
+        place = {w: i for i, w in enumerate(known.words)}
+        out = np.full((len(words), known.vectors.shape[1]), np.nan, np.float32)
+        for row, word in enumerate(words):
+            if word in place:
+                out[row] = known.vectors[place[word]]
+        return out
+
+
+class CellDesk:
+    """`base.Desk` for one strategy in one cell."""
+
+    def __init__(
+        self,
+        data: Data,
+        sample: Sample,
+        settings: Settings,
+        account: Account,
+        key: tuple[seeds.Key, ...],
+        declared: tuple[str, ...],
+        known: Ints,
+    ) -> None:
+        self.rng = seeds.rng(*key, "desk")
+        self.classes = len(data.corpus.classes)
+        paid = len(sample.train) + len(sample.validation)
+        self.facts = DeskFacts(data, declared, account, paid)
+        self._data, self._sample, self._settings = data, sample, settings
+        self._account, self._key = account, key
+        self._paid = {int(i) for i in known}
+        self._limit = len(sample.train)
+
+    @property
+    def unlabelled(self) -> Sequence[str]:
+        """Pool texts whose labels are not paid for."""
+        self._account.unlabelled = max(self._account.unlabelled, len(self._sample.rest))
+        return [self._data.corpus.texts[i] for i in self._sample.rest]
+
+    def ask(self, ids: Ints) -> Ints:
+        """Labels of these ids; validation texts cannot be asked for, nor more than the budget."""
+        wanted = {int(i) for i in ids}
+        if wanted & {int(i) for i in self._sample.validation}:
+            raise LookupError("labels of validation texts were asked for")
+        self._paid |= wanted
+        if len(self._paid) > self._limit:
+            raise LookupError(f"labels asked for: {len(self._paid)}; paid for: {self._limit}")
+        return self._data.corpus.labels[ids]
+
+    def fit(self, training_set: TrainingSet, kind: Kind = "network") -> Fitted:
+        """Train a helper; its cost enters the account."""
+        self._account.helper_fits += 1
+        key = (*self._key, "helper", self._account.helper_fits)
+        if kind == "linear":
+            return Fitted(linear.tfidf(training_set, seeds.integer(*key)).predict)
+        fitted = train(training_set, ((), np.empty(0, np.int64)), self._settings, Verbs(), key)
+        self._account.tokens += fitted.tokens
+        return Fitted(fitted.predict, fitted.history)

@@ -1,0 +1,130 @@
+"""Which texts are labelled: nested stratified draws, with validation inside n.
+
+A draw is one permutation of the pool. Its first n texts are the sample of size n, so the sample of
+500 lies inside the sample of 2,000, and every arm sees the same texts. The part (train or
+validation) and the tuning fold are properties of a text's place in the permutation, so they are
+nested too: a text that validates at n = 500 validates at n = 2,000.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from datayield import seeds, table
+from datayield.errors import UserError
+from datayield.types import Corpus, Ints, Sample
+
+VALIDATION_SHARE = 5  # one in five of each class validates
+FOLDS = 3
+FOLDS_UP_TO = 200  # labels; above, tuning uses the validation part
+TUNING_DRAW = -1  # a draw that is never scored on the test set
+
+DRAWS = pa.schema(
+    [
+        ("draw", pa.int64()),
+        ("position", pa.int64()),  # 0 = labelled first
+        ("id", pa.int64()),
+        ("part", pa.string()),  # "train" or "validation"
+        ("fold", pa.int64()),  # 0, 1, 2: serves tuning alone, at n <= 200
+    ]
+)
+
+
+def permutation(corpus: Corpus, draw: int, seed: int, sampling: str) -> tuple[Ints, Ints, Ints]:
+    """One draw of the whole pool.
+
+    Units (groups of duplicates) are drawn whole: their members follow each other. Stratified: in
+    every prefix each class has its share of units within one; iid: units in random order.
+
+    Returns:
+        ids: (pool,) every pool id once, in drawing order.
+        validates: (pool,) 1 where the text belongs to validation. Of each class the 3rd, 8th,
+            13th, ... unit validates, so a class with fewer than 3 examples stays in training.
+        folds: (pool,) 0, 1 or 2, balanced within each class.
+    """
+    rng = seeds.rng(seed, "draw", corpus.name, corpus.digest, draw)
+    units, first, inverse = np.unique(corpus.units, return_index=True, return_inverse=True)
+    label = corpus.labels[first]  # a unit with two labels counts for its first text's class
+    shuffled = rng.permutation(len(units))
+    place = np.empty(len(units))  # share of its class drawn when this unit is drawn, in (0, 1)
+    rank = np.empty(len(units), np.int64)  # 0 for the first unit of its class
+    for c in range(len(corpus.classes)):
+        members = shuffled[label[shuffled] == c]
+        rank[members] = np.arange(len(members))
+        place[members] = (np.arange(len(members)) + rng.random()) / max(len(members), 1)
+    if sampling == "iid":
+        order = shuffled
+    else:
+        order = np.lexsort((shuffled, place))
+    position = np.empty(len(units), np.int64)
+    position[order] = np.arange(len(units))
+    ids = np.lexsort((np.arange(len(inverse)), position[inverse])).astype(np.int64)
+    unit = inverse[ids]
+    validates = (rank[unit] % VALIDATION_SHARE == 2).astype(np.int64)
+    return ids, validates, rank[unit] % FOLDS
+
+
+def tabulate(corpus: Corpus, draws: list[int], seed: int, sampling: str) -> pa.Table:
+    """All draws of a corpus as one table (schema DRAWS)."""
+    tables = []
+    for draw in draws:
+        ids, validates, folds = permutation(corpus, draw, seed, sampling)
+        tables.append(
+            pa.table(
+                {
+                    "draw": np.full(len(ids), draw),
+                    "position": np.arange(len(ids)),
+                    "id": ids,
+                    "part": np.where(validates == 1, "validation", "train"),
+                    "fold": folds,
+                },
+                schema=DRAWS,
+            )
+        )
+    return pa.concat_tables(tables)
+
+
+class Draws:
+    """The draws of one corpus, read from `data/<corpus>/draws.parquet`."""
+
+    def __init__(self, drawn: pa.Table) -> None:
+        draw = drawn["draw"].to_numpy()
+        self._ids = {int(d): drawn["id"].to_numpy()[draw == d] for d in np.unique(draw)}
+        part = drawn["part"].to_numpy(zero_copy_only=False) == "validation"
+        self._validates = {d: part[draw == d] for d in self._ids}
+        fold = drawn["fold"].to_numpy()
+        self._folds = {d: fold[draw == d] for d in self._ids}
+
+    @classmethod
+    def load(cls, path: Path) -> "Draws":
+        """Read the table that the subsample stage wrote."""
+        return cls(table.read(path, DRAWS).sort_by([("draw", "ascending"), ("position", "ascending")]))
+
+    def sample(self, draw: int, n: int) -> Sample:
+        """The first n texts of a draw.
+
+        Raises:
+            UserError: when the draw is not in the table or n exceeds the pool.
+        """
+        if draw not in self._ids:
+            raise UserError(f"draw {draw} was not made (known: {sorted(self._ids)}). Run `dvc repro`.")
+        ids, validates = self._ids[draw], self._validates[draw]
+        if n > len(ids):
+            raise UserError(f"a sample of {n} labels was asked of a pool of {len(ids)} texts")
+        return Sample(ids[:n][~validates[:n]], ids[:n][validates[:n]], ids[n:])
+
+    def folds(self, draw: int, n: int) -> list[tuple[Ints, Ints]]:
+        """(training ids, held-out ids) per fold of the n labels; for tuning at n <= FOLDS_UP_TO."""
+        ids, fold = self._ids[draw][:n], self._folds[draw][:n]
+        return [(ids[fold != f], ids[fold == f]) for f in range(FOLDS)]
+
+
+def largest_class_gap(corpus: Corpus, n: int) -> str | None:
+    """A sentence if n labels cannot hold three of every class (two train, one validates), or None."""
+    shares = np.bincount(corpus.labels, minlength=len(corpus.classes)) / len(corpus.labels)
+    short = [corpus.classes[c] for c in np.flatnonzero(shares * n < 3)]
+    if not short:
+        return None
+    named = ", ".join(short[:5]) + (" ..." if len(short) > 5 else "")
+    return f"{corpus.name} at {n} labels: fewer than 3 examples of {named}; none of them validates"

@@ -1,0 +1,121 @@
+"""Texts → padded batches of word numbers. Torch begins here."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from datayield import text
+from datayield.types import Ints, TrainingSet
+
+PAD, UNKNOWN = 0, 1
+SPECIAL = ("<pad>", "<unk>")
+WINDOW = 16  # batches that are sorted by length together
+BLUR = 0.15  # sd of log length noise in that sorting
+
+
+@lru_cache(maxsize=400_000)
+def _tokens(line: str) -> tuple[str, ...]:
+    return tuple(text.tokens(line))
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Words with their numbers; 0 is padding, 1 every unknown word."""
+
+    words: tuple[str, ...]  # SPECIAL first
+    numbers: dict[str, int]
+
+    @classmethod
+    def of(cls, texts: Sequence[str], min_count: int = 1) -> "Vocabulary":
+        """The words that occur at least `min_count` times, sorted."""
+        counts = Counter(w for t in texts for w in _tokens(t))
+        words = (*SPECIAL, *sorted(w for w, c in counts.items() if c >= min_count))
+        return cls(words, {w: i for i, w in enumerate(words)})
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Many texts as one flat array: text i is `flat[starts[i]:starts[i] + lengths[i]]`."""
+
+    flat: NDArray[np.int64]
+    starts: Ints  # (texts,)
+    lengths: Ints  # (texts,), each >= 1
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+def encode(texts: Sequence[str], vocabulary: Vocabulary, max_tokens: int) -> Encoded:
+    """Word numbers of every text; what follows `max_tokens` is not read; an empty text is <unk>."""
+    numbers = vocabulary.numbers
+    lines = [[numbers.get(w, UNKNOWN) for w in _tokens(t)[:max_tokens]] or [UNKNOWN] for t in texts]
+    lengths = np.array([len(x) for x in lines], np.int64)
+    flat = np.fromiter((i for x in lines for i in x), np.int64, int(lengths.sum()))
+    return Encoded(flat, np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64), lengths)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B texts, right-padded to the longest of them (T)."""
+
+    ids: torch.Tensor  # (B, T) int64
+    lengths: torch.Tensor  # (B,) int64
+    targets: torch.Tensor  # (B, C) float32, rows sum to 1
+    weights: torch.Tensor  # (B,) float32
+
+
+def padded(encoded: Encoded, rows: Ints) -> tuple[torch.Tensor, torch.Tensor]:
+    """(ids (B, T), lengths (B,)) of the given texts."""
+    lengths = encoded.lengths[rows]
+    columns = np.arange(int(lengths.max()))
+    inside = columns < lengths[:, None]
+    where = np.where(inside, encoded.starts[rows][:, None] + columns, 0)
+    return torch.from_numpy(np.where(inside, encoded.flat[where], PAD)), torch.from_numpy(lengths)
+
+
+def batch_of(encoded: Encoded, training_set: TrainingSet, rows: Ints) -> Batch:
+    """The given rows as one batch."""
+    ids, lengths = padded(encoded, rows)
+    return Batch(
+        ids,
+        lengths,
+        torch.from_numpy(training_set.targets[rows]),
+        torch.from_numpy(training_set.weights[rows]),
+    )
+
+
+def row_stream(rows: Ints, lengths: Ints, size: int, rng: np.random.Generator) -> Iterator[Ints]:
+    """Batches of `size` rows for ever: every row once per pass, passes follow each other.
+
+    Texts of similar length meet in a batch: up to WINDOW batches, at most one pass, are sorted
+    together by their length times a random factor (so that mates keep changing) and then shuffled.
+    """
+    size = min(size, len(rows))
+    window = int(np.clip(len(rows) // size, 1, WINDOW)) * size
+    waiting = rng.permutation(rows)
+    while True:
+        while len(waiting) < window:
+            waiting = np.concatenate([waiting, rng.permutation(rows)])
+        chunk, waiting = waiting[:window], waiting[window:]
+        blurred = lengths[chunk] * np.exp(BLUR * rng.standard_normal(window))
+        yield from rng.permutation(chunk[np.argsort(blurred)].reshape(-1, size))
+
+
+def by_length(lengths: Ints, token_budget: int) -> Iterator[Ints]:
+    """All rows once, ascending in length, cut so that a padded batch holds <= token_budget tokens."""
+    order = np.argsort(lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        end = start + 1
+        while end < len(order) and (end + 1 - start) * lengths[order[end]] <= token_budget:
+            end += 1
+        yield order[start:end]
+        start = end

@@ -1,0 +1,239 @@
+"""params → the cells of a study: what must be computed, and what that will cost."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import pairwise
+from math import ceil, log2
+from typing import Any
+
+from datayield import linear
+from datayield.config import Block, Params
+from datayield.errors import UserError, nearest
+from datayield.search import ARCHITECTURES, settings
+from datayield.strategies import Composition, arguments_of, canonical, compose
+from datayield.strategies.base import Plan
+from datayield.table import canonical as canonical_json
+from datayield.types import RECIPE, Arm, Cell
+
+PRECISION, DEVICE = "fp32", "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the grid needs to know of one corpus."""
+
+    corpus: str
+    pool: int
+    digest: str
+    facts: Mapping[str, str]  # digest per data table: variants, difficulties, vectors
+
+
+def parse_arm(text: str) -> Arm:
+    """`lstm:eda_nn+mixup_word` → Arm in canonical form; `lstm` means `lstm:plain`.
+
+    Raises:
+        UserError: naming the nearest and the known architectures or strategies.
+    """
+    architecture, _, rest = text.partition(":")
+    if architecture in linear.BASELINES:
+        if rest:
+            raise UserError(f'arm "{text}": {architecture} is no network and takes no strategies')
+        return Arm(architecture)
+    if architecture not in ARCHITECTURES:
+        known = [*ARCHITECTURES, *linear.BASELINES]
+        raise UserError(f'arm "{text}": unknown architecture "{architecture}": {nearest(architecture, known)}')
+    try:
+        arm = Arm(architecture, canonical((rest or "plain").split("+")))
+        compose(arm.strategies, {})
+    except UserError as e:
+        raise UserError(f'arm "{text}": {e}') from e
+    return arm
+
+
+def budgets(blocks: Sequence[Block], pool: int) -> tuple[list[list[int]], list[str]]:
+    """Budgets per block, those beyond the pool left out, and a notice for each left out."""
+    named = sorted({b for block in blocks if not isinstance(block.budgets, str) for b in block.budgets})
+    notices = [
+        f"a budget of {b} labels is larger than the pool of {pool} texts and was left out"
+        for b in named
+        if b > pool
+    ]
+    usable = [b for b in named if b <= pool]
+    if not usable:
+        raise UserError(
+            f"params.yaml: study.grid: every budget ({', '.join(map(str, named))}) is larger than the"
+            f" pool of {pool} texts. Name smaller budgets or bring more texts."
+        )
+    filled = half_octaves(usable, pool)
+    return [
+        filled if isinstance(block.budgets, str) else [b for b in block.budgets if b <= pool]
+        for block in blocks
+    ], notices
+
+
+def half_octaves(named: Sequence[int], pool: int) -> list[int]:
+    """The named budgets, filled up so that neighbours differ by sqrt(2) at most, to 4x the largest.
+
+    >>> half_octaves([100, 200], 10_000)
+    [100, 141, 200, 283, 400, 566, 800]
+    """
+    ends = sorted({*named, min(4 * named[-1], pool)})
+    out = [ends[0]]
+    for low, high in pairwise(ends):
+        steps = ceil(2 * log2(high / low) - 1e-9)
+        out += [round(low * (high / low) ** (k / steps)) for k in range(1, steps + 1)]
+    return out
+
+
+def updates_at(params: Params, n: int) -> int:
+    """U(n): how many updates every network arm of a regime trains."""
+    return [u for labels, u in params.updates.items() if labels <= n][-1]
+
+
+def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
+    """The untuned settings of an arm at a budget: {"model": ..., "<strategy>": ...}."""
+    if not arm.strategies:
+        return {}
+    model = settings(arm.architecture, params.model, updates_at(params, n))
+    own = {s: arguments_of(s, params.strategies.get(s, {})) for s in arm.strategies}
+    return {"model": model, **{s: a for s, a in own.items() if a}}
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The cells of one corpus, what was left out, and how each arm is to be read."""
+
+    cells: tuple[Cell, ...]
+    notices: tuple[str, ...]
+    arms: Mapping[str, Mapping[str, Any]]  # arm -> role, summary, expected
+
+
+def entries(params: Params, pool: int) -> tuple[list[tuple[Arm, int]], list[str]]:
+    """Every (arm, budget) of a study once, in the order of params.yaml, and notices."""
+    per_block, notices = budgets(params.study.grid, pool)
+    found: dict[tuple[Arm, int], None] = {}
+    for block, sizes in zip(params.study.grid, per_block, strict=True):
+        for arm in (parse_arm(a) for a in block.arms):
+            for n in sizes:
+                needed = _labels_needed(arm, n)
+                if needed > pool:
+                    notices.append(
+                        f"{arm} at {n} labels needs {needed} texts of a pool of {pool} and was left out"
+                    )
+                else:
+                    found[arm, n] = None
+    return list(found), notices
+
+
+def _labels_needed(arm: Arm, n: int) -> int:
+    check = compose(arm.strategies, {}).one("check") if arm.strategies else None
+    return check(Plan(n, 0)).labels if check else n
+
+
+def make(params: Params, scope: Scope, chosen: Mapping[str, Mapping[str, Any]]) -> Grid:
+    """All cells of one corpus.
+
+    Args:
+        params: the study.
+        scope: pool size and digests.
+        chosen: settings.json of the tune stage: budget -> arm -> settings.
+    """
+    planned, notices = entries(params, scope.pool)
+    cells = tuple(
+        _cell(params, scope, arm, n, draw, seed, chosen[str(n)][str(arm)])
+        for arm, n in planned
+        for draw in range(params.study.draws)
+        for seed in range(params.study.seeds)
+    )
+    arms = {str(arm): describe(arm) for arm, _ in planned}
+    return Grid(cells, tuple(notices), arms)
+
+
+def describe(arm: Arm) -> dict[str, Any]:
+    """Role, one-line summary and what a control or check should equal."""
+    if not arm.strategies:
+        return {"role": "baseline", "summary": linear.SUMMARIES[arm.architecture]}
+    parts = compose(arm.strategies, {})
+    out: dict[str, Any] = {
+        "role": parts.role,
+        "summary": "; ".join(p.summary for p in parts.parts),
+    }
+    expected = dict(parts.parts[0].expected) if len(parts.parts) == 1 else {}
+    if expected.get("arm") == "plain":
+        expected["arm"] = str(Arm(arm.architecture, ("plain",)))
+    if expected:
+        out["expected"] = expected
+    return out
+
+
+def _cell(
+    params: Params, scope: Scope, arm: Arm, n: int, draw: int, seed: int, chosen: Mapping[str, Any]
+) -> Cell:
+    identity: dict[str, Any] = {
+        "recipe": RECIPE,
+        "data": scope.digest,
+        "study_seed": params.study.seed,
+        "sampling": params.study.sampling,
+        "precision": PRECISION,
+        "device": DEVICE,
+    }
+    if arm.strategies:
+        parts = _composed(arm, chosen)
+        identity |= {
+            "engine": f"torch {version('torch')}",
+            "strategies": {p.name: p.version for p in parts.parts},
+            "facts": {name: scope.facts[name] for name in parts.facts},
+        }
+    else:
+        identity["engine"] = f"scikit-learn {version('scikit-learn')}"
+    return Cell(scope.corpus, n, arm, draw, seed, dict(chosen), identity)
+
+
+def _composed(arm: Arm, chosen: Mapping[str, Any]) -> Composition:
+    return compose(arm.strategies, {s: chosen.get(s, {}) for s in arm.strategies})
+
+
+def key(cell: Cell) -> str:
+    """The cell's identity: a hash of everything that determines its result."""
+    fields = {
+        "corpus": cell.corpus,
+        "n": cell.n,
+        "arm": str(cell.arm),
+        "draw": cell.draw,
+        "seed": cell.seed,
+        "settings": cell.settings,
+        "identity": cell.identity,
+    }
+    return hashlib.sha256(canonical_json(fields).encode()).hexdigest()[:32]
+
+
+def cost(cell: Cell, tokens_per_text: float) -> float:
+    """Predicted work in arbitrary units: the order in which cells are handed out, and time left.
+
+    Networks: updates x batch x tokens x multiply-adds per token; linear models: labels.
+    """
+    model = cell.settings.get("model")
+    if model is None:
+        return 5e4 * cell.n * tokens_per_text
+    directions = 2 if model["bidirectional"] else 1
+    width, gates = model["hidden"], 4 if model["cell"] == "lstm" else 3
+    per_token = gates * width * (model["embedding"] + width) * directions * 6 + 4e5
+    tokens = model["updates"] * model["batch"] * tokens_per_text
+    return float(per_token * tokens)
+
+
+def longest_first(cells: Sequence[Cell], tokens_per_text: float) -> list[Cell]:
+    """Costly cells first, so that no worker is left alone with one at the end."""
+    return sorted(cells, key=lambda c: (-cost(c, tokens_per_text), key(c)))
+
+
+def arms_with_rewrites(params: Params, pool: int) -> Iterator[tuple[str, int]]:
+    """(strategy, largest budget) of every strategy whose variants the augment stage makes."""
+    largest: dict[str, int] = {}
+    for arm, n in entries(params, pool)[0]:
+        for name in arm.strategies:
+            if compose((name,), {}).parts[0].rewrite is not None:
+                largest[name] = max(n, largest.get(name, 0))
+    yield from sorted(largest.items())

@@ -1,0 +1,141 @@
+"""Embedding → LSTM or GRU → masked pooling → linear (METHODS 3).
+
+Axes: B texts, T tokens (padding on the right), E embedding, H hidden width per direction, D
+directions, C classes. A result for a text does not depend on its padding or its batch mates: each
+direction reads the real tokens only. The backward direction reads every text reversed by its own
+length, which needs no packing, so the fused kernels of the CPU are taken.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from datayield import seeds
+from datayield.encode import PAD, UNKNOWN, Vocabulary
+from datayield.types import Settings
+
+NEGATIVE = -1e30  # below every real activation: what padding counts in a maximum
+
+
+def inside(lengths: torch.Tensor, width: int) -> torch.Tensor:
+    """(B, T) True where a real token stands."""
+    return torch.arange(width)[None, :] < lengths[:, None]
+
+
+def flip(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Reverse each text by its own length; padding stays where it is. (B, T, F) -> (B, T, F)."""
+    t = torch.arange(x.shape[1])[None, :]
+    source = torch.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)
+    return x.gather(1, source[:, :, None].expand_as(x))
+
+
+class Classifier(nn.Module):
+    """A recurrent text classifier; `embed`, `encode` and `head` are open to objectives."""
+
+    def __init__(self, settings: Settings, words: int, classes: int) -> None:
+        """Build the network; `initialise` gives it its weights.
+
+        Args:
+            settings: widths, depth, dropouts.
+            words: size of the vocabulary, padding and <unk> included.
+            classes: number of classes, C.
+        """
+        super().__init__()
+        s = self.settings = settings
+        self.embedding = nn.Embedding(words, s.embedding, padding_idx=PAD)
+        cell = nn.LSTM if s.cell == "lstm" else nn.GRU
+        directions = 2 if s.bidirectional else 1
+        widths = [s.embedding] + [s.hidden * directions] * (s.layers - 1)
+        self.recurrent = nn.ModuleList(
+            nn.ModuleList(cell(width, s.hidden, batch_first=True) for _ in range(directions))
+            for width in widths
+        )
+        pooled = s.hidden * directions * (2 if s.pooling == "max_mean" else 1)
+        self.linear = nn.Linear(pooled, classes)
+        self.dropout = nn.Dropout(s.dropout)
+
+    def embed(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(B, T) -> (B, T, E), zero at padding.
+
+        In training words are dropped to <unk> first; embedding dropout then keeps one mask per
+        text for all its tokens (Gal & Ghahramani 2016).
+        """
+        s = self.settings
+        if self.training and s.word_dropout > 0:
+            dropped = (torch.rand(ids.shape) < s.word_dropout) & (ids != PAD)
+            ids = torch.where(dropped, UNKNOWN, ids)
+        embedded: torch.Tensor = self.embedding(ids)
+        if self.training and s.embedding_dropout > 0:
+            mask = torch.ones(len(ids), 1, s.embedding)
+            embedded = embedded * nn.functional.dropout(mask, s.embedding_dropout)
+        return embedded
+
+    def encode(self, embedded: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(B, T, E) -> pooled (B, P): what is behind the last layer, before the output dropout."""
+        x = embedded
+        for number, layer in enumerate(self.recurrent):
+            if number:  # the layer above reads both directions in the order of the text
+                x = torch.cat([states[0], *(flip(h, lengths) for h in states[1:])], 2)
+                x = self.dropout(x)
+            states = [layer[0](x)[0]]  # (B, T, H)
+            if len(layer) == 2:
+                states.append(layer[1](flip(x, lengths))[0])  # in its own reading order
+        pool = _last if self.settings.pooling == "last" else _max_mean
+        return torch.cat([pool(h, lengths) for h in states], 1)
+
+    def head(self, pooled: torch.Tensor) -> torch.Tensor:
+        """(B, P) -> logits (B, C)."""
+        logits: torch.Tensor = self.linear(self.dropout(pooled))
+        return logits
+
+    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(B, T) word numbers and (B,) lengths -> logits (B, C)."""
+        return self.head(self.encode(self.embed(ids, lengths), lengths))
+
+
+def _max_mean(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    real = inside(lengths, states.shape[1])[:, :, None]
+    highest = states.masked_fill(~real, NEGATIVE).amax(1)
+    mean = (states * real).sum(1) / lengths[:, None]
+    return torch.cat([highest, mean], 1)
+
+
+def _last(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    # Each direction is in its own reading order: both end at their last real token.
+    return states[torch.arange(len(states)), lengths - 1]
+
+
+def initialise(
+    model: Classifier,
+    vocabulary: Vocabulary,
+    key: tuple[seeds.Key, ...],
+    start: Mapping[str, NDArray[np.float32]] | None = None,
+) -> None:
+    """Give every parameter its first value; each depends on (key, its name, its shape) alone.
+
+    Embedding rows depend on the word alone, so arms with other vocabularies share the rows of the
+    words that they share. Recurrent and linear weights are uniform in +-1/sqrt(fan), the forget
+    gate's bias is 1 (Jozefowicz et al. 2015). `start` replaces parameters by name.
+    """
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if start is not None and name in start:
+                parameter.copy_(torch.from_numpy(start[name]))
+            elif name == "embedding.weight":
+                rows = seeds.uniform_rows(list(vocabulary.words), parameter.shape[1], *key, name)
+                parameter.copy_(torch.from_numpy(rows * np.float32(model.settings.embedding_scale)))
+                parameter[PAD] = 0.0
+            else:
+                _uniform(model, name, parameter, key)
+
+
+def _uniform(model: Classifier, name: str, parameter: nn.Parameter, key: tuple[seeds.Key, ...]) -> None:
+    hidden = model.settings.hidden
+    fan = model.linear.in_features if name.startswith("linear") else hidden
+    values = seeds.rng(*key, name, *parameter.shape).uniform(-1.0, 1.0, tuple(parameter.shape))
+    parameter.copy_(torch.from_numpy((values / np.sqrt(fan)).astype(np.float32)))
+    if model.settings.cell == "lstm" and "bias_ih" in name:
+        parameter[hidden : 2 * hidden] = 1.0

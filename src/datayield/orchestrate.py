@@ -1,0 +1,247 @@
+"""Prefect flows that carry the grid. The only prefect import; what runs are plain functions.
+
+`tune` and `study` are started by DVC's stages and never call dvc. Neither needs a server: without
+PREFECT_API_URL a flow runs in-process.
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import as_completed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from datayield import corpora, environment, grid, stages, table
+from datayield.cells import CellStore
+from datayield.config import Params
+from datayield.errors import UserError
+from datayield.progress import Progress
+from datayield.types import Cell, Row
+from datayield.workers import WorkerDied, WorkerPool
+
+
+def lock(root: Path) -> FileLock:
+    """The lock that one study holds in one folder while it computes."""
+    (root / "state").mkdir(parents=True, exist_ok=True)
+    return FileLock(root / "state" / "study.lock", timeout=0)
+
+
+@flow(name="tune", log_prints=False, persist_result=False, validate_parameters=False)
+def tune(corpus: str, params: Params, root: Path) -> int:
+    """Write `settings.json`: the settings of every (budget, arm). Until tuning is on: defaults."""
+    pool = len(corpora.load(stages.folder(root, corpus)).texts)
+    chosen: dict[str, dict[str, Any]] = {}
+    for arm, n in grid.entries(params, pool)[0]:
+        chosen.setdefault(str(n), {})[str(arm)] = grid.default_settings(params, arm, n)
+    text = json.dumps(chosen, indent=1, sort_keys=True)
+    table.write_text(text + "\n", root / "results" / corpus / "settings.json")
+    return sum(len(arms) for arms in chosen.values())
+
+
+@flow(name="study", log_prints=False, persist_result=False, validate_parameters=False)
+def study(corpus: str, params: Params, root: Path) -> dict[str, Any]:
+    """Compute every missing cell of one corpus and export the tables.
+
+    Raises:
+        UserError: when another study runs in this folder or nothing can be written.
+    """
+    try:
+        with lock(root):
+            return _study(corpus, params, root)
+    except Timeout as e:
+        raise UserError(
+            f"another study runs in {root.resolve()} (it holds state/study.lock). Wait for it or end it."
+        ) from e
+
+
+def run_study(corpus: str, params: Params, root: Path) -> dict[str, Any]:
+    """The study flow with as many threads as there are workers; each thread lends one worker."""
+    threads = ThreadPoolTaskRunner(max_workers=environment.workers(params.execution.workers))
+    return study.with_options(task_runner=threads, flow_run_name=f"{params.study.name}: {corpus}")(
+        corpus, params, root
+    )
+
+
+def _study(corpus: str, params: Params, root: Path) -> dict[str, Any]:
+    results = root / "results" / corpus
+    scope = stages.scope(params, corpus, root)
+    planned = grid.make(params, scope, _settings(results / "settings.json"))
+    store = CellStore(root / "state" / "cells")
+    if (results / "cells.parquet").exists() and (results / "history.parquet").exists():
+        store.adopt(table.read_rows(results / "cells.parquet", results / "history.parquet"))
+    done = {k: r for c in planned.cells if (r := store.get(k := grid.key(c))) is not None}
+    missing = [c for c in planned.cells if grid.key(c) not in done]
+    for sentence in (*planned.notices, *store.damaged):
+        print(f"notice: {sentence}", file=sys.stderr)
+    print(
+        f"{corpus}: {len(planned.cells)} cells, {len(done)} done, {len(missing)} to compute",
+        file=sys.stderr,
+    )
+    log = _open_log(params, root)
+    failed: dict[str, str] = {}
+    for row in done.values():
+        log(row)
+    if missing:
+        computed, failed = _compute(missing, params, root, store, log)
+        done |= computed
+    return _export(corpus, params, root, planned, done, failed)
+
+
+def _settings(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    try:
+        chosen: Mapping[str, Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as e:
+        raise UserError(f"{path} is missing. Run `dvc repro` to make it.") from e
+    return chosen
+
+
+def _compute(
+    missing: list[Cell],
+    params: Params,
+    root: Path,
+    store: CellStore,
+    log: Callable[[Row], None],
+) -> tuple[dict[str, Row], dict[str, str]]:
+    """Hand the cells to warm workers, longest first; returns rows and errors by key."""
+    pool = WorkerPool(root, params.execution.cell_timeout_minutes * 60)
+    by_key = {grid.key(c): c for c in missing}
+    work = {k: grid.cost(c, 15) for k, c in by_key.items()}
+    progress = Progress(len(missing), sum(work.values()))
+    stop = threading.Event()
+
+    @task(
+        name="cell",
+        retries=1,
+        retry_condition_fn=_worker_died,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        task_run_name="{label}",
+    )
+    def compute(label: str, cell_key: str) -> str:
+        if stop.is_set():
+            raise UserError("the study was stopped")
+        row = pool.run(by_key[cell_key])
+        store.put(row)
+        return cell_key
+
+    rows: dict[str, Row] = {}
+    failed: dict[str, str] = {}
+    try:
+        futures = {
+            compute.submit(_label(c), grid.key(c)): grid.key(c)
+            for c in grid.longest_first(missing, 15)
+        }
+        for future in as_completed(list(futures)):
+            cell_key = futures[future]
+            result = future.result(raise_on_failure=False)
+            if isinstance(result, UserError):
+                raise result
+            if isinstance(result, BaseException):
+                failed[cell_key] = str(result.args[0] if result.args else result)
+                print(f"failed: {_label(by_key[cell_key])}: {failed[cell_key]}", file=sys.stderr)
+            elif (row := store.get(cell_key)) is not None:
+                rows[cell_key] = row
+                log(row)
+            progress.add(work[cell_key], _label(by_key[cell_key]))
+    finally:
+        stop.set()
+        pool.close()
+    return rows, failed
+
+
+def _worker_died(task: Any, run: Any, state: Any) -> bool:
+    """Retry for infrastructure faults alone."""
+    return isinstance(state.result(raise_on_failure=False), WorkerDied)
+
+
+def _label(cell: Cell) -> str:
+    return f"{cell.corpus} {cell.arm} n={cell.n} draw={cell.draw} seed={cell.seed}"
+
+
+def _open_log(params: Params, root: Path) -> Callable[[Row], None]:
+    """A function that logs a row to MLflow; a log that cannot be reached never stops a study."""
+    from datayield import track
+
+    family = {name: getattr(s, "family", None) or name for name, s in params.corpora.items()}
+    told = False
+
+    def give_up(error: Exception) -> None:
+        nonlocal told
+        if not told:
+            print(
+                f"notice: MLflow does not record ({type(error).__name__}: {str(error)[:200]});"
+                " the study goes on. `datayield record` fills the log later.",
+                file=sys.stderr,
+            )
+        told = True
+
+    try:
+        opened = track.Log(params.study.name, root)
+    except Exception as e:
+        give_up(e)
+        return lambda row: None
+
+    def log(row: Row) -> None:
+        if told:
+            return
+        try:
+            opened.add(row, family[row.cell.corpus])
+        except Exception as e:
+            give_up(e)
+
+    return log
+
+
+def _export(
+    corpus: str,
+    params: Params,
+    root: Path,
+    planned: grid.Grid,
+    done: Mapping[str, Row],
+    failed: Mapping[str, str],
+) -> dict[str, Any]:
+    """Write the tables and the summary that the analysis arm reads."""
+    results = root / "results" / corpus
+    table.write_rows(done.values(), results / "cells.parquet", results / "history.parquet")
+    loaded = corpora.load(stages.folder(root, corpus))
+    missing = [
+        {"arm": str(c.arm), "n": c.n, "draw": c.draw, "seed": c.seed, "error": failed.get(k, "")}
+        for c in planned.cells
+        if (k := grid.key(c)) not in done
+    ]
+    counts = [int((loaded.test_labels == c).sum()) for c in range(len(loaded.classes))]
+    summary = {
+        "corpus": corpus,
+        "planned": len(planned.cells),
+        "pool_size": len(loaded.texts),
+        "test_size": len(loaded.test_texts),
+        "classes": list(loaded.classes),
+        "majority_share": max(counts) / sum(counts),
+        "missing": missing,
+        "notices": list(planned.notices),
+        "arms": planned.arms,
+    }
+    text = json.dumps(summary, indent=1, sort_keys=True)
+    table.write_text(text + "\n", results / "study.json")
+    _artifact(corpus, params, done)
+    return summary
+
+
+def _artifact(corpus: str, params: Params, done: Mapping[str, Row]) -> None:
+    """A table of mean accuracies for Prefect's pages."""
+    groups: dict[tuple[str, int], list[float]] = {}
+    for row in done.values():
+        groups.setdefault((str(row.cell.arm), row.cell.n), []).append(row.accuracy)
+    lines = [
+        {"arm": arm, "labels": n, "cells": len(a), "mean accuracy": round(sum(a) / len(a), 4)}
+        for (arm, n), a in sorted(groups.items())
+    ]
+    slug = f"{params.study.name}-{corpus}".replace("_", "-")
+    create_table_artifact(table=lines, key=f"study-{slug}", description=f"{corpus}: test accuracy")

@@ -1,0 +1,188 @@
+"""run_cell: the straight line from a cell to its row."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datayield import linear, seeds
+from datayield.desk import CellDesk, Data
+from datayield.grid import key as cell_key
+from datayield.score import accuracy, macro_f1
+from datayield.strategies import Composition, compose
+from datayield.strategies.base import Plan
+from datayield.train import Trained, Verbs, train
+from datayield.types import Account, Cell, Corpus, Ints, Pool, Row, Sample, Settings, TrainingSet
+
+SEED_LABELS = 50  # an acquiring arm starts from the first min(50, half) training labels of the draw
+
+
+def run_cell(cell: Cell, data: Data) -> Row:
+    """Train one arm on one sample and read the test set once."""
+    reset_peak_memory()
+    account = Account(labels_paid=cell.n)
+    parts = compose(cell.arm.strategies, {s: cell.settings.get(s, {}) for s in cell.arm.strategies})
+    check = parts.one("check")
+    plan: Plan = check(Plan(cell.n, cell.seed)) if check else Plan(cell.n, cell.seed)
+    key = (cell.identity["study_seed"], cell.corpus, cell.draw, plan.seed)
+    sample = data.draws.sample(cell.draw, plan.labels)
+    labels = _labels(data.corpus, sample, plan, key)
+
+    began = time.perf_counter()
+    desks = _desks(cell, data, sample, parts, account, key)
+    training_set = _prepared(data.corpus, sample, labels, parts, desks)
+    account.examples = len(np.unique(training_set.parents))
+    account.prepare_seconds = time.perf_counter() - began
+
+    validation = _texts(data.corpus, sample.validation), labels[sample.validation]
+    fitted = _fit(cell, training_set, validation, parts, desks, data.corpus, sample, account, key)
+    guessed = fitted.predict(validation[0]).argmax(1) if validation[0] else np.empty(0, np.int64)
+    began = time.perf_counter()
+    predicted = fitted.predict(data.corpus.test_texts).argmax(1)
+    account.inference_seconds = time.perf_counter() - began
+    account.peak_memory_mib = peak_memory_mib()
+
+    classes, truth = len(data.corpus.classes), data.corpus.test_labels
+    return Row(
+        cell=cell,
+        key=cell_key(cell),
+        n_train=len(sample.train),
+        n_validation=len(sample.validation),
+        validation_accuracy=accuracy(guessed, validation[1]),
+        validation_macro_f1=macro_f1(guessed, validation[1], classes),
+        accuracy=accuracy(predicted, truth),
+        macro_f1=macro_f1(predicted, truth, classes),
+        predicted=predicted,
+        hits=predicted == truth,
+        test_digest=data.corpus.test_digest,
+        account=account,
+        history=fitted.history if isinstance(fitted, Trained) else (),
+    )
+
+
+def _texts(corpus: Corpus, ids: Ints) -> list[str]:
+    return [corpus.texts[i] for i in ids]
+
+
+def _labels(corpus: Corpus, sample: Sample, plan: Plan, key: tuple[seeds.Key, ...]) -> Ints:
+    """Labels by pool id; where the plan says so, those of the sample permuted among its texts."""
+    if not plan.permuted:
+        return corpus.labels
+    labels, ids = corpus.labels.copy(), np.concatenate([sample.train, sample.validation])
+    labels[ids] = seeds.rng(*key, "permuted").permutation(labels[ids])
+    return labels
+
+
+def _desks(
+    cell: Cell,
+    data: Data,
+    sample: Sample,
+    parts: Composition,
+    account: Account,
+    key: tuple[seeds.Key, ...],
+) -> list[CellDesk]:
+    settings = Settings.of(cell.settings["model"]) if "model" in cell.settings else Settings()
+    start = sample.train[: min(SEED_LABELS, len(sample.train) // 2)]
+    known = start if parts.one("acquire") else sample.train
+    return [
+        CellDesk(data, sample, settings, account, (*key, p.name), p.facts, known) for p in parts.parts
+    ]
+
+
+def _prepared(
+    corpus: Corpus, sample: Sample, labels: Ints, parts: Composition, desks: Sequence[CellDesk]
+) -> TrainingSet:
+    """The texts that the arm labels, as one-hot rows, after every `prepare`."""
+    ids = sample.train
+    for part, desk in zip(parts.parts, desks, strict=True):
+        if part.acquire is not None:
+            ids = part.acquire(Pool(corpus.texts), len(ids), desk)
+            if len(np.unique(ids)) != len(sample.train) or np.isin(ids, sample.validation).any():
+                raise LookupError(
+                    f"{part.name} chose {len(np.unique(ids))} distinct texts of {len(sample.train)} asked,"
+                    " or texts of the validation part"
+                )
+            desk.ask(ids)
+    targets = np.eye(len(corpus.classes), dtype=np.float32)[labels[ids]]
+    rows = TrainingSet(
+        tuple(_texts(corpus, ids)), targets, np.ones(len(ids), np.float32), ids.astype(np.int64)
+    )
+    return parts.prepare(desks)(rows, desks[0]) if desks else rows
+
+
+def _fit(
+    cell: Cell,
+    training_set: TrainingSet,
+    validation: tuple[list[str], Ints],
+    parts: Composition,
+    desks: Sequence[CellDesk],
+    corpus: Corpus,
+    sample: Sample,
+    account: Account,
+    key: tuple[seeds.Key, ...],
+) -> Trained | linear.Linear:
+    """Fit the arm's model and enter its cost."""
+    began = time.perf_counter()
+    if not cell.arm.strategies:
+        simple = linear.BASELINES[cell.arm.architecture](training_set, seeds.integer(*key, "linear"))
+        account.train_seconds = time.perf_counter() - began
+        account.parameters, account.helper_fits = simple.parameters, simple.fits
+        return simple
+    settings = Settings.of(cell.settings["model"])
+    start = None
+    for part, desk in zip(parts.parts, desks, strict=True):
+        if part.pretrain is not None:
+            texts = _texts(corpus, np.setdiff1d(np.arange(len(corpus.texts)), sample.validation))
+            start = part.pretrain(texts, {"embedding": settings.embedding, "hidden": settings.hidden}, desk)
+            account.prepare_seconds += time.perf_counter() - began
+    trained = train(
+        training_set, validation, settings, Verbs(parts.present, parts.one("objective"), start), key
+    )
+    account.train_seconds, account.parameters = trained.seconds, trained.parameters
+    account.updates = settings.updates
+    account.tokens += trained.tokens
+    return trained
+
+
+def reset_peak_memory() -> None:
+    """Start a new measurement of this process's peak memory, where the system can."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return  # then the peak is that of the process so far
+
+
+def peak_memory_mib() -> float:
+    """Largest resident size since the last reset, in MiB."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return float(next(x for x in lines if x.startswith("VmHWM")).split()[1]) / 1024
+    except (OSError, StopIteration):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def from_json(fields: dict[str, Any]) -> Cell:
+    """A cell from the plain dict that `types.as_dict` makes of it."""
+    from datayield.types import Arm
+
+    arm = fields["arm"]
+    return Cell(**{**fields, "arm": Arm(arm["architecture"], tuple(arm["strategies"]))})
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The corpora that one worker has opened, by folder."""
+
+    root: Path
+    opened: dict[str, Data]
+
+    def data(self, corpus: str) -> Data:
+        """The corpus of this name, read once per process."""
+        if corpus not in self.opened:
+            self.opened[corpus] = Data.load(self.root / "data" / corpus)
+        return self.opened[corpus]

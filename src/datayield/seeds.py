@@ -1,0 +1,48 @@
+"""Every random draw of a study comes from a key, never from a running state.
+
+A key is a tuple such as `(study_seed, "draw", corpus, draw)`. The same key gives the same generator
+in any process, whatever ran before, so results cannot depend on worker count, order or restarts.
+"""
+
+import hashlib
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Key: TypeAlias = str | int
+
+
+def _digest(key: tuple[Key, ...], size: int) -> bytes:
+    # The type is part of the text: 1 and "1" are different keys; the separator cannot occur in ints
+    # and is escaped in strings, so ("a", "b") and ("a\x1fb",) differ too.
+    parts = (f"{type(k).__name__}:{str(k).replace(chr(31), chr(31) * 2)}" for k in key)
+    return hashlib.blake2b(chr(31).join(parts).encode(), digest_size=size).digest()
+
+
+def rng(*key: Key) -> np.random.Generator:
+    """A numpy generator for this key (Philox, counter-based)."""
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(_digest(key, 16), "little")))
+
+
+def integer(*key: Key) -> int:
+    """A seed in [0, 2**63) for this key, for libraries that take an integer."""
+    return int.from_bytes(_digest(key, 8), "little") >> 1
+
+
+def uniform_rows(words: list[str], width: int, *key: Key) -> NDArray[np.float32]:
+    """One row of uniform numbers in [-1, 1) per word, shape (len(words), width), float32.
+
+    A word's row depends on the key and the word alone, so two vocabularies that share a word share
+    its row. splitmix64 over (word hash + column), vectorised.
+    """
+    base = np.frombuffer(
+        b"".join(_digest((*key, w), 8) for w in words), dtype="<u8", count=len(words)
+    )
+    columns = np.arange(1, width + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = base[:, None] + columns[None, :]
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    unit = (z >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)  # 24 bits: exact in fp32
+    return unit * np.float32(2.0) - np.float32(1.0)

@@ -1,0 +1,26 @@
+"""How `flows/*.py` start a flow: options, environment, then orchestrate."""
+
+import argparse
+from pathlib import Path
+
+from datayield import environment
+from datayield.cli import guard
+
+
+def run_flow(name: str) -> int:
+    """Run the flow `tune` or `study` for the corpus named on the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog=f"flows/{name}.py")
+    parser.add_argument("--corpus", required=True)
+    corpus = parser.parse_args().corpus
+    root = Path()
+
+    def run() -> None:
+        environment.prepare(root)
+        from datayield import config, orchestrate, stages
+
+        params = config.load(root / "params.yaml")
+        stages.known_corpus(params, corpus)
+        flow = orchestrate.tune if name == "tune" else orchestrate.run_study
+        flow(corpus, params, root)
+
+    return guard(run)

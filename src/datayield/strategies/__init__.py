@@ -1,0 +1,164 @@
+"""The list of strategies, and how names become one composed strategy.
+
+Third parties add theirs by the entry point group `datayield.strategies`: a factory whose arguments
+all have defaults. Registering a strategy tests it: tests/contracts runs over this list.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from datayield.errors import UserError, nearest
+from datayield.strategies.augment import eda_nn, repeat
+from datayield.strategies.base import Desk, Prepare, Present, Role, Strategy
+from datayield.strategies.objective import mixup_word
+from datayield.strategies.order import anti, competence, random_order
+from datayield.strategies.plain import double, permuted_labels, plain, twin
+from datayield.types import Ints, Past, TrainingSet
+
+Factory = Callable[..., Strategy]
+
+# The order is the order in which verbs of the same kind apply in a composition.
+OURS: tuple[Factory, ...] = (
+    plain,
+    twin,
+    double,
+    permuted_labels,
+    eda_nn,
+    repeat,
+    competence,
+    random_order,
+    anti,
+    mixup_word,
+)
+
+CHAINED = ("prepare", "present")
+EXCLUSIVE = ("acquire", "pretrain", "objective", "check")
+
+
+@cache
+def registry() -> dict[str, Factory]:
+    """All factories by name, ours first, then those of installed packages by name."""
+    found = {factory.__name__: factory for factory in OURS}
+    for entry in sorted(entry_points(group="datayield.strategies"), key=lambda e: e.name):
+        if entry.name in found:
+            raise UserError(
+                f"the installed package {entry.dist.name if entry.dist else entry.value} registers"
+                f' the strategy "{entry.name}", which exists already. Uninstall one of the two.'
+            )
+        found[entry.name] = entry.load()
+    return found
+
+
+def make(name: str, arguments: Mapping[str, Any] | None = None) -> Strategy:
+    """One strategy by name, with arguments of its factory.
+
+    Raises:
+        UserError: for an unknown name or argument, naming the nearest and the known.
+    """
+    known = registry()
+    if name not in known:
+        raise UserError(f'unknown strategy "{name}": {nearest(name, list(known))}')
+    accepted = list(signature(known[name]).parameters)
+    for argument in arguments or {}:
+        if argument not in accepted:
+            raise UserError(
+                f'strategy "{name}" has no argument "{argument}":'
+                f" {nearest(argument, accepted) if accepted else 'it has none'}"
+            )
+    return known[name](**(arguments or {}))
+
+
+def canonical(names: Sequence[str]) -> tuple[str, ...]:
+    """Names in registry order; `plain` disappears beside others; repeats are an error."""
+    order = list(registry())
+    for name in names:
+        if name not in order:
+            raise UserError(f'unknown strategy "{name}": {nearest(name, order)}')
+    if len(set(names)) < len(names):
+        raise UserError(f"a strategy is named twice in {'+'.join(names)}")
+    kept = [n for n in names if n != "plain"] or ["plain"]
+    return tuple(sorted(kept, key=order.index))
+
+
+def arguments_of(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The resolved arguments of a strategy: its defaults with the overrides."""
+    make(name, overrides)  # checks the names
+    defaults = {k: p.default for k, p in signature(registry()[name]).parameters.items()}
+    return {**defaults, **overrides}
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """Several strategies applied together, in canonical order."""
+
+    parts: tuple[Strategy, ...]
+
+    def one(self, verb: str) -> Any:
+        """The only part's verb, or None; two of an exclusive verb were refused by `compose`."""
+        return next((getattr(p, verb) for p in self.parts if getattr(p, verb) is not None), None)
+
+    @property
+    def role(self) -> Role:
+        """The role of the part that matters most for how an arm is read."""
+        roles = [p.role for p in self.parts]
+        order: tuple[Role, ...] = ("check", "strategy", "control")
+        return next((r for r in order if r in roles), "plain")
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The data tables that some part reads."""
+        return tuple(sorted({f for p in self.parts for f in p.facts}))
+
+    def prepare(self, desks: Sequence[Desk]) -> Prepare:
+        """All `prepare` verbs in order; part i works at desks[i]. The desk argument is ignored."""
+
+        def chained(training_set: TrainingSet, desk: Desk) -> TrainingSet:
+            for part, own in zip(self.parts, desks, strict=True):
+                if part.prepare is not None:
+                    training_set = part.prepare(training_set, own)
+            return training_set
+
+        return chained
+
+    @property
+    def present(self) -> Present | None:
+        """All `present` verbs: the rows that every one of them shows; None if no part has one."""
+        verbs = [p.present for p in self.parts if p.present is not None]
+        if not verbs:
+            return None
+
+        def chained(training_set: TrainingSet, past: Past, rng: np.random.Generator) -> Ints | None:
+            rows: Ints | None = None
+            for verb in verbs:
+                shown = verb(training_set, past, rng)
+                if rows is None:
+                    rows = shown
+                elif shown is not None:
+                    both = rows[np.isin(rows, shown)]
+                    rows = both if len(both) else shown
+            return rows
+
+        return chained
+
+
+def compose(names: Sequence[str], arguments: Mapping[str, Mapping[str, Any]]) -> Composition:
+    """A composition from names and each one's arguments.
+
+    Raises:
+        UserError: for unknown names, and for two strategies that need the same exclusive verb.
+    """
+    parts = tuple(make(n, arguments.get(n)) for n in canonical(names))
+    for verb in EXCLUSIVE:
+        users = [p.name for p in parts if getattr(p, verb) is not None]
+        if len(users) > 1:
+            raise UserError(
+                f"{' and '.join(users)} cannot be combined: each of them decides {verb};"
+                " an arm can have one such strategy"
+            )
+    return Composition(parts)

@@ -1,0 +1,133 @@
+"""Make more texts: `eda_nn`, and its control `repeat`."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from datayield.strategies.base import Desk, Knob, Rewrite, Strategy, Synonyms
+from datayield.thesaurus import STOP_WORDS
+from datayield.types import TrainingSet
+
+MOST_VARIANTS = 16
+
+Operation: TypeAlias = Callable[[list[str], Synonyms, float, np.random.Generator], list[str]]
+
+
+def copies_at(labels: int) -> int:
+    """Variants per text by number of training labels (EDA paper, Table 3: 16, 8, 4)."""
+    return 16 if labels <= 500 else 8 if labels <= 2000 else 4
+
+
+def eda_nn(alpha: float = 0.05, n_aug: int | None = None) -> Strategy:
+    """Easy data augmentation with the corpus's own word neighbours as thesaurus.
+
+    Variant k of a text applies operation k mod 4: synonym replacement, random insertion, random
+    swap, random deletion. The original is kept. Not called EDA, because the thesaurus is not
+    WordNet and is made from unlabelled text.
+
+    Args:
+        alpha: share of a text's words that an operation touches, in (0, 1).
+        n_aug: variants per text; None: the paper's 16, 8 or 4 by number of labels.
+    """
+
+    def prepare(training_set: TrainingSet, desk: Desk) -> TrainingSet:
+        count = copies_at(len(training_set)) if n_aug is None else n_aug
+        variants = desk.facts.variants("eda_nn", training_set.parents)
+        rows = np.repeat(np.arange(len(training_set)), count + 1)
+        grown = training_set.take(rows)
+        texts = [
+            line
+            for own, others in zip(training_set.texts, variants, strict=True)
+            for line in (own, *others[:count])
+        ]
+        return TrainingSet(
+            tuple(texts), grown.targets, grown.weights, grown.parents, grown.difficulty
+        )
+
+    return Strategy(
+        "eda_nn",
+        "synonym, insertion, swap and deletion variants; synonyms are the corpus's own word neighbours",
+        facts=("variants",),
+        space=(Knob("n_aug", 1, MOST_VARIANTS, integer=True),),
+        prepare=prepare,
+        rewrite=Rewrite(
+            n_aug or MOST_VARIANTS,
+            lambda words, thesaurus, k, rng: OPERATIONS[k % len(OPERATIONS)](
+                words, thesaurus, alpha, rng
+            ),
+            {"alpha": alpha},
+        ),
+        source="Wei & Zou 2019, arXiv 1901.11196 (operations, Table 3)",
+    )
+
+
+def repeat(times: int | None = None) -> Strategy:
+    """Each example as often as augmentation would show it, without any new text (control)."""
+
+    def prepare(training_set: TrainingSet, desk: Desk) -> TrainingSet:
+        count = copies_at(len(training_set)) + 1 if times is None else times
+        return training_set.take(np.repeat(np.arange(len(training_set)), count))
+
+    return Strategy(
+        "repeat",
+        "every example as often as augmentation shows it, no new text",
+        role="control",
+        prepare=prepare,
+        expected={"arm": "plain"},
+    )
+
+
+def _touched(words: list[str], alpha: float) -> int:
+    return max(1, int(alpha * len(words)))
+
+
+def replace_synonyms(
+    words: list[str], thesaurus: Synonyms, alpha: float, rng: np.random.Generator
+) -> list[str]:
+    """Replace up to n_op distinct non-stop words by a random synonym, every occurrence of each."""
+    candidates = sorted({w for w in words if w not in STOP_WORDS and thesaurus.synonyms(w)})
+    swaps = {}
+    for i in rng.permutation(len(candidates))[: _touched(words, alpha)]:
+        options = thesaurus.synonyms(candidates[i])
+        swaps[candidates[i]] = options[rng.integers(len(options))]
+    return [swaps.get(w, w) for w in words]
+
+
+def insert_synonyms(
+    words: list[str], thesaurus: Synonyms, alpha: float, rng: np.random.Generator
+) -> list[str]:
+    """n_op times: a random synonym of a random non-stop word at a random place."""
+    out = list(words)
+    candidates = [w for w in words if w not in STOP_WORDS and thesaurus.synonyms(w)]
+    for _ in range(_touched(words, alpha) if candidates else 0):
+        options = thesaurus.synonyms(candidates[rng.integers(len(candidates))])
+        out.insert(int(rng.integers(len(out) + 1)), options[rng.integers(len(options))])
+    return out
+
+
+def swap_words(
+    words: list[str], thesaurus: Synonyms, alpha: float, rng: np.random.Generator
+) -> list[str]:
+    """n_op times: two random places change their words."""
+    out = list(words)
+    for _ in range(_touched(words, alpha) if len(words) > 1 else 0):
+        a, b = rng.choice(len(out), 2, replace=False)
+        out[a], out[b] = out[b], out[a]
+    return out
+
+
+def delete_words(
+    words: list[str], thesaurus: Synonyms, alpha: float, rng: np.random.Generator
+) -> list[str]:
+    """Each word goes with probability alpha; at least one stays."""
+    kept = [w for w, u in zip(words, rng.random(len(words)), strict=True) if u >= alpha]
+    return kept or [words[rng.integers(len(words))]]
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    replace_synonyms,
+    insert_synonyms,
+    swap_words,
+    delete_words,
+)

@@ -1,0 +1,175 @@
+"""What a strategy is: one record, five verbs, one desk (docs/adding-a-strategy.md).
+
+Every way of using the data sits at one of five places; a verb left None means "as plain does".
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datayield.types import Floats, Ints, Past, Pool, TrainingSet
+
+if TYPE_CHECKING:  # torch is imported by the objectives that need it, never by this module
+    import torch
+
+    from datayield.encode import Batch
+    from datayield.model import Classifier
+
+Role: TypeAlias = Literal["plain", "strategy", "control", "check"]
+Kind: TypeAlias = Literal["network", "linear"]
+
+
+class Facts(Protocol):
+    """The tables that the data stages made, label-free, read-only."""
+
+    def variants(self, strategy: str, ids: Ints) -> list[tuple[str, ...]]:
+        """Per id the rewritten texts that the augment stage made for this strategy."""
+
+    def difficulty(self, name: str, ids: Ints) -> Floats:
+        """Per id a difficulty ("length", "rarity"); larger is harder. Shape (ids,)."""
+
+    def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Word vectors, shape (words, dimensions); NaN rows for unknown words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a helper fit gives back: a function from texts to probabilities, and its history."""
+
+    predict: Callable[[Sequence[str]], NDArray[np.float32]]  # -> (texts, classes), rows sum to 1
+    history: tuple[Any, ...] = ()
+
+
+class Desk(Protocol):
+    """Everything a strategy may reach while one cell is prepared. Built by `run`."""
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """Random numbers of this cell and this strategy."""
+
+    @property
+    def facts(self) -> Facts:
+        """Only the tables named in `Strategy.facts`; others raise."""
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+
+    @property
+    def unlabelled(self) -> Sequence[str]:
+        """Pool texts whose labels are not paid for (never test texts); reading them is accounted."""
+
+    def ask(self, ids: Ints) -> Ints:
+        """The labels of these pool ids, shape (ids,). Charged; raises beyond the budget."""
+
+    def fit(self, training_set: TrainingSet, kind: Kind = "network") -> Fitted:
+        """Train a helper on what is given; its cost enters the account."""
+
+
+Acquire = Callable[[Pool, int, Desk], Ints]
+Prepare = Callable[[TrainingSet, Desk], TrainingSet]
+Pretrain = Callable[[Sequence[str], Mapping[str, int], Desk], "Start"]
+Present = Callable[[TrainingSet, Past, np.random.Generator], Ints | None]
+Objective = Callable[
+    ["Classifier", "Batch", "Sequence[Batch]", Any, np.random.Generator],
+    "tuple[torch.Tensor, Any]",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a network starts instead of at random: weights by parameter name, and their words."""
+
+    weights: Mapping[str, NDArray[np.float32]]
+    vocabulary: tuple[str, ...]
+    schedule: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run works with while the account still bills n: what a check may rewrite."""
+
+    labels: int
+    seed: int
+    permuted: bool = False  # labels of the sample permuted among its texts, validation included
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One tunable argument, declared beside what it tunes."""
+
+    name: str
+    low: float
+    high: float
+    log: bool = False
+    integer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """One way of using the data.
+
+    Attributes:
+        name: unique, as written in arms; lower-case letters, digits, underscores.
+        summary: one line for lists and reports.
+        role: "strategy" competes; "control" and "check" must equal what `expected` says.
+        version: raised by hand when its results are meant to change (part of a cell's identity).
+        space: the tunable arguments of its factory.
+        facts: the data tables it reads ("variants", "difficulties", "vectors"); their digests
+            enter the identity of its cells.
+        acquire: what to label: (pool, labels to train on, desk) -> pool ids. None: the common draw.
+        prepare: once, before the vocabulary: (training set, desk) -> training set. May change
+            texts; a derived text keeps its parent.
+        pretrain: where to start: (texts, shape, desk) -> Start.
+        present: what the next round trains on: (training set, past, rng) -> row numbers (repeats
+            count twice), or None for all rows. Never new texts.
+        objective: how a batch is judged: (model, batch, unlabelled batches, carry, rng) ->
+            (loss per example (B,), carry). `carry` starts as None.
+        check: rewrites the plan of a run; for checks of the machinery alone.
+        rewrite: makes the augment stage's variants: (words, synonyms, rng) -> words, with the
+            variant's number k and the number of them; see `augment`.
+        expected: what a control or check should equal: {"arm": "lstm:plain"} (architecture
+            filled in by the study) or {"multiplier": 2.0}.
+        source: where the method comes from.
+    """
+
+    name: str
+    summary: str
+    role: Role = "strategy"
+    version: int = 1
+    space: tuple[Knob, ...] = ()
+    facts: tuple[str, ...] = ()
+    acquire: Acquire | None = None
+    prepare: Prepare | None = None
+    pretrain: Pretrain | None = None
+    present: Present | None = None
+    objective: Objective | None = None
+    check: Callable[[Plan], Plan] | None = None
+    rewrite: "Rewrite | None" = None
+    expected: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+
+class Synonyms(Protocol):
+    """A thesaurus: see datayield.thesaurus."""
+
+    def synonyms(self, word: str) -> tuple[str, ...]:
+        """Words that may stand for this one; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """How the augment stage makes a strategy's variants of one text.
+
+    Attributes:
+        variants: how many variants of a text any cell can ask for.
+        write: (words, thesaurus, k, rng) -> words: variant k, from the given words alone.
+        recipe: what determines the variants besides seed and text, for the table's identity.
+    """
+
+    variants: int
+    write: Callable[[list[str], Synonyms, int, np.random.Generator], list[str]]
+    recipe: Mapping[str, Any] = field(default_factory=dict)

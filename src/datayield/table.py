@@ -1,0 +1,245 @@
+"""The tables of `results/<corpus>/`: the meeting point of the experiment and the analysis arm.
+
+Tables are written sorted, with a fixed schema and writer settings, so equal rows give equal bytes.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datayield.errors import UserError
+from datayield.types import Account, Arm, Cell, Row, Round, as_dict, names_of
+
+_ACCOUNT = pa.schema(
+    [
+        ("labels_paid", pa.int64()),
+        ("examples", pa.int64()),
+        ("unlabelled", pa.int64()),
+        ("updates", pa.int64()),
+        ("tokens", pa.int64()),
+        ("helper_fits", pa.int64()),
+        ("prepare_seconds", pa.float64()),
+        ("train_seconds", pa.float64()),
+        ("inference_seconds", pa.float64()),
+        ("peak_memory_mib", pa.float64()),
+        ("parameters", pa.int64()),
+    ]
+)
+
+CELLS = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("arm", pa.string()),  # "lstm:eda_nn", "tfidf"
+        ("architecture", pa.string()),  # "lstm", "tfidf"
+        ("strategies", pa.string()),  # "eda_nn", "" for baselines that are no networks
+        ("n", pa.int64()),  # labels paid, validation included
+        ("draw", pa.int64()),
+        ("seed", pa.int64()),
+        ("cell", pa.string()),  # hash: the cell's identity
+        ("n_train", pa.int64()),
+        ("n_validation", pa.int64()),
+        ("validation_accuracy", pa.float64()),  # NaN without validation texts
+        ("validation_macro_f1", pa.float64()),
+        ("accuracy", pa.float64()),  # test
+        ("macro_f1", pa.float64()),  # test
+        ("hits", pa.binary()),  # np.packbits of correct/incorrect, test order, big bit order
+        ("predicted", pa.binary()),  # little-endian uint16 class index per test text
+        ("test_size", pa.int64()),
+        ("test_digest", pa.string()),
+        *_ACCOUNT,
+        ("settings", pa.string()),  # JSON, sorted keys
+        ("identity", pa.string()),  # JSON, sorted keys
+    ]
+)
+
+HISTORY = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("arm", pa.string()),
+        ("n", pa.int64()),
+        ("draw", pa.int64()),
+        ("seed", pa.int64()),
+        ("cell", pa.string()),
+        ("round", pa.int64()),
+        ("updates", pa.int64()),
+        ("learning_rate", pa.float64()),
+        ("loss", pa.float64()),
+        ("train_accuracy", pa.float64()),
+        ("validation_loss", pa.float64()),
+        ("validation_accuracy", pa.float64()),
+    ]
+)
+
+MEASURED = Account.MEASURED
+"""Columns that differ between two computations of the same cell."""
+
+_ORDER = ("corpus", "arm", "n", "draw", "seed", "cell")
+
+
+def pack_hits(hits: np.ndarray) -> bytes:
+    """One bit per test text, first text in the highest bit."""
+    return np.packbits(hits.astype(bool)).tobytes()
+
+
+def unpack_hits(packed: bytes, size: int) -> np.ndarray:
+    """The inverse of `pack_hits`: bool array of shape (size,)."""
+    return np.unpackbits(np.frombuffer(packed, np.uint8), count=size).astype(bool)
+
+
+def pack_predicted(predicted: np.ndarray) -> bytes:
+    """Class index per test text as little-endian uint16."""
+    return predicted.astype("<u2").tobytes()
+
+
+def unpack_predicted(packed: bytes) -> np.ndarray:
+    """The inverse of `pack_predicted`: int64 array of shape (test,)."""
+    return np.frombuffer(packed, "<u2").astype(np.int64)
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: one text per value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def record(row: Row) -> dict[str, Any]:
+    """A row as one record of CELLS."""
+    cell = row.cell
+    return {
+        "corpus": cell.corpus,
+        "arm": str(cell.arm),
+        "architecture": cell.arm.architecture,
+        "strategies": "+".join(cell.arm.strategies),
+        "n": cell.n,
+        "draw": cell.draw,
+        "seed": cell.seed,
+        "cell": row.key,
+        "n_train": row.n_train,
+        "n_validation": row.n_validation,
+        "validation_accuracy": row.validation_accuracy,
+        "validation_macro_f1": row.validation_macro_f1,
+        "accuracy": row.accuracy,
+        "macro_f1": row.macro_f1,
+        "hits": pack_hits(row.hits),
+        "predicted": pack_predicted(row.predicted),
+        "test_size": len(row.hits),
+        "test_digest": row.test_digest,
+        **as_dict(row.account),
+        "settings": canonical(cell.settings),
+        "identity": canonical(cell.identity),
+    }
+
+
+def row_of(line: dict[str, Any], history: Iterable[dict[str, Any]]) -> Row:
+    """The inverse of `record`; `history` are this cell's lines of HISTORY."""
+    strategies = tuple(line["strategies"].split("+")) if line["strategies"] else ()
+    cell = Cell(
+        corpus=line["corpus"],
+        n=line["n"],
+        arm=Arm(line["architecture"], strategies),
+        draw=line["draw"],
+        seed=line["seed"],
+        settings=json.loads(line["settings"]),
+        identity=json.loads(line["identity"]),
+    )
+    rounds = names_of(Round)
+    return Row(
+        cell=cell,
+        key=line["cell"],
+        n_train=line["n_train"],
+        n_validation=line["n_validation"],
+        validation_accuracy=line["validation_accuracy"],
+        validation_macro_f1=line["validation_macro_f1"],
+        accuracy=line["accuracy"],
+        macro_f1=line["macro_f1"],
+        predicted=unpack_predicted(line["predicted"]),
+        hits=unpack_hits(line["hits"], line["test_size"]),
+        test_digest=line["test_digest"],
+        account=Account(**{k: line[k] for k in names_of(Account)}),
+        history=tuple(
+            Round(**{k: h[k] for k in rounds}) for h in sorted(history, key=lambda h: h["round"])
+        ),
+    )
+
+
+def write_rows(rows: Iterable[Row], cells: Path, history: Path) -> None:
+    """Both tables, sorted, each written to a temporary name and renamed."""
+    rows = list(rows)
+    lines = [
+        {
+            "corpus": r.cell.corpus,
+            "arm": str(r.cell.arm),
+            "n": r.cell.n,
+            "draw": r.cell.draw,
+            "seed": r.cell.seed,
+            "cell": r.key,
+            **as_dict(h),
+        }
+        for r in rows
+        for h in r.history
+    ]
+    write(pa.Table.from_pylist([record(r) for r in rows], CELLS), cells, _ORDER)
+    write(pa.Table.from_pylist(lines, HISTORY), history, (*_ORDER, "round"))
+
+
+def read_rows(cells: Path, history: Path) -> list[Row]:
+    """The rows of one corpus."""
+    by_cell: dict[str, list[dict[str, Any]]] = {}
+    for line in read(history, HISTORY).to_pylist():
+        by_cell.setdefault(line["cell"], []).append(line)
+    return [row_of(c, by_cell.get(c["cell"], [])) for c in read(cells, CELLS).to_pylist()]
+
+
+def write(table: pa.Table, path: Path, order: tuple[str, ...] = ()) -> None:
+    """Parquet with fixed writer settings; sorted by `order`; written whole or not at all."""
+    if order:
+        table = table.sort_by([(name, "ascending") for name in order])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        pq.write_table(table, temporary, compression="zstd", version="2.6")
+        os.replace(temporary, path)
+    except OSError as e:
+        raise UserError(f"cannot write {path}: {e.strerror or e}. Free some space or choose a writable folder.") from e
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(text: str, path: Path) -> None:
+    """UTF-8 text, written to a temporary name and renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as e:
+        raise UserError(f"cannot write {path}: {e.strerror or e}. Free some space or choose a writable folder.") from e
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+def read(path: Path, schema: pa.Schema | None = None) -> pa.Table:
+    """A table; with a schema, its columns are checked.
+
+    Raises:
+        UserError: when the file is missing, unreadable, or has other columns than the schema.
+    """
+    if not path.exists():
+        raise UserError(f"{path} is missing. Run `dvc repro` to make it.")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as e:
+        raise UserError(f"{path} is not a readable parquet file ({e}). Delete it and run `dvc repro`.") from e
+    if schema is not None and table.schema.names != schema.names:
+        missing = sorted(set(schema.names) - set(table.schema.names))
+        raise UserError(
+            f"{path} has other columns than this version of datayield writes"
+            f" (missing: {', '.join(missing) or 'none'}). Delete it and run `dvc repro`."
+        )
+    return table

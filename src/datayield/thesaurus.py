@@ -1,0 +1,169 @@
+"""Words that may stand for others: `neighbours`, made from a corpus's own unlabelled texts.
+
+Word vectors are PPMI-SVD: positive pointwise mutual information of words within a window, context
+counts raised to 0.75, truncated SVD, U * sqrt(S) (Levy, Goldberg & Dagan 2015).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import svds
+
+from datayield import seeds, table, text
+
+WINDOW = 2
+CONTEXT_POWER = 0.75
+MIN_COUNT = 3
+MOST_WORDS = 20_000
+NEIGHBOURS = 10
+
+STOP_WORDS = frozenset(
+    "a about above after again against all am an and any are as at be because been before being"
+    " below between both but by can cannot could did do does doing down during each few for from"
+    " further had has have having he her here hers herself him himself his how i if in into is it"
+    " its itself just me more most my myself no nor not now of off on once only or other our ours"
+    " ourselves out over own same she should so some such than that the their theirs them"
+    " themselves then there these they this those through to too under until up very was we were"
+    " what when where which while who whom why will with would you your yours yourself"
+    " yourselves".split()
+)
+
+_SCHEMA = pa.schema(
+    [
+        ("word", pa.string()),
+        ("count", pa.int64()),
+        ("neighbours", pa.list_(pa.string())),  # nearest first; empty for stop words and marks
+        ("vector", pa.list_(pa.float32())),
+    ]
+)
+
+
+class Thesaurus(Protocol):
+    """Anything that knows words for words."""
+
+    def synonyms(self, word: str) -> tuple[str, ...]:
+        """Words that may stand for this one; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordVectors:
+    """Words with their counts and vectors, most frequent first."""
+
+    words: tuple[str, ...]
+    counts: NDArray[np.int64]  # (words,)
+    vectors: NDArray[np.float32]  # (words, dimensions)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The thesaurus of nearest words."""
+
+    near: dict[str, tuple[str, ...]]
+
+    def synonyms(self, word: str) -> tuple[str, ...]:
+        """The nearest words, nearest first."""
+        return self.near.get(word, ())
+
+    @classmethod
+    def load(cls, path: Path) -> "Neighbours":
+        """Read the neighbours that `save_vectors` stored."""
+        rows = table.read(path, _SCHEMA)
+        pairs = zip(rows["word"].to_pylist(), rows["neighbours"].to_pylist(), strict=True)
+        return cls({word: tuple(near) for word, near in pairs if near})
+
+
+def vectors(texts: Sequence[str], dimensions: int, seed: int) -> WordVectors:
+    """Label-free word vectors of a pool's texts.
+
+    Args:
+        texts: the pool, without labels.
+        dimensions: at most; fewer where the vocabulary is small.
+        seed: start of the decomposition.
+    """
+    lines = [text.tokens(t) for t in texts]
+    counted = Counter(w for line in lines for w in line)
+    ranked = sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:MOST_WORDS]
+    words = tuple(w for w, c in ranked if c >= MIN_COUNT)
+    if len(words) < 3:  # nothing to decompose
+        return WordVectors((), np.empty(0, np.int64), np.empty((0, dimensions), np.float32))
+    counts = np.array([counted[w] for w in words], np.int64)
+    together = _cooccurrences(lines, {w: i for i, w in enumerate(words)})
+    k = min(dimensions, len(words) - 1)
+    start = seeds.rng("svd", seed).standard_normal(len(words))
+    u, s, _ = svds(_ppmi(together), k=k, v0=start)
+    order = np.argsort(-s)
+    u, s = u[:, order], s[order]
+    # The sign of a singular vector is arbitrary: its largest entry is made positive.
+    signs = np.sign(u[np.abs(u).argmax(0), np.arange(k)])
+    return WordVectors(words, counts, (u * signs * np.sqrt(s)).astype(np.float32))
+
+
+def _cooccurrences(lines: list[list[str]], numbers: dict[str, int]) -> sparse.csr_matrix:
+    """(words, words) symmetric counts of words within WINDOW places of each other in one text."""
+    gap = [-1] * WINDOW  # between texts, so that no window reaches across
+    flat = np.array(
+        [i for line in lines for i in (*(numbers.get(w, -1) for w in line), *gap)], np.int64
+    )
+    size = len(numbers)
+    total = sparse.csr_matrix((size, size))
+    for distance in range(1, WINDOW + 1):
+        a, b = flat[:-distance], flat[distance:]
+        real = (a >= 0) & (b >= 0)
+        pairs = (np.ones(int(real.sum())), (a[real], b[real]))
+        total = total + sparse.coo_matrix(pairs, shape=(size, size)).tocsr()
+    return (total + total.T).tocsr()
+
+
+def _ppmi(together: sparse.csr_matrix) -> sparse.csr_matrix:
+    """max(0, log p(w, c) / (p(w) p_0.75(c))), sparse."""
+    cells = together.tocoo()
+    word = np.asarray(together.sum(1)).ravel()
+    context = np.asarray(together.sum(0)).ravel() ** CONTEXT_POWER
+    expected = (word[cells.row] / word.sum()) * (context[cells.col] / context.sum())
+    values = np.maximum(np.log(cells.data / cells.data.sum() / expected), 0.0)
+    return sparse.csr_matrix((values, (cells.row, cells.col)), shape=together.shape)
+
+
+def neighbours(made: WordVectors) -> list[list[str]]:
+    """Per word its NEIGHBOURS nearest words by cosine; none for stop words and non-words."""
+    usable = np.array([w.isalpha() and w not in STOP_WORDS for w in made.words], bool)
+    ids = np.flatnonzero(usable)
+    near: list[list[str]] = [[] for _ in made.words]
+    if len(ids) < 2:
+        return near
+    unit = made.vectors[ids] / np.maximum(
+        np.linalg.norm(made.vectors[ids], axis=1, keepdims=True), 1e-9
+    )
+    k = min(NEIGHBOURS, len(ids) - 1)
+    for start in range(0, len(ids), 1024):
+        block = unit[start : start + 1024] @ unit.T
+        block[np.arange(len(block)), np.arange(start, start + len(block))] = -2.0
+        best = np.argsort(-block, axis=1, kind="stable")[:, :k]
+        for row, columns in enumerate(best):
+            near[ids[start + row]] = [made.words[ids[c]] for c in columns]
+    return near
+
+
+def save_vectors(made: WordVectors, path: Path) -> None:
+    """Store vectors with their neighbours."""
+    rows = {
+        "word": list(made.words),
+        "count": made.counts,
+        "neighbours": neighbours(made),
+        "vector": list(made.vectors),
+    }
+    table.write(pa.table(rows, _SCHEMA), path)
+
+
+def load_vectors(path: Path) -> WordVectors:
+    """Read what `save_vectors` stored."""
+    rows = table.read(path, _SCHEMA)
+    stacked = np.array(rows["vector"].to_pylist(), np.float32)
+    return WordVectors(tuple(rows["word"].to_pylist()), rows["count"].to_numpy(), stacked)

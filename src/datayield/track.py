@@ -1,0 +1,165 @@
+"""MLflow: the write-only log that people open to compare. The only mlflow import.
+
+A study is a parent run, a cell a child run. Logging the same cell again changes nothing, and
+nothing is ever read back into the pipeline, so `datayield record` can rebuild all of it.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from datayield.types import Row, as_dict
+
+_PARENT = "mlflow.parentRunId"
+_SCORES = ("accuracy", "macro_f1", "validation_accuracy", "validation_macro_f1")
+_ROUND = ("loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate")
+
+
+def uri(root: Path) -> str:
+    """MLFLOW_TRACKING_URI, or the project's own `state/mlflow.db`."""
+    state = (root / "state").resolve()
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{state / 'mlflow.db'}"
+
+
+class Log:
+    """The log of one study: an experiment, its parent run and the cells logged so far."""
+
+    def __init__(self, study: str, root: Path) -> None:
+        (root / "state").mkdir(parents=True, exist_ok=True)
+        self._study = study
+        self._revision = _revision(root)
+        self._client = MlflowClient(tracking_uri=uri(root))
+        self._experiment = self._find_experiment(root)
+        runs = self._all_runs()
+        parents = [r for r in runs if r.data.tags.get("kind") == "study"]
+        self._logged = {
+            r.data.tags["cell"]
+            for r in runs
+            if "cell" in r.data.tags and r.info.status == "FINISHED"
+        }
+        self.parent = parents[0].info.run_id if parents else self._new_parent()
+
+    def _find_experiment(self, root: Path) -> str:
+        name = f"datayield/{self._study}"
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            if found.lifecycle_stage == "deleted":
+                self._client.restore_experiment(found.experiment_id)
+            return str(found.experiment_id)
+        local = uri(root).startswith("sqlite")
+        location = (root / "state" / "mlartifacts").resolve().as_uri() if local else None
+        try:
+            return str(self._client.create_experiment(name, artifact_location=location))
+        except MlflowException:  # another process made it in between
+            again = self._client.get_experiment_by_name(name)
+            if again is None:
+                raise
+            return str(again.experiment_id)
+
+    def _all_runs(self) -> list[Any]:
+        runs, token = [], None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment], max_results=1000, page_token=token
+            )
+            runs += list(page)
+            token = page.token
+            if not token:
+                return runs
+
+    def _new_parent(self) -> str:
+        tags = {"kind": "study", "study": self._study, "mlflow.runName": self._study}
+        if self._revision:
+            tags["git_revision"] = self._revision
+        return str(self._client.create_run(self._experiment, tags=tags).info.run_id)
+
+    def add(self, row: Row, family: str) -> bool:
+        """Log one cell as a child run; False if it was there already."""
+        if row.key in self._logged:
+            return False
+        run = self._client.create_run(
+            self._experiment, tags=self._tags(row, family), run_name=_name(row)
+        ).info.run_id
+        self._client.log_batch(run, metrics=_metrics(row), params=_params(row))
+        digest = row.cell.identity["data"]
+        data = Dataset(
+            name=row.cell.corpus, digest=digest[:32], source_type="local", source=f"data/{row.cell.corpus}"
+        )
+        self._client.log_inputs(
+            run, datasets=[DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
+        )
+        self._client.set_terminated(run, "FINISHED")
+        self._logged.add(row.key)
+        return True
+
+    def _tags(self, row: Row, family: str) -> dict[str, str]:
+        cell = row.cell
+        tags = {
+            _PARENT: self.parent,
+            "kind": "cell",
+            "study": self._study,
+            "corpus": cell.corpus,
+            "family": family,
+            "arm": str(cell.arm),
+            "architecture": cell.arm.architecture,
+            "n": str(cell.n),
+            "draw": str(cell.draw),
+            "seed": str(cell.seed),
+            "cell": row.key,
+            "data_digest": cell.identity["data"],
+        }
+        return {**tags, "git_revision": self._revision} if self._revision else tags
+
+    def summarise(self, corpus: str, values: dict[str, float], complete: bool) -> None:
+        """Write a corpus's headline to the parent run and end it."""
+        metrics = [Metric(f"{corpus}.{k}", v, 0, 0) for k, v in values.items() if v == v]
+        tags = [RunTag(f"{corpus}.complete", str(complete).lower())]
+        self._client.log_batch(self.parent, metrics=metrics, tags=tags)
+        self._client.set_terminated(self.parent, "FINISHED")
+
+
+def _name(row: Row) -> str:
+    cell = row.cell
+    return f"{cell.corpus} {cell.arm} n={cell.n} draw={cell.draw} seed={cell.seed}"
+
+
+def _metrics(row: Row) -> list[Metric]:
+    final = {k: getattr(row, k) for k in _SCORES} | as_dict(row.account)
+    metrics = [Metric(k, float(v), 0, 0) for k, v in final.items() if k not in ("validation_accuracy",)]
+    for h in row.history:
+        metrics += [Metric(f"round.{k}", float(getattr(h, k)), 0, h.round) for k in _ROUND]
+    metrics.append(Metric("validation_accuracy", row.validation_accuracy, 0, 0))
+    return [m for m in metrics if m.value == m.value]  # MLflow's stores refuse NaN
+
+
+def _params(row: Row) -> list[Param]:
+    flat = {
+        (name if group == "model" else f"{group}.{name}"): value
+        for group, values in row.cell.settings.items()
+        for name, value in values.items()
+    }
+    own = {"n": row.cell.n, "arm": str(row.cell.arm), "n_train": row.n_train}
+    return [Param(k, str(v)) for k, v in {**flat, **own}.items()]
+
+
+def _revision(root: Path) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def record(study: str, root: Path, rows: Iterable[Row], family: str) -> tuple[int, int]:
+    """Log every row that is not there yet; returns (logged now, already there)."""
+    log = Log(study, root)
+    new = [log.add(row, family) for row in rows]
+    return sum(new), len(new) - sum(new)

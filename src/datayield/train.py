@@ -1,0 +1,213 @@
+"""One training run: equal updates, one schedule, the last weights are the model (METHODS 2.5).
+
+The trainer knows verbs (`present`, `objective`), never a strategy's name.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from datayield import seeds
+from datayield.encode import Batch, Encoded, Vocabulary, batch_of, by_length, encode, padded, row_stream
+from datayield.model import Classifier, initialise
+from datayield.strategies.base import Objective, Present, Start
+from datayield.types import Ints, Past, Round, Settings, TrainingSet
+
+SCORING_TOKENS = 8192  # padded tokens per batch when nothing is learnt
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished network with everything that predicting needs."""
+
+    model: Classifier
+    vocabulary: Vocabulary
+    history: tuple[Round, ...]
+    tokens: int  # real tokens that training read
+    seconds: float  # inside training, scoring of the validation part excluded
+
+    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Class probabilities, shape (texts, classes)."""
+        encoded = encode(texts, self.vocabulary, self.model.settings.max_tokens)
+        return probabilities(self.model, encoded)
+
+    @property
+    def parameters(self) -> int:
+        """Trained numbers, embedding included."""
+        return sum(p.numel() for p in self.model.parameters())
+
+
+@dataclass(frozen=True, slots=True)
+class Verbs:
+    """What a composition changes while training; None is plain."""
+
+    present: Present | None = None
+    objective: Objective | None = None
+    start: Start | None = None
+
+
+def train(
+    training_set: TrainingSet,
+    validation: tuple[Sequence[str], Ints],
+    settings: Settings,
+    verbs: Verbs,
+    key: tuple[seeds.Key, ...],
+) -> Trained:
+    """Train one classifier for exactly `settings.updates` updates.
+
+    Args:
+        training_set: at least one row.
+        validation: texts and labels for the history; they never steer the training.
+        settings: widths, rates, updates.
+        verbs: what the arm changes.
+        key: of corpus, draw and seed, shared by all arms; every random number derives from it.
+    """
+    torch.manual_seed(seeds.integer(*key, "dropout"))
+    vocabulary = _vocabulary(training_set, settings, verbs.start)
+    encoded = encode(training_set.texts, vocabulary, settings.max_tokens)
+    held_out = encode(validation[0], vocabulary, settings.max_tokens) if validation[0] else None
+    model = Classifier(settings, len(vocabulary), training_set.targets.shape[1])
+    initialise(model, vocabulary, (*key, "init"), verbs.start.weights if verbs.start else None)
+    loop = _Loop(model, encoded, training_set, settings, verbs, key)
+    history = []
+    for number in range(settings.rounds):
+        done = loop.round(number)
+        if held_out is not None and _evaluates(number, settings):
+            loss, right = _validate(model, held_out, validation[1])
+        else:
+            loss = right = float("nan")
+        history.append(Round(number, loop.update, loop.rate, *done, loss, right))
+    return Trained(model.eval(), vocabulary, tuple(history), loop.tokens, loop.seconds)
+
+
+def _vocabulary(training_set: TrainingSet, settings: Settings, start: Start | None) -> Vocabulary:
+    if start is None:
+        return Vocabulary.of(training_set.texts, settings.min_count)
+    return Vocabulary(start.vocabulary, {w: i for i, w in enumerate(start.vocabulary)})
+
+
+def _evaluates(number: int, settings: Settings) -> bool:
+    every = max(1, settings.rounds // max(1, settings.evaluations))
+    return (settings.rounds - 1 - number) % every == 0
+
+
+class _Loop:
+    """The state of one training run; `round` advances it."""
+
+    def __init__(
+        self,
+        model: Classifier,
+        encoded: Encoded,
+        training_set: TrainingSet,
+        settings: Settings,
+        verbs: Verbs,
+        key: tuple[seeds.Key, ...],
+    ) -> None:
+        self.model, self.encoded, self.training_set = model, encoded, training_set
+        self.settings, self.verbs = settings, verbs
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+        self.batches_rng = seeds.rng(*key, "batches")
+        self.present_rng = seeds.rng(*key, "present")
+        self.objective_rng = seeds.rng(*key, "objective")
+        self.rows: Ints | None = None
+        self.stream: Iterator[Ints] = iter(())
+        shape = training_set.targets.shape
+        self.seen = np.full(shape, np.nan, np.float32)
+        self.carry: Any = None
+        self.update, self.tokens, self.seconds, self.rate = 0, 0, 0.0, settings.learning_rate
+
+    def round(self, number: int) -> tuple[float, float]:
+        """Train one round; returns its mean loss and the accuracy of its rows as presented."""
+        began = time.perf_counter()
+        s = self.settings
+        self._renew_rows(Past(number, self.update / s.updates, s.batch, _read_only(self.seen)))
+        losses, right, shown = 0.0, 0, 0
+        first = self.update
+        self.model.train()
+        for _ in range(s.updates * (number + 1) // s.rounds - first):
+            rows = next(self.stream)
+            losses += self._step(rows)
+            hits = self.seen[rows].argmax(1) == self.training_set.targets[rows].argmax(1)
+            right, shown = right + int(hits.sum()), shown + len(rows)
+        self.seconds += time.perf_counter() - began
+        known = shown > 0 and not np.isnan(self.seen).all()
+        return losses / max(1, self.update - first), right / shown if known else float("nan")
+
+    def _renew_rows(self, past: Past) -> None:
+        present = self.verbs.present
+        rows = present(self.training_set, past, self.present_rng) if present else None
+        if rows is None:
+            rows = np.arange(len(self.training_set))
+        if self.rows is None or not np.array_equal(rows, self.rows):
+            self.rows = rows
+            self.stream = row_stream(
+                rows, self.encoded.lengths, self.settings.batch, self.batches_rng
+            )
+
+    def _step(self, rows: Ints) -> float:
+        s = self.settings
+        self.rate = s.learning_rate * (1 - self.update / s.updates)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+        batch = batch_of(self.encoded, self.training_set, rows)
+        per_example = self._judge(batch, rows)
+        loss = (per_example * batch.weights).mean()
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), s.clip)
+        self.optimizer.step()
+        self.update += 1
+        self.tokens += int(batch.lengths.sum())
+        return loss.item()
+
+    def _judge(self, batch: Batch, rows: Ints) -> torch.Tensor:
+        objective = self.verbs.objective
+        if objective is not None:
+            if self.verbs.present is not None:  # a presenting verb may ask for what was predicted
+                self.model.eval()
+                with torch.no_grad():
+                    self._remember(self.model(batch.ids, batch.lengths), rows)
+                self.model.train()
+            loss, self.carry = objective(self.model, batch, (), self.carry, self.objective_rng)
+            return loss
+        logits = self.model(batch.ids, batch.lengths)
+        self._remember(logits.detach(), rows)
+        return cross_entropy(logits, batch.targets)
+
+    def _remember(self, logits: torch.Tensor, rows: Ints) -> None:
+        self.seen[rows] = logits.softmax(1).numpy()
+
+
+def _read_only(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """-sum p log q per example, for target distributions: (B, C), (B, C) -> (B,)."""
+    return -(targets * logits.log_softmax(1)).sum(1)
+
+
+def probabilities(model: Classifier, encoded: Encoded) -> NDArray[np.float32]:
+    """Class probabilities in text order, (texts, classes); dropout off, batched by length."""
+    model.eval()
+    out = np.empty((len(encoded), model.linear.out_features), np.float32)
+    with torch.no_grad():
+        for rows in by_length(encoded.lengths, SCORING_TOKENS):
+            out[rows] = model(*padded(encoded, rows)).softmax(1).numpy()
+    return out
+
+
+def _validate(model: Classifier, held_out: Encoded, labels: Ints) -> tuple[float, float]:
+    p = probabilities(model, held_out)
+    gold = p[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(gold, 1e-12)).mean()), float((p.argmax(1) == labels).mean())

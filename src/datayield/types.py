@@ -1,0 +1,218 @@
+"""The nouns. This module imports nothing of ours; every other module speaks in these words."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints: TypeAlias = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float64]
+
+RECIPE = 1
+"""Raised by hand when results of unchanged parameters are meant to change (part of every cell)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A named, labelled text collection: a pool and a fixed test set.
+
+    `labels` and `test_labels` are indices into `classes`. `units[i]` is the same number for pool
+    texts that are duplicates of each other. `digest` is the hash of everything above.
+    """
+
+    name: str
+    family: str
+    classes: tuple[str, ...]
+    texts: tuple[str, ...]  # pool, index = id
+    labels: Ints  # (pool,)
+    units: Ints  # (pool,)
+    test_texts: tuple[str, ...]
+    test_labels: Ints  # (test,)
+    digest: str
+
+    @property
+    def test_digest(self) -> str:
+        """Identifies the test set that hits are aligned with."""
+        return f"{self.digest[:16]}:{len(self.test_texts)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The texts of a pool without labels: what acquisition may look at."""
+
+    texts: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The n labelled texts of one draw, as pool ids; validation lies inside n."""
+
+    train: Ints  # ids, in draw order
+    validation: Ints  # ids, in draw order
+    rest: Ints  # ids whose labels are not paid for
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """What a network or a linear model is fitted on.
+
+    `targets` are distributions over classes, rows sum to 1; `weights` are finite and >= 0;
+    `parents[i]` is the pool id from which text i derives (its own id for an original).
+    `difficulty[i]` in (0, 1] is the share of rows that are no harder; set by curricula alone.
+    """
+
+    texts: tuple[str, ...]
+    targets: NDArray[np.float32]  # (rows, classes)
+    weights: NDArray[np.float32]  # (rows,)
+    parents: Ints  # (rows,)
+    difficulty: Floats | None = None  # (rows,)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: Ints) -> "TrainingSet":
+        """The given rows, in the given order, repeats allowed."""
+        return TrainingSet(
+            tuple(self.texts[i] for i in rows),
+            self.targets[rows],
+            self.weights[rows],
+            self.parents[rows],
+            None if self.difficulty is None else self.difficulty[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What `present` may know about the training so far.
+
+    `probabilities[i]` is the model's latest distribution for training row i, taken when the row was
+    presented (before the update); NaN while it was never presented.
+    """
+
+    round: int  # 0, 1, ...
+    progress: float  # updates made / updates in all, in [0, 1)
+    batch: int  # examples per update
+    probabilities: NDArray[np.float32]  # (rows, classes)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One architecture's resolved settings: everything that training reads besides data and seed."""
+
+    cell: str = "lstm"  # "lstm" or "gru"
+    embedding: int = 128
+    hidden: int = 64  # per direction
+    layers: int = 1
+    bidirectional: bool = True
+    pooling: str = "max_mean"  # or "last"
+    word_dropout: float = 0.05
+    embedding_dropout: float = 0.5
+    dropout: float = 0.5
+    embedding_scale: float = 0.1  # random embeddings are uniform in +-scale
+    learning_rate: float = 0.015
+    weight_decay: float = 0.01
+    batch: int = 32
+    clip: float = 1.0  # global gradient norm
+    min_count: int = 1  # words rarer than this in the training set become <unk>
+    max_tokens: int = 64  # the rest of a text is not read
+    updates: int = 200
+    rounds: int = 20  # a round is updates / rounds; `present` is asked before each
+    evaluations: int = 5  # rounds after which the validation part is scored for the history
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Self:
+        """From a mapping; unknown names raise TypeError."""
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way to use the data: `lstm:eda_nn+mixup_word`, `gru:plain`, `tfidf`, `majority`."""
+
+    architecture: str
+    strategies: tuple[str, ...] = ()  # canonical order; () for baselines that are no networks
+
+    def __str__(self) -> str:
+        return f"{self.architecture}:{'+'.join(self.strategies)}" if self.strategies else self.architecture
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One training run with one score: the fields whose hash is the cell's identity.
+
+    `identity` holds what else determines the result: data and draw digests, versions, precision,
+    device kind, RECIPE.
+    """
+
+    corpus: str
+    n: int
+    arm: Arm
+    draw: int
+    seed: int
+    settings: dict[str, Any]  # {"model": {...} or {}, "<strategy>": {...}}
+    identity: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Account:
+    """What one cell cost (METHODS 2.8). The one mutable noun: helpers add to it while they work."""
+
+    labels_paid: int = 0
+    examples: int = 0  # distinct labelled training examples the final model saw
+    unlabelled: int = 0  # texts used without their labels
+    updates: int = 0
+    tokens: int = 0  # real tokens seen in training, helpers included
+    helper_fits: int = 0
+    prepare_seconds: float = 0.0
+    train_seconds: float = 0.0
+    inference_seconds: float = 0.0  # whole test set
+    peak_memory_mib: float = 0.0  # of the worker process
+    parameters: int = 0  # trained numbers in the final model
+
+    MEASURED: ClassVar[tuple[str, ...]] = ("prepare_seconds", "train_seconds", "inference_seconds", "peak_memory_mib")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One line of the training history."""
+
+    round: int
+    updates: int
+    learning_rate: float
+    loss: float  # mean training loss of the round
+    train_accuracy: float  # of the examples as presented, before their update
+    validation_loss: float  # NaN in rounds after which it was not measured
+    validation_accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A finished cell: identity, scores, one prediction per test text, account, history."""
+
+    cell: Cell
+    key: str  # the cell's hash
+    n_train: int
+    n_validation: int
+    validation_accuracy: float
+    validation_macro_f1: float
+    accuracy: float
+    macro_f1: float
+    predicted: Ints  # (test,) class indices in test order
+    hits: NDArray[np.bool_]  # (test,)
+    test_digest: str
+    account: Account
+    history: tuple[Round, ...] = field(default=())
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    """A dataclass as a plain dict, nested dataclasses included."""
+    return asdict(value)
+
+
+def names_of(kind: type) -> tuple[str, ...]:
+    """The field names of a dataclass, in order."""
+    return tuple(f.name for f in fields(kind))

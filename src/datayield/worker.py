@@ -1,0 +1,56 @@
+"""A worker process: cells in on stdin, rows out on stdout, one JSON line each, one thread.
+
+Started as `python -m datayield.worker ROOT` by `workers.WorkerPool`, so it is spawned, never
+forked, imports torch once and serves many cells. Nothing is pickled.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import IO
+
+from datayield import environment
+
+
+def main() -> None:
+    """Serve until stdin ends or the parent is gone."""
+    os.environ.update(environment.ONE_THREAD)
+    # The protocol gets a private copy of stdout; whatever a library prints goes to stderr.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
+    serve(Path(sys.argv[1]), sys.stdin, answers)
+
+
+def serve(root: Path, requests: IO[str], answers: IO[str]) -> None:
+    """Answer every request line with a row or an error."""
+    import torch
+
+    from datayield import cells
+    from datayield.run import Shelf, from_json, run_cell
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    shelf = Shelf(root, {})
+    for line in requests:
+        try:
+            cell = from_json(json.loads(line))
+            answer = {"row": cells.dumps(run_cell(cell, shelf.data(cell.corpus)))}
+        except Exception as e:  # every error of a cell is that cell's answer; the worker goes on
+            answer = {"error": f"{type(e).__name__}: {e}", "trace": traceback.format_exc()}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def _leave_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Warm worker processes on this machine, lent to threads one at a time."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+
+from datayield import cells
+from datayield.environment import ONE_THREAD
+from datayield.types import Cell, Row, as_dict
+
+
+class WorkerDied(Exception):
+    """The process that computed a cell ended: worth one more try."""
+
+
+class CellFailed(Exception):
+    """The cell itself raises an error: trying again would raise it again."""
+
+
+class _Worker:
+    def __init__(self, root: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "datayield.worker", str(root)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **ONE_THREAD},
+            text=True,
+            encoding="utf-8",
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def run(self, cell: Cell, timeout: float) -> Row:
+        requests, answers = self._process.stdin, self._process.stdout
+        assert requests is not None and answers is not None
+        try:
+            requests.write(json.dumps(as_dict(cell)) + "\n")
+            requests.flush()
+            ready, _, _ = select.select([answers], [], [], timeout)
+            line = answers.readline() if ready else None
+        except OSError as e:
+            raise WorkerDied(f"the worker could not be reached: {e}") from e
+        if line is None:
+            self.end()
+            raise CellFailed(f"no answer within {timeout / 60:.0f} minutes; its worker was ended")
+        if not line.endswith("\n"):
+            raise WorkerDied(f"the worker ended with status {self._process.wait()}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise CellFailed(answer["error"], answer["trace"])
+        return cells.loads(answer["row"])
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+class WorkerPool:
+    """At most as many processes as threads use it at once; each serves many cells."""
+
+    def __init__(self, root: Path, timeout: float) -> None:
+        self._root, self._timeout = root, timeout
+        self._idle: deque[_Worker] = deque()
+        self._busy: set[_Worker] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def run(self, cell: Cell) -> Row:
+        """Compute one cell in a warm worker.
+
+        Raises:
+            WorkerDied: the process ended before it answered; it is replaced at the next call.
+            CellFailed: the cell raised an error or took too long.
+        """
+        with self._lock:
+            worker = self._idle.popleft() if self._idle else _Worker(self._root)
+            self._busy.add(worker)
+        try:
+            row = worker.run(cell, self._timeout)
+        except CellFailed:
+            self._give_back(worker)
+            raise
+        except BaseException:
+            self._drop(worker)
+            raise
+        self._give_back(worker)
+        return row
+
+    def _give_back(self, worker: _Worker) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+            keep = not self._closed and worker._process.poll() is None
+            if keep:
+                self._idle.append(worker)
+        if not keep:
+            worker.end()
+
+    def _drop(self, worker: _Worker) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+        worker.end()
+
+    @property
+    def pids(self) -> list[int]:
+        """Process numbers of all workers alive."""
+        with self._lock:
+            return [w.pid for w in (*self._idle, *self._busy)]
+
+    def close(self) -> None:
+        """End every worker at once."""
+        with self._lock:
+            self._closed = True
+            everyone = [*self._idle, *self._busy]
+            self._idle.clear()
+        for worker in everyone:
+            worker.end()
