@@ -7,7 +7,6 @@ cell computed again.
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -85,7 +84,9 @@ class CellStore:
         aside = self.folder / "damaged"
         try:
             aside.mkdir(exist_ok=True)
-            os.replace(path, aside / path.name)
+            path.replace(aside / path.name)
         except OSError as e:
             raise UserError(f"{path} is damaged ({why}) and cannot be moved to {aside}: {e}") from e
-        self.damaged.append(f"{path} was damaged ({why}); moved to {aside}, the cell is computed again")
+        self.damaged.append(
+            f"{path} was damaged ({why}); moved to {aside}, the cell is computed again"
+        )

@@ -10,9 +10,13 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datayield import __version__, environment
 from datayield.errors import UserError
+
+if TYPE_CHECKING:
+    from datayield.config import Params
 
 ROOT = Path()
 
@@ -36,7 +40,10 @@ def guard(action: Callable[[], object]) -> int:
         print(f"datayield: {e.strerror}: {e.filename}. Nothing was half-written.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\ndatayield: stopped; finished cells are kept, the same command goes on", file=sys.stderr)
+        print(
+            "\ndatayield: stopped; finished cells are kept, the same command goes on",
+            file=sys.stderr,
+        )
         return 130
     return 0
 
@@ -88,13 +95,13 @@ def _corpora_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     add.set_defaults(run=_corpora_add)
 
 
-def _params():  # type: ignore[no-untyped-def]
+def _params() -> "Params":
     from datayield import config
 
     return config.load(ROOT / "params.yaml")
 
 
-def _checked_params():  # type: ignore[no-untyped-def]
+def _checked_params() -> "Params":
     """params.yaml with every corpus and arm known."""
     from datayield import grid, stages
 
@@ -163,9 +170,13 @@ def _study(options: argparse.Namespace) -> None:
 
     _checked_params()
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro"], env={**os.environ, "PATH": path})
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "repro"], env={**os.environ, "PATH": path}, check=False
+    )
     if done.returncode:
-        raise UserError("`dvc repro` ended with an error (above); the same command goes on from there")
+        raise UserError(
+            "`dvc repro` ended with an error (above); the same command goes on from there"
+        )
 
 
 def _plan(options: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """params.yaml → checked, frozen settings. The only module that knows pydantic."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,7 +38,7 @@ class Block(_Frozen):
         if isinstance(value, tuple):
             if any(b < 10 for b in value):
                 raise ValueError(f"budgets must be at least 10 labels, got {min(value)}")
-            if any(a >= b for a, b in zip(value, value[1:], strict=False)):
+            if any(a >= b for a, b in pairwise(value)):
                 raise ValueError(f"budgets must be ascending without repeats, got {list(value)}")
             if not value:
                 raise ValueError("at least one budget is needed")
@@ -133,7 +134,9 @@ class Params(_Frozen):
     strategies: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="overrides of a strategy's arguments, by name"
     )
-    updates: dict[int, int] = Field(description="labels → updates; the last entry not above n counts")
+    updates: dict[int, int] = Field(
+        description="labels → updates; the last entry not above n counts"
+    )
     execution: Execution = Execution()
     analysis: Analysis = Analysis()
 
@@ -141,7 +144,9 @@ class Params(_Frozen):
     @classmethod
     def _updates(cls, value: dict[int, int]) -> dict[int, int]:
         if not value or min(value) > 10 or min(value.values()) < 1:
-            raise ValueError("updates needs an entry for the smallest budgets (key 0) and positive counts")
+            raise ValueError(
+                "updates needs an entry for the smallest budgets (key 0) and positive counts"
+            )
         return dict(sorted(value.items()))
 
 
@@ -165,7 +170,9 @@ def load(path: Path) -> Params:
 def parse(raw: Any, where: str = "params.yaml") -> Params:
     """Check an already loaded mapping; errors as in `load`."""
     if not isinstance(raw, dict):
-        raise UserError(f"{where}: wanted a mapping with study, corpora, updates; got {type(raw).__name__}")
+        raise UserError(
+            f"{where}: wanted a mapping with study, corpora, updates; got {type(raw).__name__}"
+        )
     try:
         return Params.model_validate(raw)
     except ValidationError as e:

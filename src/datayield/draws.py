@@ -53,10 +53,7 @@ def permutation(corpus: Corpus, draw: int, seed: int, sampling: str) -> tuple[In
         members = shuffled[label[shuffled] == c]
         rank[members] = np.arange(len(members))
         place[members] = (np.arange(len(members)) + rng.random()) / max(len(members), 1)
-    if sampling == "iid":
-        order = shuffled
-    else:
-        order = np.lexsort((shuffled, place))
+    order = shuffled if sampling == "iid" else np.lexsort((shuffled, place))
     position = np.empty(len(units), np.int64)
     position[order] = np.arange(len(units))
     ids = np.lexsort((np.arange(len(inverse)), position[inverse])).astype(np.int64)
@@ -99,7 +96,9 @@ class Draws:
     @classmethod
     def load(cls, path: Path) -> "Draws":
         """Read the table that the subsample stage wrote."""
-        return cls(table.read(path, DRAWS).sort_by([("draw", "ascending"), ("position", "ascending")]))
+        return cls(
+            table.read(path, DRAWS).sort_by([("draw", "ascending"), ("position", "ascending")])
+        )
 
     def sample(self, draw: int, n: int) -> Sample:
         """The first n texts of a draw.
@@ -108,7 +107,9 @@ class Draws:
             UserError: when the draw is not in the table or n exceeds the pool.
         """
         if draw not in self._ids:
-            raise UserError(f"draw {draw} was not made (known: {sorted(self._ids)}). Run `dvc repro`.")
+            raise UserError(
+                f"draw {draw} was not made (known: {sorted(self._ids)}). Run `dvc repro`."
+            )
         ids, validates = self._ids[draw], self._validates[draw]
         if n > len(ids):
             raise UserError(f"a sample of {n} labels was asked of a pool of {len(ids)} texts")

@@ -43,7 +43,9 @@ def parse_arm(text: str) -> Arm:
         return Arm(architecture)
     if architecture not in ARCHITECTURES:
         known = [*ARCHITECTURES, *linear.BASELINES]
-        raise UserError(f'arm "{text}": unknown architecture "{architecture}": {nearest(architecture, known)}')
+        raise UserError(
+            f'arm "{text}": unknown architecture "{architecture}": {nearest(architecture, known)}'
+        )
     try:
         arm = Arm(architecture, canonical((rest or "plain").split("+")))
         compose(arm.strategies, {})
@@ -54,7 +56,9 @@ def parse_arm(text: str) -> Arm:
 
 def budgets(blocks: Sequence[Block], pool: int) -> tuple[list[list[int]], list[str]]:
     """Budgets per block, those beyond the pool left out, and a notice for each left out."""
-    named = sorted({b for block in blocks if not isinstance(block.budgets, str) for b in block.budgets})
+    named = sorted(
+        {b for block in blocks if not isinstance(block.budgets, str) for b in block.budgets}
+    )
     notices = [
         f"a budget of {b} labels is larger than the pool of {pool} texts and was left out"
         for b in named

@@ -7,6 +7,7 @@ length, which needs no packing, so the fused kernels of the CPU are taken.
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import torch
@@ -75,16 +76,18 @@ class Classifier(nn.Module):
 
     def encode(self, embedded: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """(B, T, E) -> pooled (B, P): what is behind the last layer, before the output dropout."""
-        x = embedded
-        for number, layer in enumerate(self.recurrent):
-            if number:  # the layer above reads both directions in the order of the text
-                x = torch.cat([states[0], *(flip(h, lengths) for h in states[1:])], 2)
-                x = self.dropout(x)
-            states = [layer[0](x)[0]]  # (B, T, H)
-            if len(layer) == 2:
-                states.append(layer[1](flip(x, lengths))[0])  # in its own reading order
+        states = self._layer(0, embedded, lengths)
+        for number in range(1, self.settings.layers):
+            # The layer above reads both directions in the order of the text.
+            below = torch.cat([states[0], *(flip(h, lengths) for h in states[1:])], 2)
+            states = self._layer(number, self.dropout(below), lengths)
         pool = _last if self.settings.pooling == "last" else _max_mean
         return torch.cat([pool(h, lengths) for h in states], 1)
+
+    def _layer(self, number: int, x: torch.Tensor, lengths: torch.Tensor) -> list[torch.Tensor]:
+        """(B, T, F) -> per direction its states (B, T, H) in its own reading order."""
+        forward, *backward = cast(nn.ModuleList, self.recurrent[number])
+        return [forward(x)[0], *(back(flip(x, lengths))[0] for back in backward)]
 
     def head(self, pooled: torch.Tensor) -> torch.Tensor:
         """(B, P) -> logits (B, C)."""
@@ -132,7 +135,9 @@ def initialise(
                 _uniform(model, name, parameter, key)
 
 
-def _uniform(model: Classifier, name: str, parameter: nn.Parameter, key: tuple[seeds.Key, ...]) -> None:
+def _uniform(
+    model: Classifier, name: str, parameter: nn.Parameter, key: tuple[seeds.Key, ...]
+) -> None:
     hidden = model.settings.hidden
     fan = model.linear.in_features if name.startswith("linear") else hidden
     values = seeds.rng(*key, name, *parameter.shape).uniform(-1.0, 1.0, tuple(parameter.shape))

@@ -63,7 +63,7 @@ def study(corpus: str, params: Params, root: Path) -> dict[str, Any]:
 
 def run_study(corpus: str, params: Params, root: Path) -> dict[str, Any]:
     """The study flow with as many threads as there are workers; each thread lends one worker."""
-    threads = ThreadPoolTaskRunner(max_workers=environment.workers(params.execution.workers))
+    threads: Any = ThreadPoolTaskRunner(max_workers=environment.workers(params.execution.workers))
     return study.with_options(task_runner=threads, flow_run_name=f"{params.study.name}: {corpus}")(
         corpus, params, root
     )
@@ -140,7 +140,7 @@ def _compute(
         }
         for future in as_completed(list(futures)):
             cell_key = futures[future]
-            result = future.result(raise_on_failure=False)
+            result: Any = future.result(raise_on_failure=False)
             if isinstance(result, UserError):
                 raise result
             if isinstance(result, BaseException):

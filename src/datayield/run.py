@@ -88,7 +88,8 @@ def _desks(
     start = sample.train[: min(SEED_LABELS, len(sample.train) // 2)]
     known = start if parts.one("acquire") else sample.train
     return [
-        CellDesk(data, sample, settings, account, (*key, p.name), p.facts, known) for p in parts.parts
+        CellDesk(data, sample, settings, account, (*key, p.name), p.facts, known)
+        for p in parts.parts
     ]
 
 
@@ -127,7 +128,9 @@ def _fit(
     """Fit the arm's model and enter its cost."""
     began = time.perf_counter()
     if not cell.arm.strategies:
-        simple = linear.BASELINES[cell.arm.architecture](training_set, seeds.integer(*key, "linear"))
+        simple = linear.BASELINES[cell.arm.architecture](
+            training_set, seeds.integer(*key, "linear")
+        )
         account.train_seconds = time.perf_counter() - began
         account.parameters, account.helper_fits = simple.parameters, simple.fits
         return simple
@@ -136,7 +139,9 @@ def _fit(
     for part, desk in zip(parts.parts, desks, strict=True):
         if part.pretrain is not None:
             texts = _texts(corpus, np.setdiff1d(np.arange(len(corpus.texts)), sample.validation))
-            start = part.pretrain(texts, {"embedding": settings.embedding, "hidden": settings.hidden}, desk)
+            start = part.pretrain(
+                texts, {"embedding": settings.embedding, "hidden": settings.hidden}, desk
+            )
             account.prepare_seconds += time.perf_counter() - began
     trained = train(
         training_set, validation, settings, Verbs(parts.present, parts.one("objective"), start), key

@@ -14,7 +14,16 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "gru": {"cell": "gru"},
 }
 
-_POSITIVE = ("embedding", "hidden", "layers", "batch", "min_count", "max_tokens", "updates", "rounds")
+_POSITIVE = (
+    "embedding",
+    "hidden",
+    "layers",
+    "batch",
+    "min_count",
+    "max_tokens",
+    "updates",
+    "rounds",
+)
 _SHARES = ("word_dropout", "embedding_dropout", "dropout")
 _CHOICES = {"cell": ("lstm", "gru"), "pooling": ("max_mean", "last")}
 
@@ -28,8 +37,12 @@ def settings(architecture: str, overrides: dict[str, Any], updates: int) -> dict
     known = names_of(Settings)
     for name in overrides:
         if name not in known:
-            raise UserError(f'params.yaml: model: unknown setting "{name}": {nearest(name, list(known))}')
-    resolved = as_dict(Settings.of({**overrides, **ARCHITECTURES[architecture], "updates": updates}))
+            raise UserError(
+                f'params.yaml: model: unknown setting "{name}": {nearest(name, list(known))}'
+            )
+    resolved = as_dict(
+        Settings.of({**overrides, **ARCHITECTURES[architecture], "updates": updates})
+    )
     _check(resolved)
     return resolved
 
@@ -38,7 +51,9 @@ def _check(values: dict[str, Any]) -> None:
     for name, default in as_dict(Settings()).items():
         value = values[name]
         kinds = (int, float) if isinstance(default, float) else (type(default),)
-        if not isinstance(value, kinds) or (isinstance(value, bool) and default is not value and not isinstance(default, bool)):
+        if not isinstance(value, kinds) or (
+            isinstance(value, bool) and default is not value and not isinstance(default, bool)
+        ):
             raise UserError(
                 f"params.yaml: model.{name}: wanted {type(default).__name__}, got {value!r}"
             )

@@ -69,7 +69,9 @@ def augment(params: Params, name: str, root: Path) -> None:
             )
         )
         tables.append(_variants(params, loaded, near, strategy, ids.tolist()))
-    table.write(pa.concat_tables(tables), folder(root, name) / "variants.parquet", ("strategy", "id"))
+    table.write(
+        pa.concat_tables(tables), folder(root, name) / "variants.parquet", ("strategy", "id")
+    )
 
 
 def _variants(

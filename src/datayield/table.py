@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datayield.errors import UserError
-from datayield.types import Account, Arm, Cell, Row, Round, as_dict, names_of
+from datayield.types import Account, Arm, Cell, Round, Row, as_dict, names_of
 
 _ACCOUNT = pa.schema(
     [
@@ -203,9 +203,11 @@ def write(table: pa.Table, path: Path, order: tuple[str, ...] = ()) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         pq.write_table(table, temporary, compression="zstd", version="2.6")
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as e:
-        raise UserError(f"cannot write {path}: {e.strerror or e}. Free some space or choose a writable folder.") from e
+        raise UserError(
+            f"cannot write {path}: {e.strerror or e}. Free some space or choose a writable folder."
+        ) from e
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -216,9 +218,11 @@ def write_text(text: str, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as e:
-        raise UserError(f"cannot write {path}: {e.strerror or e}. Free some space or choose a writable folder.") from e
+        raise UserError(
+            f"cannot write {path}: {e.strerror or e}. Free some space or choose a writable folder."
+        ) from e
     finally:
         if temporary.exists():
             temporary.unlink()
@@ -235,7 +239,9 @@ def read(path: Path, schema: pa.Schema | None = None) -> pa.Table:
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as e:
-        raise UserError(f"{path} is not a readable parquet file ({e}). Delete it and run `dvc repro`.") from e
+        raise UserError(
+            f"{path} is not a readable parquet file ({e}). Delete it and run `dvc repro`."
+        ) from e
     if schema is not None and table.schema.names != schema.names:
         missing = sorted(set(schema.names) - set(table.schema.names))
         raise UserError(

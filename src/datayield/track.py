@@ -7,6 +7,7 @@ nothing is ever read back into the pipeline, so `datayield record` can rebuild a
 import os
 import subprocess
 from collections.abc import Iterable
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,7 @@ class Log:
     def _all_runs(self) -> list[Any]:
         runs, token = [], None
         while True:
-            page = self._client.search_runs(
-                [self._experiment], max_results=1000, page_token=token
-            )
+            page = self._client.search_runs([self._experiment], max_results=1000, page_token=token)
             runs += list(page)
             token = page.token
             if not token:
@@ -89,7 +88,10 @@ class Log:
         self._client.log_batch(run, metrics=_metrics(row), params=_params(row))
         digest = row.cell.identity["data"]
         data = Dataset(
-            name=row.cell.corpus, digest=digest[:32], source_type="local", source=f"data/{row.cell.corpus}"
+            name=row.cell.corpus,
+            digest=digest[:32],
+            source_type="local",
+            source=f"data/{row.cell.corpus}",
         )
         self._client.log_inputs(
             run, datasets=[DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
@@ -118,7 +120,7 @@ class Log:
 
     def summarise(self, corpus: str, values: dict[str, float], complete: bool) -> None:
         """Write a corpus's headline to the parent run and end it."""
-        metrics = [Metric(f"{corpus}.{k}", v, 0, 0) for k, v in values.items() if v == v]
+        metrics = [Metric(f"{corpus}.{k}", v, 0, 0) for k, v in values.items()]
         tags = [RunTag(f"{corpus}.complete", str(complete).lower())]
         self._client.log_batch(self.parent, metrics=metrics, tags=tags)
         self._client.set_terminated(self.parent, "FINISHED")
@@ -131,11 +133,13 @@ def _name(row: Row) -> str:
 
 def _metrics(row: Row) -> list[Metric]:
     final = {k: getattr(row, k) for k in _SCORES} | as_dict(row.account)
-    metrics = [Metric(k, float(v), 0, 0) for k, v in final.items() if k not in ("validation_accuracy",)]
+    metrics = [
+        Metric(k, float(v), 0, 0) for k, v in final.items() if k not in ("validation_accuracy",)
+    ]
     for h in row.history:
         metrics += [Metric(f"round.{k}", float(getattr(h, k)), 0, h.round) for k in _ROUND]
     metrics.append(Metric("validation_accuracy", row.validation_accuracy, 0, 0))
-    return [m for m in metrics if m.value == m.value]  # MLflow's stores refuse NaN
+    return [m for m in metrics if not isnan(m.value)]  # MLflow's stores refuse NaN
 
 
 def _params(row: Row) -> list[Param]:
@@ -151,7 +155,12 @@ def _params(row: Row) -> list[Param]:
 def _revision(root: Path) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=10
+            ["git", "rev-parse", "HEAD"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from datayield import seeds
-from datayield.encode import Batch, Encoded, Vocabulary, batch_of, by_length, encode, padded, row_stream
+from datayield.encode import (
+    Batch,
+    Encoded,
+    Vocabulary,
+    batch_of,
+    by_length,
+    encode,
+    padded,
+    row_stream,
+)
 from datayield.model import Classifier, initialise
 from datayield.strategies.base import Objective, Present, Start
 from datayield.types import Ints, Past, Round, Settings, TrainingSet
@@ -112,7 +121,10 @@ class _Loop:
         self.model, self.encoded, self.training_set = model, encoded, training_set
         self.settings, self.verbs = settings, verbs
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+            model.parameters(),
+            settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
         )
         self.batches_rng = seeds.rng(*key, "batches")
         self.present_rng = seeds.rng(*key, "present")

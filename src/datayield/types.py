@@ -137,7 +137,11 @@ class Arm:
     strategies: tuple[str, ...] = ()  # canonical order; () for baselines that are no networks
 
     def __str__(self) -> str:
-        return f"{self.architecture}:{'+'.join(self.strategies)}" if self.strategies else self.architecture
+        return (
+            f"{self.architecture}:{'+'.join(self.strategies)}"
+            if self.strategies
+            else self.architecture
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,12 @@ class Account:
     peak_memory_mib: float = 0.0  # of the worker process
     parameters: int = 0  # trained numbers in the final model
 
-    MEASURED: ClassVar[tuple[str, ...]] = ("prepare_seconds", "train_seconds", "inference_seconds", "peak_memory_mib")
+    MEASURED: ClassVar[tuple[str, ...]] = (
+        "prepare_seconds",
+        "train_seconds",
+        "inference_seconds",
+        "peak_memory_mib",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from datayield import table
 from datayield.config import Source
 from datayield.corpora import files, pydocs
-from datayield.corpora.build import Labelled, build as build_corpus, digest
+from datayield.corpora.build import Labelled, digest
+from datayield.corpora.build import build as build_corpus
 from datayield.corpora.card import card
 from datayield.errors import UserError
 from datayield.types import Corpus
@@ -96,5 +97,7 @@ def load(folder: Path) -> Corpus:
         ]
     )
     if found != corpus.digest:
-        raise UserError(f"{path} does not fit its digest: it was changed. Delete it and run `dvc repro`.")
+        raise UserError(
+            f"{path} does not fit its digest: it was changed. Delete it and run `dvc repro`."
+        )
     return corpus

@@ -74,8 +74,10 @@ def _check_classes(name: str, classes: tuple[str, ...], labels: list[str]) -> No
             f" ({classes[0] if classes else 'there are none'}); at least two classes are needed"
         )
     if len(classes) > 65535:
-        raise UserError(f"corpus {name}: {len(classes)} classes; is the label column the right one?")
-    counts = {c: 0 for c in classes}
+        raise UserError(
+            f"corpus {name}: {len(classes)} classes; is the label column the right one?"
+        )
+    counts = dict.fromkeys(classes, 0)
     for label in labels:
         counts[label] += 1
     small = sorted((n, c) for c, n in counts.items() if n < SMALLEST_CLASS)

@@ -16,7 +16,13 @@ from datayield.config import FileSource
 from datayield.corpora.build import Labelled
 from datayield.errors import UserError, nearest
 
-FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
 _SPLITS = {"train": False, "pool": False, "test": True}
 
 
@@ -66,7 +72,9 @@ def _bytes(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except FileNotFoundError as e:
-        raise UserError(f"{path} does not exist. Check the path; it is relative to params.yaml.") from e
+        raise UserError(
+            f"{path} does not exist. Check the path; it is relative to params.yaml."
+        ) from e
     except OSError as e:
         raise UserError(f"{path} cannot be read: {e.strerror}") from e
     if not content.strip():
@@ -134,9 +142,13 @@ def _json_rows(source: FileSource, decoded: str) -> Iterator[tuple[int, dict[str
         try:
             row = json.loads(line)
         except json.JSONDecodeError as e:
-            raise UserError(f"{source.path}, line {number}: not JSON ({e.msg} at column {e.colno})") from e
+            raise UserError(
+                f"{source.path}, line {number}: not JSON ({e.msg} at column {e.colno})"
+            ) from e
         if not isinstance(row, dict):
-            raise UserError(f"{source.path}, line {number}: wanted a JSON object, got {type(row).__name__}")
+            raise UserError(
+                f"{source.path}, line {number}: wanted a JSON object, got {type(row).__name__}"
+            )
         yield number, row
 
 
@@ -175,7 +187,9 @@ def _string(source: FileSource, row: dict[str, Any], line: int, column: str) -> 
     return str(value)
 
 
-def _check_filled(source: FileSource, lines: list[int], texts: list[str], labels: list[str]) -> None:
+def _check_filled(
+    source: FileSource, lines: list[int], texts: list[str], labels: list[str]
+) -> None:
     for what, values in (("text", texts), ("label", labels)):
         empty = [line for line, value in zip(lines, values, strict=True) if not value.strip()]
         if empty:

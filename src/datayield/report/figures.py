@@ -1,0 +1,198 @@
+"""Figures as SVG text: deterministic bytes, readable without colour."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+
+# Okabe & Ito's colour-blind-safe palette, black and grey kept for baselines.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+STYLE: Any = {
+    "svg.hashsalt": "datayield",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+}
+
+
+def _svg(figure: Figure) -> str:
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+    return out.getvalue()[out.getvalue().index("<svg") :]
+
+
+def _budget_axis(axis: Axes, budgets: Sequence[int]) -> None:
+    axis.set_xscale("log")
+    axis.set_xticks(list(budgets))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_minor_formatter(NullFormatter())
+
+
+def learning_curves(c: dict[str, Any], baseline: str) -> str:
+    """Accuracy against labels: the baseline, the best simple baseline, every strategy."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 4.8))
+        axis = figure.subplots()
+        strategies = [a for a, d in sorted(c["arms"].items()) if d["role"] == "strategy"]
+        for i, arm in enumerate(strategies):
+            _line(axis, c, arm, COLOURS[i % 6], MARKERS[i % 6], bars=True)
+        if c["best_simple"]:
+            _line(axis, c, c["best_simple"], "#777777", None, band=True, dashes=(5, 2))
+        _line(axis, c, baseline, "black", None, band=True)
+        axis.axhline(100 * c["majority_share"], color="#999999", lw=1, ls=":")
+        axis.annotate(
+            "largest class", (1, 100 * c["majority_share"]), xycoords=("axes fraction", "data"),
+            ha="right", va="bottom", fontsize=9, color="#666666",
+        )  # fmt: skip
+        _budget_axis(axis, _round_budgets(c))
+        axis.set_xlabel("labels paid (validation included)")
+        axis.set_ylabel("test accuracy, %")
+        axis.legend(frameon=False, loc="upper left")
+        return _svg(figure)
+
+
+def _round_budgets(c: dict[str, Any]) -> list[int]:
+    """The budgets that several arms share, and the ends: few enough to be read as ticks."""
+    counts: dict[int, int] = {}
+    for s in c["scores"]:
+        counts[s["n"]] = counts.get(s["n"], 0) + 1
+    return sorted({n for n, k in counts.items() if k > 2} | {min(counts), max(counts)})
+
+
+def _line(
+    axis: Axes,
+    c: dict[str, Any],
+    arm: str,
+    colour: str,
+    marker: str | None,
+    band: bool = False,
+    bars: bool = False,
+    dashes: tuple[int, int] | None = None,
+) -> None:
+    own = [s for s in c["scores"] if s["arm"] == arm]
+    n = [s["n"] for s in own]
+    mean = [100 * s["accuracy"]["estimate"] for s in own]
+    low = [100 * _or(s["accuracy"]["low"], s["accuracy"]["estimate"]) for s in own]
+    high = [100 * _or(s["accuracy"]["high"], s["accuracy"]["estimate"]) for s in own]
+    style: dict[str, Any] = {"color": colour, "label": arm, "lw": 2 if band else 1.3}
+    if dashes:
+        style["dashes"] = dashes
+    axis.plot(n, mean, marker=marker, ms=5, **style)
+    if band:
+        axis.fill_between(n, low, high, color=colour, alpha=0.13, lw=0)
+    if bars:
+        axis.vlines(n, low, high, color=colour, lw=0.9, alpha=0.6)
+
+
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else value
+
+
+def differences(c: dict[str, Any]) -> str:
+    """Arm minus its baseline per budget, one small panel per strategy, control and check."""
+    order = {"strategy": 0, "control": 1, "check": 2}
+    shown = [a for a, d in c["arms"].items() if d["role"] in order and _gaps(c, a)]
+    shown.sort(key=lambda a: (order[c["arms"][a]["role"]], a))
+    shown = [a for a in shown if abs(_gaps(c, a)[0]["difference"]["estimate"]) < 0.25]
+    with mpl.rc_context(STYLE):
+        columns = min(4, max(1, len(shown)))
+        rows = -(-len(shown) // columns) or 1
+        figure = Figure(figsize=(2.5 * columns, 2.2 * rows), layout="constrained")
+        axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        for axis in axes.flat[len(shown) :]:
+            axis.set_visible(False)
+        for axis, arm in zip(axes.flat, shown, strict=False):
+            _gap_panel(axis, c, arm)
+        for axis in axes[:, 0]:
+            axis.set_ylabel("points")
+        return _svg(figure)
+
+
+def _gaps(c: dict[str, Any], arm: str) -> list[dict[str, Any]]:
+    return [d for d in c["differences"] if d["arm"] == arm]
+
+
+def _gap_panel(axis: Axes, c: dict[str, Any], arm: str) -> None:
+    own = _gaps(c, arm)
+    colour = {"strategy": COLOURS[0], "control": "#555555", "check": "#999999"}[
+        c["arms"][arm]["role"]
+    ]
+    n = [d["n"] for d in own]
+    axis.axhline(0, color="black", lw=0.8)
+    for d in own:
+        low, high = d["difference"]["low"], d["difference"]["high"]
+        if low is not None:
+            axis.vlines(d["n"], 100 * low, 100 * high, color=colour, lw=1.6)
+    axis.plot(n, [100 * d["difference"]["estimate"] for d in own], "o", color=colour, ms=5)
+    axis.set_title(f"{arm}\n({c['arms'][arm]['role']})", fontsize=9)
+    shared = sorted({d["n"] for d in c["differences"] if c["arms"][d["arm"]]["role"] == "strategy"})
+    _budget_axis(axis, shared or n)
+    axis.tick_params(axis="x", labelsize=8)
+
+
+def multipliers(c: dict[str, Any]) -> str:
+    """What each strategy's labels are worth, with ranges; arrows are open ends."""
+    rows = [m for m in c["multipliers"] if c["arms"][m["arm"]]["role"] == "strategy"]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 0.8 + 0.3 * max(3, len(rows))))
+        axis = figure.subplots()
+        axis.axvline(1, color="black", lw=1)
+        arms = sorted({m["arm"] for m in rows})
+        for y, m in enumerate(reversed(rows)):
+            _whisker(axis, m, y, COLOURS[arms.index(m["arm"]) % 6])
+        axis.set_yticks(range(len(rows)), [f"{m['arm']} at {m['n']:,}" for m in reversed(rows)])
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}×"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_xlim(0.2, 5.5)
+        axis.set_xlabel("data multiplier: how many of the baseline's labels one label is worth")
+        return _svg(figure)
+
+
+def _whisker(axis: Axes, m: dict[str, Any], y: int, colour: str) -> None:
+    low, high = (v / m["n"] for v in m["measured"])
+    if m["reason"] is None:
+        left, right = _or(m["low"], max(0.2, low)), _or(m["high"], min(5.5, high))
+        axis.hlines(y, left, right, color=colour, lw=1.8)
+        if m["low"] is None:
+            axis.plot(left, y, "<", color=colour, ms=7)
+        if m["high"] is None:
+            axis.plot(right, y, ">", color=colour, ms=7)
+    if m["point"] is not None:
+        axis.plot(m["point"], y, "o", color=colour, ms=6)
+
+
+def history(c: dict[str, Any], arm: str) -> str:
+    """Training loss and validation accuracy of the baseline per budget."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        shared = set(_round_budgets(c))
+        budgets = sorted({h["n"] for h in c["history"]} & shared)
+        for i, n in enumerate(budgets):
+            own = [h for h in c["history"] if h["n"] == n]
+            style: dict[str, Any] = {"color": COLOURS[i % 6], "label": f"{n:,}", "lw": 1.4}
+            left.plot([h["updates"] for h in own], [h["loss"] for h in own], **style)
+            scored = [h for h in own if h["validation_accuracy"] is not None]
+            right.plot(
+                [h["updates"] for h in scored],
+                [100 * h["validation_accuracy"] for h in scored],
+                marker=MARKERS[i % 6], ms=4, **style,
+            )  # fmt: skip
+        left.set_ylabel("training loss")
+        right.set_ylabel("validation accuracy, %")
+        for axis in (left, right):
+            axis.set_xlabel(f"updates ({arm})")
+        left.legend(title="labels", frameon=False, fontsize=9)
+        return _svg(figure)

@@ -1,0 +1,270 @@
+"""statistics → sections of text, tables and figures: what both HTML and Markdown show."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from datayield.report import answer, words
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A captioned table; the first column names the row."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure by file name, with what it shows in words."""
+
+    name: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading with what stands below it."""
+
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+
+def sections(c: dict[str, Any], s: dict[str, Any]) -> list[Section]:
+    """The report of one corpus, in the order of DESIGN §9; empty sections are left out."""
+    found = [
+        Section("The answer", tuple(answer.sentences(c, s))),
+        _curves(c, s),
+        _multipliers(c, s),
+        _differences(c, s),
+        _checks(c, s),
+        _costs(c),
+        _architectures(c),
+        _history(c, s),
+        _card(c),
+        _missing(c),
+    ]
+    return [x for x in found if x.paragraphs or x.tables or x.pictures]
+
+
+def _interval_note(s: dict[str, Any]) -> str:
+    who = "this pool" if s["population"] == "pool" else "new texts"
+    return (
+        f"Brackets are {words.percent(s['level'])} intervals ({s['method']}), valid for other draws from"
+        f" {who} and other test texts of the same kind."
+    )
+
+
+def _curves(c: dict[str, Any], s: dict[str, Any]) -> Section:
+    budgets = sorted({x["n"] for x in c["scores"]})
+    shared = [n for n in budgets if sum(x["n"] == n for x in c["scores"]) > 2]
+    rows = []
+    for arm in _by_role(c):
+        own = {x["n"]: x for x in c["scores"] if x["arm"] == arm}
+        shown = [
+            f"{words.accuracy(own[n]['accuracy'])}; F1 {words.percent(own[n]['macro_f1'])}"
+            if n in own
+            else "–"
+            for n in shared
+        ]
+        rows.append((arm, c["arms"][arm]["role"], *shown))
+    table = Table(
+        "Test accuracy with interval, and macro-F1, by labels paid",
+        ("arm", "role", *(f"{n:,} labels" for n in shared)),
+        tuple(rows),
+    )
+    alt = f"Learning curves on {c['corpus']}: test accuracy against labels paid, with intervals"
+    return Section("Learning curves", (_interval_note(s),), (table,), (Picture("curves", alt),))
+
+
+def _by_role(c: dict[str, Any]) -> list[str]:
+    order = ("plain", "baseline", "strategy", "control", "check")
+    return sorted(c["arms"], key=lambda a: (order.index(c["arms"][a]["role"]), a))
+
+
+def _multipliers(c: dict[str, Any], s: dict[str, Any]) -> Section:
+    rows = []
+    simple = {(m["arm"], m["n"]): m for m in c["multipliers_simple"]}
+    for m in c["multipliers"]:
+        if c["arms"][m["arm"]]["role"] not in ("strategy", "baseline"):
+            continue
+        if sum(x["arm"] != m["arm"] and x["n"] == m["n"] for x in c["scores"]) < 3:
+            continue
+        other = simple.get((m["arm"], m["n"]))
+        rows.append(
+            (
+                f"{m['arm']} at {m['n']:,}",
+                words.times(answer.measured(m)),
+                words.share(m["saving"]["point"]),
+                words.times(answer.measured(other)) if other else "–",
+            )
+        )
+    if not rows:
+        return Section("What the labels are worth")
+    table = Table(
+        "Data multiplier and label saving",
+        ("arm", "against its plain baseline", "labels saved",
+         f"against {c['best_simple']}, the best simple baseline"),
+        tuple(rows),
+    )  # fmt: skip
+    note = (
+        "A multiplier of 2× says: as good as the baseline with twice the labels. Ranges hold every value"
+        " that the two-way test does not reject; ≤ and ≥ mark ends beyond the measured budgets."
+    )
+    drawn = any(c["arms"][m["arm"]]["role"] == "strategy" for m in c["multipliers"])
+    alt = f"Data multipliers on {c['corpus']} with ranges; the line at 1× is the baseline"
+    pictures = (Picture("multipliers", alt),) if drawn else ()
+    return Section("What the labels are worth", (note,), (table,), pictures)
+
+
+def _differences(c: dict[str, Any], s: dict[str, Any]) -> Section:
+    rows = [
+        (
+            d["arm"],
+            f"{d['n']:,}",
+            d["baseline"],
+            words.points(d["difference"]),
+            words.p(d["difference"]["p"]),
+            words.p(d.get("p_holm")),
+        )
+        for d in c["differences"]
+        if c["arms"][d["arm"]]["role"] != "check"
+    ]
+    if not rows:
+        return Section("Differences to the baseline")
+    table = Table(
+        "Accuracy minus the baseline's, percentage points, paired by draw and test text",
+        ("arm", "labels", "baseline", "difference", "p", "p, Holm"),
+        tuple(rows),
+    )
+    note = (
+        "Holm's correction runs in two stages over strategies and, inside those that pass, over budgets;"
+        " other rows are shown uncorrected."
+    )
+    alt = f"Differences to the baseline on {c['corpus']} by budget, with intervals"
+    return Section("Differences to the baseline", (note,), (table,), (Picture("differences", alt),))
+
+
+def _checks(c: dict[str, Any], s: dict[str, Any]) -> Section:
+    rows = []
+    for k in c["checks"]:
+        verdict = {True: "agrees", False: "does not agree", None: "no interval"}[k["holds"]]
+        if "equals" in k:
+            wanted, got = f"equals {k['equals']}", f"{words.points(k['difference'])} points"
+        else:
+            entry = {**k["multiplier"], "n": k["n"]}
+            low, high = (v / k["n"] for v in k["multiplier"]["measured"])
+            wanted = f"worth {k['worth']:g}× of {k['baseline']}"
+            got = words.times({**entry, "measured_low": low, "measured_high": high})
+        rows.append((k["arm"], f"{k['n']:,}", c["arms"][k["arm"]]["summary"], wanted, got, verdict))
+    if not rows:
+        return Section("Controls and checks")
+    note = (
+        "Arms whose result is known beforehand. That an interval holds the expected value is no proof of"
+        " equality; its width says how large a fault could hide."
+    )
+    table = Table(
+        "Controls and checks of the machinery",
+        ("arm", "labels", "what it is", "must be", "measured", "verdict"),
+        tuple(rows),
+    )
+    return Section("Controls and checks", (note,), (table,))
+
+
+def _costs(c: dict[str, Any]) -> Section:
+    shared = {n for n in (x["n"] for x in c["costs"]) if sum(x["n"] == n for x in c["costs"]) > 2}
+    scores = {(x["arm"], x["n"]): x["accuracy"]["estimate"] for x in c["scores"]}
+    rows = tuple(
+        (
+            k["arm"], f"{k['n']:,}", words.percent(scores[k["arm"], k["n"]]),
+            words.number(k["examples"], 0), words.number(k["unlabelled"], 0),
+            words.number(k["updates"], 0), words.number(k["tokens"], 0),
+            words.number(k["helper_fits"], 0), words.number(k["prepare_seconds"], 2),
+            words.number(k["train_seconds"], 2), words.number(k["inference_seconds"], 2),
+            words.number(k["peak_memory_mib"], 0), words.number(k["parameters"], 0),
+        )
+        for k in c["costs"]
+        if k["n"] in shared
+    )  # fmt: skip
+    head = (
+        "arm", "labels", "accuracy", "examples", "unlabelled texts", "updates", "tokens", "helper fits",
+        "prepare, s", "train, s", "inference, s", "peak MiB", "parameters",
+    )  # fmt: skip
+    note = (
+        "Means per cell. Labels count validation texts; tokens are those training read; inference is the"
+        " whole test set; times were taken with one thread per worker while other workers ran."
+    )
+    return Section("Cost", (note,), (Table("What each arm cost", head, rows),))
+
+
+def _architectures(c: dict[str, Any]) -> Section:
+    if not c["architectures"]:
+        return Section("LSTM, LSTM-64, LSTM-256, GRU")
+    rows = tuple(
+        (
+            a["architecture"], f"{a['n']:,}",
+            f"{'bidirectional ' if a['bidirectional'] else ''}{a['cell'].upper()} {a['hidden']} × {a['layers']}",
+            str(a["embedding"]), words.number(a["parameters"], 0), words.number(a["train_seconds"], 1),
+            words.number(a["inference_seconds"], 2), f"{a['inference_ms_per_text']:.2f}",
+            words.accuracy(a["accuracy"]), words.percent(a["macro_f1"]),
+        )
+        for a in c["architectures"]
+    )  # fmt: skip
+    head = (
+        "architecture", "labels", "layers", "embedding", "parameters", "training time, s",
+        "test time, s", "test time per text, ms", "accuracy", "macro-F1",
+    )  # fmt: skip
+    caption = "The article's comparison: training time, test time, embedding, accuracy"
+    return Section("LSTM, LSTM-64, LSTM-256, GRU", (), (Table(caption, head, rows),))
+
+
+def _history(c: dict[str, Any], s: dict[str, Any]) -> Section:
+    if not c["history"]:
+        return Section("Training")
+    alt = f"Training loss and validation accuracy of {s['baseline']} on {c['corpus']} by updates"
+    note = (
+        "Every network of a budget trains the same number of updates on a learning rate that falls to"
+        " zero; the last weights are the model. Validation never picks an epoch."
+    )
+    return Section("Training", (note,), (), (Picture("history", alt),))
+
+
+def _card(c: dict[str, Any]) -> Section:
+    rows = tuple((k, v) for k, v in _flat(c["card"]) if k != "corpus")
+    return Section("Corpus card", (), (Table(f"What {c['corpus']} is", ("", "value"), rows),))
+
+
+def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    if not isinstance(value, dict):
+        return [(prefix, f"{value:,}" if isinstance(value, int) else str(value))]
+    out = []
+    for k, v in value.items():
+        out += _flat(v, f"{prefix}: {k}" if prefix else str(k))
+    return out
+
+
+def _missing(c: dict[str, Any]) -> Section:
+    rows = tuple(
+        (m["arm"], f"{m['n']:,}", str(m["draw"]), str(m["seed"]), m["error"]) for m in c["missing"]
+    )
+    table = Table("Cells that failed", ("arm", "labels", "draw", "seed", "error"), rows)
+    return Section("What was not done", tuple(c["notices"]), (table,) if rows else ())
+
+
+def limits(s: dict[str, Any]) -> list[str]:
+    """What a reader must not conclude."""
+    out = [
+        f"Every statement is about {words.listed([c['corpus'] for c in s['corpora']])} and these"
+        " settings. Settings were fixed beforehand, one per architecture; a tuned arm may rank"
+        " differently.",
+        "Multipliers and label counts are read off measured curves only; nothing is extrapolated.",
+        "The time that the data stages took to rewrite texts is not in the cells' preparation time.",
+    ]
+    if s["draws"] < 5:
+        out.append(
+            f"With {s['draws']} draws intervals are wide; more draws in params.yaml narrow them."
+        )
+    return out

@@ -1,0 +1,85 @@
+"""Numbers → words. Accuracies are shown in percent, differences in percentage points."""
+
+from typing import Any
+
+
+def percent(value: float | None) -> str:
+    """0.5421 → `54.2 %`."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """1234.5 → `1,234.5`; whole for large values."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.{digits}f}"
+
+
+def accuracy(interval: dict[str, Any]) -> str:
+    """`54.2 % [52.0, 56.4]`, without brackets where there is no interval."""
+    text = percent(interval["estimate"])
+    if interval["low"] is None:
+        return text
+    # A test of proportions may reach outside [0, 1]; what is shown stays inside.
+    low, high = max(0.0, interval["low"]), min(1.0, interval["high"])
+    return f"{text} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def points(interval: dict[str, Any]) -> str:
+    """`+2.1 [−0.3, +4.5]` percentage points."""
+    text = signed(interval["estimate"])
+    if interval["low"] is None:
+        return text
+    return f"{text} [{signed(interval['low'])}, {signed(interval['high'])}]"
+
+
+def signed(value: float) -> str:
+    """0.021 → `+2.1`, with a true minus sign."""
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def p(value: float | None) -> str:
+    """A p-value with sensible digits."""
+    if value is None:
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def times(m: dict[str, Any]) -> str:
+    """A multiplier: `1.4× [1.1, 1.9]`, `1.4× [≤ 0.5, 1.9]`, `> 4.0×` beyond what was measured."""
+    low, high = m["measured_low"], m["measured_high"]
+    if m["point"] is None:
+        text = f"> {high:.2g}×" if m["side"] == "above" else f"< {low:.2g}×" if m["side"] else "–"
+    else:
+        text = f"{m['point']:.2f}×"
+    if m["reason"]:
+        return text
+    left = f"≤ {low:.2g}" if m["low"] is None else f"{m['low']:.2f}"
+    right = f"≥ {high:.2g}" if m["high"] is None else f"{m['high']:.2f}"
+    return f"{text} [{left}, {right}]"
+
+
+def share(value: float | None) -> str:
+    """A label saving in percent, without decimals."""
+    return "–" if value is None else f"{100 * value:.0f} %".replace("-", "−")
+
+
+def labels(m: dict[str, Any]) -> str:
+    """A number of labels with its range; open ends name the measured range."""
+    low, high = m["measured"]
+    if m["point"] is None:
+        text = f"> {high:,}" if m["side"] == "above" else f"< {low:,}" if m["side"] else "–"
+    else:
+        text = f"{m['point']:,.0f}"
+    if m["reason"]:
+        return text
+    left = f"≤ {low:,}" if m["low"] is None else f"{m['low']:,.0f}"
+    right = f"≥ {high:,}" if m["high"] is None else f"{m['high']:,.0f}"
+    return f"{text} [{left}, {right}]"
+
+
+def listed(items: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"

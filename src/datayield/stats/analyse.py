@@ -1,0 +1,163 @@
+"""results/ → statistics.json: everything that the report prints, as plain values."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datayield import table
+from datayield.config import Params
+from datayield.errors import UserError
+from datayield.stats import compare
+from datayield.stats.interval import METHOD
+from datayield.stats.scores import gather
+from datayield.table import CELLS, HISTORY
+from datayield.types import Account, names_of
+
+COSTS = names_of(Account)
+
+
+def analyse(params: Params, root: Path) -> dict[str, Any]:
+    """The statistics of one study.
+
+    Args:
+        params: the study.
+        root: the project folder, with results/<corpus>/ and data/<corpus>/card.json.
+    """
+    return {
+        "study": params.study.name,
+        "seed": params.study.seed,
+        "draws": params.study.draws,
+        "level": params.analysis.level,
+        "population": params.analysis.population,
+        "method": METHOD,
+        "baseline": params.analysis.baseline,
+        "corpora": [_corpus(params, name, root) for name in params.study.corpora],
+    }
+
+
+def _corpus(params: Params, name: str, root: Path) -> dict[str, Any]:
+    results = root / "results" / name
+    summary = _json(results / "study.json")
+    lines = table.read(results / "cells.parquet", CELLS).to_pylist()
+    history = table.read(results / "history.parquet", HISTORY).to_pylist()
+    scores = gather(lines)
+    wanted = params.analysis.baseline
+    frame = compare.Frame(
+        scores,
+        summary["arms"],
+        wanted,
+        params.analysis.level,
+        params.analysis.population,
+        summary["pool_size"],
+    )
+    simple = compare.best_simple(frame)
+    return {
+        **summary,
+        "cells": len(lines),
+        "scores": compare.learning_curve(frame),
+        "differences": compare.differences(frame),
+        "multipliers": compare.multipliers(frame, None),
+        "best_simple": simple,
+        "multipliers_simple": compare.multipliers(frame, simple) if simple else [],
+        "best": compare.best_by_validation(frame),
+        "checks": compare.checks(frame),
+        "target": compare.to_target(frame, params.analysis.target),
+        "architectures": _architectures(frame, lines),
+        "costs": _costs(lines),
+        "history": _history(history, wanted),
+        "versions": _versions(lines),
+        "card": _json(root / "data" / name / "card.json"),
+    }
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as e:
+        raise UserError(f"{path} is missing. Run `dvc repro` to make it.") from e
+    except ValueError as e:
+        raise UserError(f"{path} is damaged ({e}). Delete it and run `dvc repro`.") from e
+    return found
+
+
+def _groups(lines: Iterable[dict[str, Any]]) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    grouped: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for line in lines:
+        grouped.setdefault((line["arm"], line["n"]), []).append(line)
+    return dict(sorted(grouped.items()))
+
+
+def _costs(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean account per arm and budget."""
+    return [
+        {"arm": arm, "n": n, **{k: float(np.mean([x[k] for x in own])) for k in COSTS}}
+        for (arm, n), own in _groups(lines).items()
+    ]
+
+
+def _architectures(f: compare.Frame, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The article's comparison: plain arms at budgets where two architectures or more were run."""
+    plain = {k: v for k, v in _groups(lines).items() if f.role(k[0]) == "plain"}
+    budgets = sorted({n for _, n in plain if sum(b == n for _, b in plain) >= 2})
+    out = []
+    for n in budgets:
+        for arm in sorted(a for a, b in plain if b == n):
+            own = plain[arm, n]
+            model = json.loads(own[0]["settings"])["model"]
+            m = f.scores[arm, n]
+            infer = float(np.mean([x["inference_seconds"] for x in own]))
+            out.append(
+                {
+                    "n": n,
+                    "architecture": own[0]["architecture"],
+                    "cell": model["cell"],
+                    "hidden": model["hidden"],
+                    "layers": model["layers"],
+                    "bidirectional": model["bidirectional"],
+                    "embedding": model["embedding"],
+                    "parameters": float(np.mean([x["parameters"] for x in own])),
+                    "train_seconds": float(np.mean([x["train_seconds"] for x in own])),
+                    "inference_seconds": infer,
+                    "inference_ms_per_text": 1000 * infer / own[0]["test_size"],
+                    "accuracy": asdict(f.interval(m.hits, n)),
+                    "macro_f1": float(m.macro_f1.mean()),
+                }
+            )
+    return out
+
+
+def _history(lines: list[dict[str, Any]], arm: str) -> list[dict[str, Any]]:
+    """Mean training history of one arm per budget; NaN (not measured) left out of each mean."""
+    grouped: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for line in lines:
+        if line["arm"] == arm:
+            grouped.setdefault((line["n"], line["round"]), []).append(line)
+    return [
+        {
+            "n": n,
+            "updates": own[0]["updates"],
+            **{
+                k: _mean([x[k] for x in own])
+                for k in ("loss", "train_accuracy", "validation_loss", "validation_accuracy")
+            },
+        }
+        for (n, _), own in sorted(grouped.items())
+    ]
+
+
+def _mean(values: list[float]) -> float | None:
+    known = [v for v in values if not isnan(v)]
+    return float(np.mean(known)) if known else None
+
+
+def _versions(lines: list[dict[str, Any]]) -> list[str]:
+    identities = [json.loads(line["identity"]) for line in lines]
+    engines = sorted({i["engine"] for i in identities})
+    places = sorted({f"{i['precision']} on {i['device']}" for i in identities})
+    recipes = sorted({f"recipe {i['recipe']}" for i in identities})
+    return [*engines, *places, *recipes]

@@ -1,0 +1,239 @@
+"""Arms against their baselines: differences, multipliers, checks, the best by validation."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from datayield.stats.curves import Labels, worth
+from datayield.stats.interval import Interval, Population, holm, spread, two_way
+from datayield.stats.interval import p_value as p_of
+from datayield.stats.scores import Scores, curve_of, paired
+from datayield.types import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What all comparisons of one corpus share."""
+
+    scores: Scores
+    arms: Mapping[str, Mapping[str, Any]]  # role, summary, expected
+    baseline: str  # of the study, for arms whose own baseline was not run
+    level: float
+    population: Population
+    pool: int
+
+    def role(self, arm: str) -> str:
+        """plain, baseline, strategy, control or check."""
+        return str(self.arms[arm]["role"])
+
+    def budgets(self, arm: str) -> list[int]:
+        """Where this arm was run, ascending."""
+        return sorted(n for a, n in self.scores if a == arm)
+
+    def own_baseline(self, arm: str) -> str:
+        """`plain` with the same architecture, where it has a curve; else the study's baseline."""
+        same = f"{arm.partition(':')[0]}:plain"
+        return same if same != arm and len(self.budgets(same)) >= 2 else self.baseline
+
+    def interval(self, x: Floats, n: int, level: float | None = None) -> Interval:
+        """The two-way interval of x at n labels."""
+        return two_way(x, level or self.level, self.population, n / self.pool)
+
+
+def learning_curve(f: Frame) -> list[dict[str, Any]]:
+    """Accuracy with its interval, macro-F1 and validation accuracy of every arm and budget."""
+    return [
+        {
+            "arm": arm,
+            "n": n,
+            "accuracy": asdict(f.interval(m.hits, n)),
+            "macro_f1": float(m.macro_f1.mean()),
+            "validation": _mean(m.validation),
+            "cells": m.cells,
+        }
+        for (arm, n), m in sorted(f.scores.items())
+    ]
+
+
+def _mean(values: Floats) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def differences(f: Frame) -> list[dict[str, Any]]:
+    """Arm - baseline at every budget, paired by draw and text.
+
+    Stage 1: one contrast per strategy (mean over budgets), Holm over strategies. Stage 2: Holm over
+    the budgets of strategies that passed. Roles other than strategy get no corrected p.
+    """
+    out: list[dict[str, Any]] = []
+    for arm, n in sorted(f.scores):
+        base = f.own_baseline(arm)
+        if arm == base or (base, n) not in f.scores:
+            continue
+        ours, theirs = paired(f.scores[arm, n], f.scores[base, n])
+        if len(ours):
+            out.append(
+                {"arm": arm, "n": n, "baseline": base, "difference": f.interval(ours - theirs, n)}
+            )
+    _correct(f, out)
+    return [{**d, "difference": asdict(d["difference"])} for d in out]
+
+
+def _correct(f: Frame, found: list[dict[str, Any]]) -> None:
+    strategies = sorted({d["arm"] for d in found if f.role(d["arm"]) == "strategy"})
+    stage1 = {a: p for a in strategies if (p := _contrast(f, a)) is not None}
+    passed = dict(zip(stage1, holm(list(stage1.values())), strict=True))
+    for arm, p in passed.items():
+        own = [d for d in found if d["arm"] == arm]
+        adjusted = holm([d["difference"].p for d in own])
+        for d, p_own in zip(own, adjusted, strict=True):
+            d["p_arm"] = p
+            # A budget counts only if its arm passed stage 1 (a closed two-stage procedure).
+            d["p_holm"] = max(p, p_own)
+            d["differs"] = bool(max(p, p_own) <= 1 - f.level)
+
+
+def _contrast(f: Frame, arm: str) -> float | None:
+    """P of the mean difference over all budgets of the arm; None without two common draws."""
+    base = f.own_baseline(arm)
+    budgets = [n for n in f.budgets(arm) if (base, n) in f.scores]
+    sides = [f.scores[a, n] for n in budgets for a in (arm, base)]
+    draws = tuple(sorted(set.intersection(*(set(m.draws) for m in sides)))) if sides else ()
+    if len(draws) < 2:
+        return None
+    ours, theirs = curve_of(f.scores, arm, draws), curve_of(f.scores, base, draws)
+    x = np.mean([ours[n] - theirs[n] for n in budgets], axis=0)
+    share = max(budgets) / f.pool
+    if f.population == "new_texts" and share > 0.5:
+        return None
+    return p_of(spread(x, share, f.population))
+
+
+def multipliers(f: Frame, against: str | None) -> list[dict[str, Any]]:
+    """What each arm's score is worth in labels of a baseline's curve, per budget.
+
+    Args:
+        f: the corpus.
+        against: the baseline arm; None: each arm's own.
+    """
+    out = []
+    for arm, n in sorted(f.scores):
+        base = against or f.own_baseline(arm)
+        if arm == base or (f.role(arm) == "plain" and against is None and arm == f.baseline):
+            continue
+        m = f.scores[arm, n]
+        curve = curve_of(f.scores, base, m.draws)
+        if len(curve) < 2:
+            continue
+        found = worth(m.hits, curve, f.level, f.population, f.pool).scaled(n)
+        out.append(
+            {"arm": arm, "n": n, "baseline": base, **asdict(found), "saving": _saving(found)}
+        )
+    return out
+
+
+def _saving(m: Labels) -> dict[str, float | None]:
+    """1 - 1/multiplier: the share of labels that the arm saves; None where open or unknown."""
+    return {
+        k: None if v is None or v <= 0 else 1 - 1 / v
+        for k, v in (("point", m.point), ("low", m.low), ("high", m.high))
+    }
+
+
+def best_simple(f: Frame) -> str | None:
+    """The simple baseline with the highest mean validation accuracy over the budgets all share."""
+    names = sorted({a for a, _ in f.scores if f.role(a) == "baseline"})
+    if not names:
+        return None
+    shared = set.intersection(*(set(f.budgets(a)) for a in names))
+    means = {a: [_mean(f.scores[a, n].validation) for n in sorted(shared)] for a in names}
+    known = {a: [v for v in vs if v is not None] for a, vs in means.items()}
+    ranked = [a for a in names if known[a]]
+    return max(ranked, key=lambda a: float(np.mean(known[a]))) if ranked else None
+
+
+def best_by_validation(f: Frame) -> list[dict[str, Any]]:
+    """Per budget the arm with the highest validation accuracy among strategies and plain arms.
+
+    Its difference from the study's baseline carries an interval that is simultaneous over the k
+    arms considered (Bonferroni), because the best of k was picked.
+    """
+    out = []
+    for n in f.budgets(f.baseline):
+        known = {
+            a: v
+            for a, b in f.scores
+            if b == n
+            and f.role(a) in ("strategy", "plain", "baseline")
+            and (v := _mean(f.scores[a, n].validation)) is not None
+        }
+        if len(known) < 3:
+            continue
+        best = max(sorted(known), key=lambda a: known[a])
+        entry: dict[str, Any] = {"n": n, "arm": best, "of": len(known), "validation": known[best]}
+        if best != f.baseline:
+            ours, theirs = paired(f.scores[best, n], f.scores[f.baseline, n])
+            level = 1 - (1 - f.level) / (len(known) - 1)
+            entry["difference"] = asdict(f.interval(ours - theirs, n, level))
+        out.append(entry)
+    return out
+
+
+def checks(f: Frame) -> list[dict[str, Any]]:
+    """Controls and checks with what they should equal and what was measured."""
+    out = []
+    for arm, n in sorted(f.scores):
+        expected = f.arms[arm].get("expected") or {}
+        if "arm" in expected and (expected["arm"], n) in f.scores:
+            ours, theirs = paired(f.scores[arm, n], f.scores[expected["arm"], n])
+            if len(ours):
+                d = f.interval(ours - theirs, n)
+                out.append(
+                    {"arm": arm, "n": n, "equals": expected["arm"], "difference": asdict(d),
+                     "holds": None if d.low is None else not d.excludes_zero}
+                )  # fmt: skip
+        elif "multiplier" in expected:
+            out += _multiplier_check(f, arm, n, float(expected["multiplier"]))
+    return out
+
+
+def _multiplier_check(f: Frame, arm: str, n: int, wanted: float) -> list[dict[str, Any]]:
+    base = f.own_baseline(arm)
+    curve = curve_of(f.scores, base, f.scores[arm, n].draws)
+    if len(curve) < 2:
+        return []
+    m = worth(f.scores[arm, n].hits, curve, f.level, f.population, f.pool).scaled(n)
+    known = m.reason is None
+    holds = (m.low is None or m.low <= wanted) and (m.high is None or wanted <= m.high)
+    return [
+        {"arm": arm, "n": n, "worth": wanted, "baseline": base, "multiplier": asdict(m),
+         "holds": holds if known else None}
+    ]  # fmt: skip
+
+
+def to_target(f: Frame, target: float | None) -> list[dict[str, Any]]:
+    """Labels at which the curves reach the target, for arms with at least two budgets.
+
+    Without a target: the largest multiple of 0.05 that the study's baseline reaches on average
+    within its measured budgets.
+    """
+    budgets = f.budgets(f.baseline)
+    if len(budgets) < 2:
+        return []
+    derived = target is None
+    if target is None:
+        top = max(float(f.scores[f.baseline, n].hits.mean()) for n in budgets)
+        target = float(np.floor(top * 20) / 20)
+    out = []
+    for arm in sorted({a for a, _ in f.scores}):
+        draws = f.scores[arm, f.budgets(arm)[0]].draws
+        curve = curve_of(f.scores, arm, draws)
+        if len(curve) < 2 or f.role(arm) in ("control", "check"):
+            continue
+        some = next(iter(curve.values()))
+        found = worth(np.full(some.shape, target), curve, f.level, f.population, f.pool)
+        out.append({"arm": arm, "target": target, "derived": derived, **asdict(found)})
+    return out

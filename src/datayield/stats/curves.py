@@ -1,0 +1,156 @@
+"""Learning curves turned round: how many labels is a score worth?
+
+A curve is a mapping from budgets to correctness (D, m) of the same draws and test texts; between
+measured budgets it is linear in log n. Nothing is extrapolated: ends may be open.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from datayield.stats.interval import Population, Spread, margin, spread
+from datayield.types import Floats
+
+Curve = Mapping[int, Floats]
+_GRID = 25  # points per gap between measured budgets
+_BISECTIONS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """A number of labels with the range that a test does not reject.
+
+    `point` None: outside what was measured; `side` says where ("above" or "below"). `low` None: the
+    range is open below the smallest measured budget; `high` None: open above the largest.
+    """
+
+    point: float | None
+    low: float | None
+    high: float | None
+    side: str | None
+    measured: tuple[int, int]
+    level: float
+    reason: str | None = None
+
+    def scaled(self, labels: int) -> "Labels":
+        """As a multiple of `labels`: the data multiplier."""
+        p, lo, hi = (None if v is None else v / labels for v in (self.point, self.low, self.high))
+        return Labels(p, lo, hi, self.side, self.measured, self.level, self.reason)
+
+
+def at(curve: Curve, n: float) -> Floats:
+    """The curve at n labels, (D, m), linear in log n between its measured budgets."""
+    budgets = sorted(curve)
+    right = int(np.clip(np.searchsorted(budgets, n), 1, len(budgets) - 1))
+    low, high = budgets[right - 1], budgets[right]
+    w = float(np.clip(np.log(n / low) / np.log(high / low), 0.0, 1.0))
+    return (1 - w) * curve[low] + w * curve[high]
+
+
+def isotonic(values: Floats) -> Floats:
+    """The closest non-decreasing sequence (pool adjacent violators, equal weights)."""
+    blocks: list[tuple[float, int]] = []
+    for v in values:
+        blocks.append((float(v), 1))
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (a, na), (b, nb) = blocks[-2:]
+            blocks[-2:] = [((a * na + b * nb) / (na + nb), na + nb)]
+    return np.concatenate([np.full(size, mean) for mean, size in blocks])
+
+
+def invert(curve: Curve, score: float) -> tuple[float | None, str | None]:
+    """(labels at which the isotonic mean curve reaches the score, or None and on which side)."""
+    budgets = sorted(curve)
+    means = isotonic(np.array([curve[b].mean() for b in budgets]))
+    if score < means[0]:
+        return None, "below"
+    if score > means[-1]:
+        return None, "above"
+    right = int(np.searchsorted(means, score))
+    if right == 0 or means[right] == means[right - 1]:
+        return float(budgets[right]), None
+    w = (score - means[right - 1]) / (means[right] - means[right - 1])
+    low, high = budgets[right - 1], budgets[right]
+    return float(low * (high / low) ** w), None
+
+
+def worth(
+    scores: Floats,
+    curve: Curve,
+    level: float,
+    population: Population = "pool",
+    pool: int | None = None,
+) -> Labels:
+    """All n for which `scores - curve(n) = 0` is not rejected at the level: as one range.
+
+    Args:
+        scores: (D, m) correctness of an arm, or a constant target as an array of its value.
+        curve: at least two budgets, same draws and texts.
+        level: of the range.
+        population: as in `interval.two_way`.
+        pool: pool size, needed for new texts.
+    """
+    budgets = sorted(curve)
+    measured = (budgets[0], budgets[-1])
+    if scores.shape[0] < 2:
+        point, side = invert(curve, float(scores.mean()))
+        return Labels(point, None, None, side, measured, level, "one draw")
+    if population == "new_texts" and pool and budgets[-1] / pool > 0.5:
+        curve = {n: c for n, c in curve.items() if n / pool <= 0.5}
+        if len(curve) < 2:
+            return Labels(None, None, None, None, measured, level, "draws take over half the pool")
+        return worth(scores, curve, level, population, pool)
+    point, side = invert(curve, float(scores.mean()))
+
+    def gap(log_n: float) -> tuple[float, bool]:
+        """(mean gap, rejected) at this n."""
+        share = float(np.exp(log_n)) / pool if pool else 0.0
+        s: Spread = spread(scores - at(curve, float(np.exp(log_n))), share, population)
+        return s.mean, abs(s.mean) > margin(s, level)
+
+    grid = _log_grid(budgets, point)
+    found = [gap(v) for v in grid]
+    kept = [i for i, (_, rejected) in enumerate(found) if not rejected]
+    if not kept:
+        return _beyond(point, side, measured, level)
+    first, last = kept[0], kept[-1]
+    # The range is the hull of what is accepted and of where the point estimate lies.
+    low_open, high_open = first == 0 or side == "below", last == len(grid) - 1 or side == "above"
+    low = None if low_open else _edge(gap, grid[first - 1], grid[first])
+    high = None if high_open else _edge(gap, grid[last + 1], grid[last])
+    if point is not None:
+        low = None if low is None else min(low, point)
+        high = None if high is None else max(high, point)
+    return Labels(point, low, high, side, measured, level)
+
+
+def _log_grid(budgets: list[int], point: float | None) -> list[float]:
+    logs = np.log(budgets)
+    parts = [np.linspace(a, b, _GRID, endpoint=False) for a, b in pairwise(logs)]
+    grid = {float(v) for part in parts for v in part} | {float(logs[-1])}
+    return sorted(grid | ({float(np.log(point))} if point else set()))
+
+
+def _edge(gap: Callable[[float], tuple[float, bool]], outside: float, inside: float) -> float:
+    """Where the test begins to reject, between a rejected and an accepted log n."""
+    for _ in range(_BISECTIONS):
+        middle = (outside + inside) / 2
+        if gap(middle)[1]:
+            outside = middle
+        else:
+            inside = middle
+    return float(np.exp(inside))
+
+
+def _beyond(
+    point: float | None, side: str | None, measured: tuple[int, int], level: float
+) -> Labels:
+    """Every measured budget is rejected."""
+    if side == "above":
+        return Labels(point, float(measured[1]), None, side, measured, level)
+    if side == "below":
+        return Labels(point, None, float(measured[0]), side, measured, level)
+    # The curve crosses the score so steeply that no grid point is accepted: the point stands alone.
+    return Labels(point, point, point, None, measured, level)
