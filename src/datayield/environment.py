@@ -13,6 +13,7 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",  # the study prints its own progress and errors
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "PREFECT_CLI_PROMPT": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }

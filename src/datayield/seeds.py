@@ -45,4 +45,5 @@ def uniform_rows(words: list[str], width: int, *key: Key) -> NDArray[np.float32]
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z = z ^ (z >> np.uint64(31))
     unit = (z >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)  # 24 bits: exact in fp32
-    return unit * np.float32(2.0) - np.float32(1.0)
+    rows: NDArray[np.float32] = unit * np.float32(2.0) - np.float32(1.0)
+    return rows

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datayield import seeds, table, text
 from datayield.errors import UserError
@@ -95,16 +96,18 @@ def _units(texts: tuple[str, ...] | list[str]) -> Ints:
     return np.array([numbers.setdefault(text.key(t), len(numbers)) for t in texts], np.int64)
 
 
-def split(units: Ints, labels: Ints, test_share: float, rng: np.random.Generator) -> np.ndarray:
+def split(
+    units: Ints, labels: Ints, test_share: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
     """Which texts are test texts, bool (texts,): stratified, whole units.
 
     Of each class round(test_share x its units) units, at least one, go to the test set; a unit
     counts for the class of its first text.
     """
-    _, first = np.unique(units, return_index=True)
+    _, first, inverse = np.unique(units, return_index=True, return_inverse=True)
     chosen = np.zeros(len(first), bool)
     for c in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels[first] == c))
         chosen[members[: max(1, round(test_share * len(members)))]] = bool(len(members) > 1)
-    in_test: np.ndarray = chosen[units]
+    in_test: NDArray[np.bool_] = chosen[inverse]
     return in_test

@@ -120,7 +120,11 @@ def _of_file(source: bytes) -> Iterator[str]:
 
 def _masked(found: list[str], libraries: tuple[str, ...]) -> dict[str, str]:
     """Duplicate key → text with every library's names replaced by MASK."""
-    names = sorted((n for lib in libraries for n in (lib, *ALIASES.get(lib, ()))), key=len)
+    stems = {lib: lib.rstrip("0123456789") for lib in libraries}  # "jinja2" is called Jinja
+    names = sorted(
+        {n for lib, stem in stems.items() for n in (lib, stem, *ALIASES.get(lib, ()))},
+        key=lambda n: (len(n), n),
+    )
     long = "|".join(n for n in reversed(names) if len(n) > 3)  # also inside identifiers
     short = "|".join(n for n in reversed(names) if len(n) <= 3)  # as words of their own
     pattern = re.compile(rf"{long}" + (rf"|\b(?:{short})\b" if short else ""), re.IGNORECASE)

@@ -14,8 +14,9 @@ from datayield.stats.interval import Population, Spread, margin, spread
 from datayield.types import Floats
 
 Curve = Mapping[int, Floats]
-_GRID = 25  # points per gap between measured budgets
-_BISECTIONS = 30
+_GRID = 8  # points per gap between measured budgets
+_BISECTIONS = 14
+ROUNDING = 1e-9  # a gap that small between two curves is arithmetic, not evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def worth(
         """(mean gap, rejected) at this n."""
         share = float(np.exp(log_n)) / pool if pool else 0.0
         s: Spread = spread(scores - at(curve, float(np.exp(log_n))), share, population)
-        return s.mean, abs(s.mean) > margin(s, level)
+        return s.mean, abs(s.mean) > margin(s, level) + ROUNDING
 
     grid = _log_grid(budgets, point)
     found = [gap(v) for v in grid]
@@ -130,7 +131,9 @@ def _log_grid(budgets: list[int], point: float | None) -> list[float]:
     logs = np.log(budgets)
     parts = [np.linspace(a, b, _GRID, endpoint=False) for a, b in pairwise(logs)]
     grid = {float(v) for part in parts for v in part} | {float(logs[-1])}
-    return sorted(grid | ({float(np.log(point))} if point else set()))
+    if point is not None and all(abs(np.log(point) - v) > 1e-9 for v in grid):
+        grid.add(float(np.log(point)))
+    return sorted(grid)
 
 
 def _edge(gap: Callable[[float], tuple[float, bool]], outside: float, inside: float) -> float:

@@ -1,0 +1,43 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datayield.encode import Vocabulary, by_length, encode, row_stream
+
+
+@given(st.integers(1, 90), st.integers(1, 40), st.integers(0, 5))
+def test_each_pass_shows_every_row_once(rows: int, size: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, 60, rows)
+    stream = row_stream(np.arange(rows), lengths, size, np.random.default_rng(seed))
+    batches = [next(stream) for _ in range(12 * rows // min(size, rows) + 2)]
+    assert all(len(b) == min(size, rows) for b in batches)
+    counts = np.bincount(np.concatenate(batches), minlength=rows)
+    # Batches of a window are shuffled, so the edge of a pass is blurred by one window.
+    assert counts.max() - counts.min() <= 2
+
+
+@given(st.lists(st.integers(1, 64), min_size=1, max_size=60))
+def test_scoring_batches_cover_all_within_the_budget(lengths: list[int]) -> None:
+    sizes = np.array(lengths)
+    batches = list(by_length(sizes, 128))
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    assert all(len(b) * sizes[b].max() <= 128 for b in batches)
+
+
+def test_bucketing_saves_padding_and_keeps_mixing() -> None:
+    lengths = np.random.default_rng(0).integers(2, 60, 800)
+    stream = row_stream(np.arange(800), lengths, 32, np.random.default_rng(1))
+    batches = [next(stream) for _ in range(200)]
+    real = sum(lengths[b].sum() for b in batches) / sum(lengths[b].max() * 32 for b in batches)
+    assert real > 0.75
+    mates = {frozenset(b) for b in batches}
+    assert len(mates) == len(batches)
+
+
+def test_texts_beyond_the_limit_are_cut_and_empty_ones_unknown() -> None:
+    vocabulary = Vocabulary.of(["a b c d"])
+    encoded = encode(["a b c d", "", "zzz a"], vocabulary, 3)
+    assert encoded.lengths.tolist() == [3, 1, 2]
+    assert encoded.flat[encoded.starts[1]] == 1
+    assert encoded.flat[encoded.starts[2]] == 1

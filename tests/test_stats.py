@@ -1,0 +1,162 @@
+"""Intervals, multipliers, corrections: against direct computations and known truths."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import t as student
+
+from datayield.stats import compare
+from datayield.stats.curves import at, invert, isotonic, worth
+from datayield.stats.interval import holm, spread, two_way
+from datayield.stats.scores import Measured
+from tests.calibration.simulate import Study, simulate
+
+TABLES = arrays(
+    np.float64,
+    st.tuples(st.integers(2, 6), st.integers(2, 30)),
+    elements=st.sampled_from([-1.0, 0.0, 1.0]),
+)
+
+
+@settings(deadline=None)
+@given(TABLES)
+def test_variance_equals_sums_of_squares_of_the_two_way_layout(x: np.ndarray) -> None:
+    """The same from mean squares: V = (MSdraw + MStext - MSrest) / (D m), floored."""
+    draws, texts = x.shape
+    mean = x.mean()
+    ms_draw = texts * ((x.mean(1) - mean) ** 2).sum() / (draws - 1)
+    ms_text = draws * ((x.mean(0) - mean) ** 2).sum() / (texts - 1)
+    rest = sum(
+        (x[k, i] - x[k].mean() - x[:, i].mean() + mean) ** 2
+        for k in range(draws)
+        for i in range(texts)
+    )
+    ms_rest = rest / ((draws - 1) * (texts - 1))
+    size = draws * texts
+    direct = max((ms_draw + ms_text - ms_rest) / size, ms_draw / size, ms_text / size)
+    assert spread(x).variance == pytest.approx(direct, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(TABLES)
+def test_swapping_the_arms_mirrors_the_interval(x: np.ndarray) -> None:
+    a, b = two_way(x, 0.95), two_way(-x, 0.95)
+    assert a.low == pytest.approx(-b.high) and a.p == pytest.approx(b.p)
+
+
+def test_without_text_variance_it_is_the_t_interval_over_draws() -> None:
+    x = np.repeat(np.array([[0.1], [0.3], [0.8]]), 500, axis=1)
+    found = two_way(x, 0.9)
+    half = student.ppf(0.95, 2) * x[:, 0].std(ddof=1) / np.sqrt(3)
+    assert found.high == pytest.approx(0.4 + half)
+
+
+def test_refusals_name_their_reason() -> None:
+    x = np.random.default_rng(0).integers(0, 2, (3, 50)).astype(float)
+    one = two_way(x[:1], 0.95)
+    assert one.low is None and "one draw" in one.reason and not one.excludes_zero
+    many = two_way(x, 0.95, "new_texts", 0.6)
+    assert many.low is None and "60%" in many.reason
+    near, far = two_way(x, 0.95, "pool"), two_way(x, 0.95, "new_texts", 0.3)
+    assert far.high - far.low > near.high - near.low
+
+
+def test_holm_equals_the_textbook() -> None:
+    # Holm (1979) by hand: 4 x .005, 3 x .01, 2 x .03, 1 x .04 with running maximum.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == [] and holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_isotonic_pools_violators() -> None:
+    assert isotonic(np.array([1.0, 3.0, 2.0, 4.0])).tolist() == [1, 2.5, 2.5, 4]
+    assert isotonic(np.array([3.0, 2.0, 1.0])).tolist() == [2, 2, 2]
+
+
+def test_curve_is_linear_in_log_n_and_inverts() -> None:
+    curve = {100: np.full((2, 4), 0.5), 400: np.full((2, 4), 0.7)}
+    assert at(curve, 200)[0, 0] == pytest.approx(0.6)
+    assert invert(curve, 0.6) == (pytest.approx(200), None)
+    assert invert(curve, 0.4) == (None, "below") and invert(curve, 0.8) == (None, "above")
+
+
+def test_an_arm_equal_to_its_baseline_is_worth_one() -> None:
+    study = simulate(Study(draws=4, effects={"twin": 1.0}), seed=1)
+    curve = study["plain"]
+    itself = worth(curve[400], curve, 0.95).scaled(400)
+    assert itself.point == pytest.approx(1) and itself.low <= 1 <= itself.high
+    twin = worth(study["twin"][400], curve, 0.95).scaled(400)
+    assert twin.low < 1 < twin.high and twin.low <= twin.point <= twin.high
+
+
+def test_open_ends_are_open() -> None:
+    study = simulate(Study(draws=4), seed=1)
+    curve = study["plain"]
+    top, bottom = (
+        worth(np.ones_like(curve[100]), curve, 0.95),
+        worth(np.zeros_like(curve[100]), curve, 0.95),
+    )
+    assert (top.point, top.high, top.side) == (None, None, "above") and top.low == max(curve)
+    assert (bottom.point, bottom.low, bottom.side) == (None, None, "below")
+    largest = worth(curve[max(curve)], curve, 0.95)
+    assert largest.high is None and largest.low <= max(curve)
+
+
+def _frame(draws: int = 6, seed: int = 3, **effects: float) -> compare.Frame:
+    study = simulate(Study(draws=draws, effects={"twin": 1.0, **effects}), seed=seed)
+    scores = {
+        ("lstm:" + arm, n): Measured(
+            tuple(range(draws)), hits, hits.mean(1), hits[:, :200].mean(1), draws
+        )
+        for arm, curve in study.items()
+        for n, hits in curve.items()
+    }
+    roles = {
+        "lstm:plain": {"role": "plain"},
+        "lstm:twin": {"role": "check", "expected": {"arm": "lstm:plain"}},
+    }
+    arms = {a: roles.get(a, {"role": "strategy"}) for a, _ in scores}
+    return compare.Frame(scores, arms, "lstm:plain", 0.95, "pool", 20_000)
+
+
+def test_a_large_effect_is_found_and_counted_in_labels() -> None:
+    f = _frame(strong=3.0)
+    found = [d for d in compare.differences(f) if d["arm"] == "lstm:strong"]
+    assert all(d["differs"] and d["p_holm"] >= d["difference"]["p"] for d in found)
+    m = next(m for m in compare.multipliers(f, None) if (m["arm"], m["n"]) == ("lstm:strong", 200))
+    assert m["low"] < 3 < m["high"] and m["saving"]["point"] == pytest.approx(1 - 1 / m["point"])
+
+
+def test_an_arm_that_fails_stage_one_differs_nowhere() -> None:
+    f = _frame(useless=1.0)
+    found = [d for d in compare.differences(f) if d["arm"] == "lstm:useless"]
+    assert found and not any(d["differs"] for d in found)
+    assert all(d["p_holm"] >= d["p_arm"] for d in found)
+
+
+def test_the_best_by_validation_carries_a_wider_interval() -> None:
+    f = _frame(a=1.5, b=1.2, c=1.0)
+    best = next(b for b in compare.best_by_validation(f) if b["n"] == 400)
+    plain = next(
+        d["difference"] for d in compare.differences(f) if (d["arm"], d["n"]) == (best["arm"], 400)
+    )
+    assert best["of"] == 4 and best["difference"]["level"] > 0.95
+    width = best["difference"]["high"] - best["difference"]["low"]
+    assert width > plain["high"] - plain["low"]
+
+
+def test_checks_hold_for_a_twin_and_not_for_an_impostor() -> None:
+    assert all(k["holds"] for k in compare.checks(_frame()) if k["n"] == 400)
+    broken = compare.checks(_frame(twin=4.0))
+    assert any(not k["holds"] for k in broken)
+
+
+def test_different_test_sets_are_never_paired() -> None:
+    from datayield.errors import UserError
+    from datayield.stats.scores import gather
+
+    line = {"arm": "a", "n": 10, "draw": 0, "hits": b"\x80", "test_size": 8, "macro_f1": 0.1}
+    lines = [{**line, "validation_accuracy": 0.1, "test_digest": d} for d in ("x:8", "y:8")]
+    with pytest.raises(UserError, match="2 different test sets"):
+        gather(lines)

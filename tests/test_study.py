@@ -1,0 +1,235 @@
+"""The study flow on a real in-process Prefect: resumable, repeatable, one at a time."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from filelock import FileLock
+
+from datayield import config, environment, grid, stages, table
+from datayield.table import CELLS, HISTORY, MEASURED
+from tests.conftest import call, data_stages, flow, read_params, tool_environment, write_params
+
+
+def rows(folder: Path) -> list[dict]:
+    """The rows of a project without measured columns."""
+    results = folder / "results" / "written"
+    cells = table.read(results / "cells.parquet", CELLS).drop_columns(list(MEASURED))
+    return [*cells.to_pylist(), *table.read(results / "history.parquet", HISTORY).to_pylist()]
+
+
+def same(a: list[dict], b: list[dict]) -> bool:
+    return repr(a) == repr(b)  # repr: NaN equals NaN
+
+
+@pytest.fixture(scope="module")
+def studied(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose study has run through, with two workers."""
+    import shutil
+
+    folder = tmp_path_factory.mktemp("studied") / "project"
+    shutil.copytree(prepared, folder)
+    done = flow(folder, "study")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def copy(studied: Path, tmp_path: Path) -> Path:
+    import shutil
+
+    shutil.copytree(studied, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def planned(folder: Path) -> grid.Grid:
+    params = config.load(folder / "params.yaml")
+    chosen = json.loads((folder / "results/written/settings.json").read_text())
+    return grid.make(params, stages.scope(params, "written", folder), chosen)
+
+
+def test_every_cell_has_its_row(studied: Path) -> None:
+    cells = table.read(studied / "results/written/cells.parquet", CELLS).to_pylist()
+    assert {c["cell"] for c in cells} == {grid.key(c) for c in planned(studied).cells}
+    for c in cells:
+        hits = table.unpack_hits(c["hits"], c["test_size"])
+        assert c["accuracy"] == pytest.approx(hits.mean())
+        assert c["n_train"] + c["n_validation"] == c["n"] == c["labels_paid"]
+        assert c["examples"] <= c["n_train"]
+        assert (c["updates"] > 0) == (c["tokens"] > 0) == bool(c["strategies"])
+        assert c["peak_memory_mib"] > 10 and c["train_seconds"] >= 0
+    summary = json.loads((studied / "results/written/study.json").read_text())
+    assert summary["missing"] == [] and summary["planned"] == len(cells)
+
+
+def test_samples_and_first_weights_are_shared_by_arms(studied: Path) -> None:
+    cells = table.read(studied / "results/written/cells.parquet", CELLS).to_pylist()
+    by = {(c["arm"], c["n"], c["draw"]): c for c in cells}
+    for n in (30, 60):
+        for draw in (0, 1):
+            sizes = {c["n_train"] for (_, m, d), c in by.items() if (m, d) == (n, draw)}
+            assert len(sizes) == 1
+            assert by["lstm:twin", n, draw]["predicted"] != by["lstm:plain", n, draw]["predicted"]
+
+
+def test_one_worker_and_another_hash_seed_give_the_same_rows(project: Path, studied: Path) -> None:
+    params = read_params(project)
+    write_params(project, {**params, "execution": {"workers": 1}})
+    done = flow(project, "study", PYTHONHASHSEED="77")
+    assert done.returncode == 0, done.stderr
+    assert same(rows(project), rows(studied))
+
+
+def test_unchanged_study_computes_nothing_and_exports_the_same_bytes(copy: Path) -> None:
+    results = copy / "results" / "written"
+    before = {p.name: p.read_bytes() for p in results.iterdir()}
+    done = flow(copy, "study")
+    assert "0 to compute" in done.stderr
+    assert {p.name: p.read_bytes() for p in results.iterdir()} == before
+
+
+def test_finished_cells_come_from_the_table_alone(copy: Path) -> None:
+    import shutil
+
+    shutil.rmtree(copy / "state" / "cells")
+    done = flow(copy, "study")
+    assert "40 done, 0 to compute" in done.stderr, done.stderr
+
+
+def test_one_more_draw_computes_only_the_new_cells(copy: Path) -> None:
+    before = rows(copy)
+    params = read_params(copy)
+    params["study"]["draws"] = 3
+    write_params(copy, params)
+    data_stages(copy)
+    assert flow(copy, "tune").returncode == 0
+    done = flow(copy, "study")
+    assert "60 cells, 40 done, 20 to compute" in done.stderr, done.stderr
+    old = [r for r in rows(copy) if r["draw"] < 2]
+    assert same(old, before)
+
+
+def test_a_damaged_cell_is_set_aside_and_computed_again(copy: Path) -> None:
+    before = rows(copy)
+    results = copy / "results" / "written"
+    for name in ("cells.parquet", "history.parquet"):
+        (results / name).unlink()
+    victims = sorted((copy / "state" / "cells").glob("*.json"))[:2]
+    victims[0].write_text(victims[0].read_text()[:-40])
+    victims[1].write_text(victims[1].read_text().replace('"n_train": ', '"n_train": 1'))
+    done = flow(copy, "study")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("was damaged") == 2 and "2 to compute" in done.stderr
+    assert len(list((copy / "state" / "cells" / "damaged").iterdir())) == 2
+    assert same(rows(copy), before)
+
+
+def test_two_studies_in_one_folder_are_refused(copy: Path) -> None:
+    with FileLock(copy / "state" / "study.lock"):
+        done = flow(copy, "study")
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith("Wait for it or end it.") and "Traceback" not in done.stderr
+
+
+def test_kill_and_resume(project: Path, studied: Path) -> None:
+    """kill -9 of the whole group in mid-study; no finished cell is computed again."""
+    store = project / "state" / "cells"
+    process = subprocess.Popen(
+        [sys.executable, "flows/study.py", "--corpus", "written"],
+        cwd=project,
+        env=tool_environment(),
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while len(list(store.glob("*.json"))) < 5 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(0.5)
+    finished = {p.name: p.stat().st_mtime_ns for p in store.glob("*.json")}
+    assert 5 <= len(finished) < 40
+    done = flow(project, "study")
+    assert done.returncode == 0, done.stderr
+    assert f"{len(finished)} done, {40 - len(finished)} to compute" in done.stderr
+    assert all((store / name).stat().st_mtime_ns == t for name, t in finished.items())
+    assert same(rows(project), rows(studied))
+
+
+def test_a_failing_cell_fails_once_and_is_named(project: Path) -> None:
+    """A strategy that raises: its cells are missing with their error, the others are there."""
+    plugin = project / "plugin"
+    (plugin / "faulty-1.dist-info").mkdir(parents=True)
+    (plugin / "faulty-1.dist-info" / "METADATA").write_text("Name: faulty\nVersion: 1\n")
+    (plugin / "faulty-1.dist-info" / "entry_points.txt").write_text(
+        "[datayield.strategies]\nfaulty = faulty:faulty\ndeadly = faulty:deadly\n"
+    )
+    (plugin / "faulty.py").write_text(
+        "import os\n"
+        "from datayield.strategies.base import Strategy\n"
+        "def fail(rows, desk): raise ValueError('never works')\n"
+        "def die(rows, desk): os._exit(9)\n"
+        "def faulty(): return Strategy('faulty', 'raises', prepare=fail)\n"
+        "def deadly(): return Strategy('deadly', 'ends its process', prepare=die)\n"
+    )
+    params = read_params(project)
+    arms = ["lstm:plain", "lstm:faulty", "lstm:deadly", "majority"]
+    params["study"] |= {"draws": 1, "grid": [{"arms": arms, "budgets": [30]}]}
+    write_params(project, params)
+    paths = {"PYTHONPATH": f"{plugin}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    assert flow(project, "tune", **paths).returncode == 0
+    done = flow(project, "study", **paths)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("failed: written lstm:faulty") == 1
+    summary = json.loads((project / "results/written/study.json").read_text())
+    errors = {m["arm"]: m["error"] for m in summary["missing"]}
+    assert errors["lstm:faulty"] == "ValueError: never works"
+    assert "ended with status" in errors["lstm:deadly"]
+    assert len(rows(project)) == 2 + 4
+
+
+def test_a_full_disk_stops_the_study_with_one_error(project: Path) -> None:
+    (project / "state" / "cells").symlink_to("/proc")
+    done = flow(project, "study")
+    assert done.returncode == 2, done.stderr
+    assert "cannot write" in done.stderr and "Traceback" not in done.stderr
+    assert not (project / "results/written/cells.parquet").exists()
+
+
+def test_permuted_labels_are_noise_and_the_sample_is_untouched(prepared: Path) -> None:
+    from datayield.desk import Data
+    from datayield.run import _labels
+    from datayield.strategies.base import Plan
+
+    data = Data.load(prepared / "data" / "written")
+    sample = data.draws.sample(0, 60)
+    labels = _labels(data.corpus, sample, Plan(60, 0, permuted=True), (1,))
+    ids = np.concatenate([sample.train, sample.validation])
+    assert sorted(labels[ids]) == sorted(data.corpus.labels[ids])
+    assert not np.array_equal(labels[sample.validation], data.corpus.labels[sample.validation])
+    assert np.array_equal(labels[sample.rest], data.corpus.labels[sample.rest])
+
+
+def test_environment_turns_telemetry_off() -> None:
+    done = call(
+        Path(),
+        sys.executable,
+        "-c",
+        "import os; from pathlib import Path; from datayield import environment;"
+        "environment.prepare(Path(os.environ['WHERE'])); print(os.environ['MLFLOW_DISABLE_TELEMETRY'],"
+        "os.environ['PREFECT_SERVER_ANALYTICS_ENABLED'], os.environ['DVC_NO_ANALYTICS'])",
+        WHERE="/tmp",
+    )
+    assert done.stdout.split() == ["true", "false", "1"]
+    assert environment.workers(3) == 3 and environment.workers("auto") >= 1
+
+
+def test_parquet_schema_is_the_documented_one(studied: Path) -> None:
+    assert pq.read_schema(studied / "results/written/cells.parquet").names == CELLS.names
