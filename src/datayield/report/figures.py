@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
+from datayield.report.words import main_budgets
+
 # Okabe & Ito's colour-blind-safe palette, black and grey kept for baselines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -63,11 +65,9 @@ def learning_curves(c: dict[str, Any], baseline: str) -> str:
 
 
 def _round_budgets(c: dict[str, Any]) -> list[int]:
-    """The budgets that several arms share, and the ends: few enough to be read as ticks."""
-    counts: dict[int, int] = {}
-    for s in c["scores"]:
-        counts[s["n"]] = counts.get(s["n"], 0) + 1
-    return sorted({n for n, k in counts.items() if k > 2} | {min(counts), max(counts)})
+    """The budgets that most arms share, and the ends: few enough to be read as ticks."""
+    every = [s["n"] for s in c["scores"]]
+    return sorted({*main_budgets(c["scores"]), min(every), max(every)})
 
 
 def _line(

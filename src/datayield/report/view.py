@@ -59,8 +59,7 @@ def _interval_note(s: dict[str, Any]) -> str:
 
 
 def _curves(c: dict[str, Any], s: dict[str, Any]) -> Section:
-    budgets = sorted({x["n"] for x in c["scores"]})
-    shared = [n for n in budgets if sum(x["n"] == n for x in c["scores"]) > 2]
+    shared = words.main_budgets(c["scores"])
     rows = []
     for arm in _by_role(c):
         own = {x["n"]: x for x in c["scores"] if x["arm"] == arm}
@@ -87,11 +86,11 @@ def _by_role(c: dict[str, Any]) -> list[str]:
 
 def _multipliers(c: dict[str, Any], s: dict[str, Any]) -> Section:
     rows = []
+    main = words.main_budgets(c["scores"])
     simple = {(m["arm"], m["n"]): m for m in c["multipliers_simple"]}
     for m in c["multipliers"]:
-        if c["arms"][m["arm"]]["role"] not in ("strategy", "baseline"):
-            continue
-        if sum(x["arm"] != m["arm"] and x["n"] == m["n"] for x in c["scores"]) < 3:
+        role = c["arms"][m["arm"]]["role"]
+        if role not in ("strategy", "baseline") or m["n"] not in main:
             continue
         other = simple.get((m["arm"], m["n"]))
         rows.append(
@@ -175,7 +174,7 @@ def _checks(c: dict[str, Any], s: dict[str, Any]) -> Section:
 
 
 def _costs(c: dict[str, Any]) -> Section:
-    shared = {n for n in (x["n"] for x in c["costs"]) if sum(x["n"] == n for x in c["costs"]) > 2}
+    shared = words.main_budgets(c["costs"])
     scores = {(x["arm"], x["n"]): x["accuracy"]["estimate"] for x in c["scores"]}
     rows = tuple(
         (

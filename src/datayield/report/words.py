@@ -83,3 +83,12 @@ def listed(items: list[str]) -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def main_budgets(entries: list[dict[str, Any]]) -> list[int]:
+    """Budgets with at least half as many entries as the busiest: few enough for ticks and columns."""
+    counts: dict[int, int] = {}
+    for entry in entries:
+        counts[entry["n"]] = counts.get(entry["n"], 0) + 1
+    most = max(counts.values(), default=0)
+    return sorted(n for n, k in counts.items() if 2 * k >= most)

@@ -1,0 +1,83 @@
+"""Statistics of a simulated study, through the same functions as a real one."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from datayield import config, stats, table
+from datayield.types import Account, Arm, Cell, Round, Row
+from tests.calibration.simulate import Study, simulate
+
+
+def _row(arm: str, n: int, draw: int, hits: np.ndarray) -> Row:
+    truth = np.arange(len(hits)) % 2
+    predicted = np.where(hits, truth, 1 - truth)
+    strategy = () if arm == "tfidf" else (arm,)
+    model = {"cell": "lstm", "hidden": 8, "layers": 1, "bidirectional": True, "embedding": 8}
+    identity = {
+        "engine": "torch 0",
+        "precision": "fp32",
+        "device": "cpu",
+        "recipe": 1,
+        "data": "d" * 64,
+    }
+    architecture = "tfidf" if arm == "tfidf" else "lstm"
+    cell = Cell("written", n, Arm(architecture, strategy), draw, 0, {"model": model}, identity)
+    account = Account(n, n * 4 // 5, 0, 100, 5000, 0, 0.1, 2.0, 0.2, 300.0, 1234)
+    history = (
+        Round(0, 50, 0.01, 1.0, 0.5, 0.9, 0.6),
+        Round(1, 100, 0.0, 0.5, 0.7, float("nan"), float("nan")),
+    )
+    accuracy = float(hits.mean())
+    return Row(
+        cell, f"{arm}{n}{draw}", n * 4 // 5, n // 5, accuracy, accuracy, accuracy, accuracy,
+        predicted, hits.astype(bool), "t:800", account, history,
+    )  # fmt: skip
+
+
+def statistics(effects: dict[str, float], draws: int = 6, twin: float | None = None) -> dict:
+    """statistics.json of a simulated study with these strategies' true multipliers."""
+    extra = {} if twin is None else {"twin": twin}
+    made = simulate(Study(draws=draws, effects={**effects, **extra, "tfidf": 0.9}), seed=2)
+    rows = [
+        _row(arm, n, k, hits[k])
+        for arm, curve in made.items()
+        for n, hits in curve.items()
+        for k in range(draws)
+    ]
+    roles = {"plain": "plain", "tfidf": "baseline", "twin": "check"}
+    arms = {
+        str(r.cell.arm): {"role": roles.get(a, "strategy"), "summary": f"what {a} is"}
+        for r in rows
+        for a in [r.cell.arm.strategies[0] if r.cell.arm.strategies else "tfidf"]
+    }
+    if twin is not None:
+        arms["lstm:twin"]["expected"] = {"arm": "lstm:plain"}
+    summary = {
+        "corpus": "written", "planned": len(rows), "pool_size": 20_000, "test_size": 800,
+        "classes": ["a", "b"], "majority_share": 0.5, "missing": [], "notices": [], "arms": arms,
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        results = root / "results" / "written"
+        table.write_rows(rows, results / "cells.parquet", results / "history.parquet")
+        table.write_text(json.dumps(summary), results / "study.json")
+        card = {"corpus": "written", "digest": "d" * 64, "texts": {"pool": 20_000, "test": 800}}
+        table.write_text(json.dumps(card), root / "data" / "written" / "card.json")
+        return stats.analyse(_params(draws), root)
+
+
+def _params(draws: int) -> config.Params:
+    source = {
+        "loader": "file",
+        "path": "x.csv",
+        "sha256": "0" * 64,
+        "text": "t",
+        "label": "l",
+        "format": "csv",
+    }
+    block = {"arms": ["lstm:plain"], "budgets": [200]}
+    study = {"name": "s", "seed": 1, "corpora": ["written"], "draws": draws, "grid": [block]}
+    return config.parse({"study": study, "corpora": {"written": source}, "updates": {0: 5}})

@@ -1,0 +1,76 @@
+"""MLflow on a real database: a parent run, one run per cell, the same after any repetition."""
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from datayield import table, track
+from datayield.types import Row
+from tests.conftest import datayield, flow
+
+
+@pytest.fixture(scope="module")
+def logged(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import shutil
+
+    folder = tmp_path_factory.mktemp("logged") / "project"
+    shutil.copytree(prepared, folder)
+    done = flow(folder, "study")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def _rows(folder: Path) -> list[Row]:
+    results = folder / "results" / "written"
+    return table.read_rows(results / "cells.parquet", results / "history.parquet")
+
+
+def _runs(folder: Path) -> list:
+    client = MlflowClient(tracking_uri=track.uri(folder))
+    experiment = client.get_experiment_by_name("datayield/small")
+    return client.search_runs([experiment.experiment_id], max_results=1000)
+
+
+def test_a_cell_is_a_run_that_says_what_it_is(logged: Path) -> None:
+    runs, rows = _runs(logged), _rows(logged)
+    parents = [r for r in runs if r.data.tags["kind"] == "study"]
+    cells = {r.data.tags["cell"]: r for r in runs if r.data.tags["kind"] == "cell"}
+    assert len(parents) == 1 and len(cells) == len(rows) == len(runs) - 1
+    for row in rows:
+        run = cells[row.key]
+        assert run.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
+        assert run.data.tags["n"] == str(row.cell.n) and run.data.tags["arm"] == str(row.cell.arm)
+        assert run.data.metrics["accuracy"] == pytest.approx(row.accuracy)
+        assert run.info.status == "FINISHED"
+        (entry,) = run.inputs.dataset_inputs
+        assert entry.dataset.name == "written"
+        assert row.cell.identity["data"].startswith(entry.dataset.digest)
+        if row.history:
+            assert run.data.params["hidden"] == "8" and "round.loss" in run.data.metrics
+
+
+def test_rounds_are_a_curve(logged: Path) -> None:
+    row = next(r for r in _rows(logged) if str(r.cell.arm) == "lstm:plain")
+    run = next(r for r in _runs(logged) if r.data.tags.get("cell") == row.key)
+    client = MlflowClient(tracking_uri=track.uri(logged))
+    points = client.get_metric_history(run.info.run_id, "round.loss")
+    assert [p.value for p in sorted(points, key=lambda p: p.step)] == [h.loss for h in row.history]
+
+
+def test_recording_again_changes_nothing_and_rebuilds_what_is_lost(logged: Path) -> None:
+    before = len(_runs(logged))
+    done = datayield(logged, "record")
+    assert done.returncode == 0, done.stderr
+    assert f"0 runs written, {before - 1} already there" in done.stdout
+    (logged / "state" / "mlflow.db").unlink()
+    done = datayield(logged, "record")
+    assert f"{before - 1} runs written, 0 already there" in done.stdout, done.stderr
+    assert len(_runs(logged)) == before
+
+
+def test_a_log_out_of_reach_does_not_stop_the_study(project: Path) -> None:
+    done = flow(project, "study", MLFLOW_TRACKING_URI="sqlite:////proc/nowhere/mlflow.db")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("MLflow does not record") == 1
+    assert (project / "results/written/cells.parquet").exists()
