@@ -135,7 +135,8 @@ def test_two_studies_in_one_folder_are_refused(copy: Path) -> None:
     with FileLock(copy / "state" / "study.lock"):
         done = flow(copy, "study")
     assert done.returncode == 2
-    assert done.stderr.strip().endswith("Wait for it or end it.") and "Traceback" not in done.stderr
+    assert done.stderr.count("datayield: another study runs in") == 1
+    assert "Wait for it or end it." in done.stderr and "Traceback" not in done.stderr
 
 
 def test_kill_and_resume(project: Path, studied: Path) -> None:

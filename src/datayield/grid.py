@@ -220,7 +220,7 @@ def cost(cell: Cell, tokens_per_text: float) -> float:
     """
     model = cell.settings.get("model")
     if model is None:
-        return 5e4 * cell.n * tokens_per_text
+        return 5e5 * cell.n * tokens_per_text
     directions = 2 if model["bidirectional"] else 1
     width, gates = model["hidden"], 4 if model["cell"] == "lstm" else 3
     per_token = gates * width * (model["embedding"] + width) * directions * 6 + 4e5

@@ -69,7 +69,7 @@ def _strategies(c: dict[str, Any], s: dict[str, Any]) -> list[str]:
         )
         out.append(
             f"At no budget could {listed(silent)} be told apart from the baseline (Holm,"
-            f" {words.percent(s['level'])}); effects up to {100 * widest:.1f} points either way are"
+            f" {words.level(s['level'])}); effects up to {100 * widest:.1f} points either way are"
             " not excluded everywhere."
         )
     return out

@@ -53,7 +53,7 @@ def sections(c: dict[str, Any], s: dict[str, Any]) -> list[Section]:
 def _interval_note(s: dict[str, Any]) -> str:
     who = "this pool" if s["population"] == "pool" else "new texts"
     return (
-        f"Brackets are {words.percent(s['level'])} intervals ({s['method']}), valid for other draws from"
+        f"Brackets are {words.level(s['level'])} intervals ({s['method']}), valid for other draws from"
         f" {who} and other test texts of the same kind."
     )
 

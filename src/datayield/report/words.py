@@ -8,6 +8,11 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
+def level(value: float) -> str:
+    """0.95 → `95 %`."""
+    return f"{100 * value:g} %"
+
+
 def number(value: float | None, digits: int = 1) -> str:
     """1234.5 → `1,234.5`; whole for large values."""
     if value is None:
