@@ -62,6 +62,8 @@ def small_params(sha256: str, **study: object) -> dict[str, object]:
             "seed": 5,
             "corpora": ["written"],
             "draws": 2,
+            "seeds": 1,
+            "sampling": "stratified",
             "grid": [
                 {
                     "arms": [
@@ -92,7 +94,9 @@ def small_params(sha256: str, **study: object) -> dict[str, object]:
             }
         },
         "model": {"hidden": 8, "embedding": 8, "rounds": 4, "batch": 8},
+        "strategies": {},
         "updates": {0: 12},
+        "analysis": {"level": 0.95},
         "execution": {"workers": 2},
     }
 

@@ -74,7 +74,7 @@ def test_one_more_draw_through_dvc(pipeline: Path) -> None:
 
 def test_analysis_alone_retrains_nothing(pipeline: Path) -> None:
     params = read_params(pipeline)
-    params["analysis"] = {"level": 0.9}
+    params["analysis"]["level"] = 0.9
     write_params(pipeline, params)
     said = dvc(pipeline, "repro")
     assert "to compute" not in said and "Running stage 'analyse'" in said
