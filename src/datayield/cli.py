@@ -49,7 +49,7 @@ def guard(action: Callable[[], object]) -> int:
 
 
 def _dispatch(options: argparse.Namespace) -> None:
-    environment.prepare(ROOT)
+    environment.prepare()
     options.run(options)
 
 
@@ -104,6 +104,7 @@ def _params() -> "Params":
 def _checked_params() -> "Params":
     """params.yaml with every corpus and arm known."""
     from datayield import grid, stages
+    from datayield.strategies import make
 
     params = _params()
     for name in params.study.corpora:
@@ -112,6 +113,8 @@ def _checked_params() -> "Params":
         for arm in block.arms:
             parsed = grid.parse_arm(arm)
             grid.default_settings(params, parsed, 10)
+    for strategy, arguments in params.strategies.items():
+        make(strategy, arguments)
     grid.parse_arm(params.analysis.baseline)
     return params
 

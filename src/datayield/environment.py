@@ -25,17 +25,30 @@ ONE_THREAD = {
 }
 
 
-def prepare(root: Path) -> None:
-    """Telemetry off and state inside the project, unless the user has set it otherwise."""
-    for name, value in QUIET.items():
+def prepare() -> None:
+    """Telemetry off, one thread per process, unless the user has set it otherwise.
+
+    One thread, so that sums are added in the same order on any machine; work is spread over
+    processes instead.
+    """
+    for name, value in {**QUIET, **ONE_THREAD}.items():
         os.environ.setdefault(name, value)
-    if "PREFECT_API_URL" not in os.environ and "PREFECT_HOME" not in os.environ:
-        home = (root / "state" / "prefect").resolve()
-        try:
-            home.mkdir(parents=True, exist_ok=True)
-        except OSError as e:
-            raise UserError(f"cannot write {home}: {e.strerror}. Choose a writable folder.") from e
-        os.environ["PREFECT_HOME"] = str(home)
+
+
+def prepare_prefect(root: Path) -> None:
+    """Prefect's own files inside the project, unless a server or another home was named.
+
+    Raises:
+        UserError: when the folder cannot be made.
+    """
+    if "PREFECT_API_URL" in os.environ or "PREFECT_HOME" in os.environ:
+        return
+    home = (root / "state" / "prefect").resolve()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise UserError(f"cannot write {home}: {e.strerror}. Choose a writable folder.") from e
+    os.environ["PREFECT_HOME"] = str(home)
 
 
 def workers(asked: int | str) -> int:

@@ -15,7 +15,8 @@ def run_flow(name: str) -> int:
     root = Path()
 
     def run() -> None:
-        environment.prepare(root)
+        environment.prepare()
+        environment.prepare_prefect(root)
         from datayield import config, orchestrate, stages
 
         params = config.load(root / "params.yaml")

@@ -1,0 +1,76 @@
+"""What README and docs say can be done, is done."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from datayield.strategies.base import Strategy
+from datayield.types import TrainingSet
+from tests.conftest import REPO
+
+PAGES = [REPO / "README.md", REPO / "CONTRIBUTING.md", *sorted((REPO / "docs").rglob("*.md"))]
+
+
+def test_the_example_strategy_works(tmp_path: Path) -> None:
+    page = (REPO / "docs/adding-a-strategy.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    path = tmp_path / "headline.py"
+    path.write_text(code)
+    spec = importlib.util.spec_from_file_location("headline", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made: Strategy = module.headline(words=2)
+    import numpy as np
+
+    rows = TrainingSet(
+        ("a b c",), np.ones((1, 1), np.float32), np.ones(1, np.float32), np.array([4])
+    )
+    out = made.prepare(rows, None)
+    assert made.name == "headline" and out.texts == ("a b c a b",) and out.parents[0] == 4
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+def test_make_targets_named_in_readme_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (REPO / "Makefile").read_text(), re.M))
+    assert (
+        set(re.findall(r"(?:^|`)make ([a-z-]+)", (REPO / "README.md").read_text(), re.M)) <= targets
+    )
+
+
+def test_commands_named_in_readme_exist() -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "datayield.cli", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for command in set(re.findall(r"`datayield ([a-z]+)", (REPO / "README.md").read_text())):
+        assert re.search(rf"^\s+{command}\s", said, re.M), command
+
+
+def test_the_lock_holds_every_version_within_the_bounds() -> None:
+    import tomllib
+
+    from packaging.requirements import Requirement
+
+    locked = dict(
+        line.split("==")
+        for line in (REPO / "requirements.lock").read_text().split()
+        if "==" in line
+    )
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    names = {re.sub(r"[-_.]+", "-", k).lower(): v for k, v in locked.items()}
+    for line in wanted:
+        requirement = Requirement(line)
+        version = names[re.sub(r"[-_.]+", "-", requirement.name).lower()]
+        assert requirement.specifier.contains(version), line
