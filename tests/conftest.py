@@ -7,13 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import pytest
-import yaml
-
 from datayield import environment
-from datayield.corpora.build import Labelled, build
-from datayield.types import Corpus
+
+environment.prepare()  # before numpy and torch are imported: one thread, no telemetry
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import yaml  # noqa: E402
+
+from datayield.corpora.build import Labelled, build  # noqa: E402
+from datayield.types import Corpus  # noqa: E402
 
 REPO = Path(__file__).resolve().parent.parent
 

@@ -17,6 +17,8 @@ from datayield import config, environment, grid, stages, table
 from datayield.table import CELLS, HISTORY, MEASURED
 from tests.conftest import call, data_stages, flow, read_params, tool_environment, write_params
 
+pytestmark = pytest.mark.slow
+
 
 def rows(folder: Path) -> list[dict]:
     """The rows of a project without measured columns."""

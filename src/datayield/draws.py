@@ -121,11 +121,11 @@ class Draws:
         return [(ids[fold != f], ids[fold == f]) for f in range(FOLDS)]
 
 
-def largest_class_gap(corpus: Corpus, n: int) -> str | None:
-    """A sentence if n labels cannot hold three of every class (two train, one validates), or None."""
+def thin_classes(corpus: Corpus, n: int) -> str | None:
+    """A sentence if n labels hold fewer than three of a class, so that none of it validates."""
     shares = np.bincount(corpus.labels, minlength=len(corpus.classes)) / len(corpus.labels)
     short = [corpus.classes[c] for c in np.flatnonzero(shares * n < 3)]
     if not short:
         return None
     named = ", ".join(short[:5]) + (" ..." if len(short) > 5 else "")
-    return f"{corpus.name} at {n} labels: fewer than 3 examples of {named}; none of them validates"
+    return f"at {n} labels there are fewer than 3 examples of {named}; none of them validates"

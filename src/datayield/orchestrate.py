@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from datayield import corpora, environment, grid, stages, table
 from datayield.cells import CellStore
 from datayield.config import Params
+from datayield.draws import thin_classes
 from datayield.errors import UserError
 from datayield.progress import Progress
 from datayield.types import Cell, Row
@@ -78,7 +80,8 @@ def _study(corpus: str, params: Params, root: Path) -> dict[str, Any]:
         store.adopt(table.read_rows(results / "cells.parquet", results / "history.parquet"))
     done = {k: r for c in planned.cells if (r := store.get(k := grid.key(c))) is not None}
     missing = [c for c in planned.cells if grid.key(c) not in done]
-    for sentence in (*planned.notices, *store.damaged):
+    notices = (*planned.notices, *_thin_classes(corpus, planned, root))
+    for sentence in (*notices, *store.damaged):
         print(f"notice: {sentence}", file=sys.stderr)
     print(
         f"{corpus}: {len(planned.cells)} cells, {len(done)} done, {len(missing)} to compute",
@@ -91,7 +94,13 @@ def _study(corpus: str, params: Params, root: Path) -> dict[str, Any]:
     if missing:
         computed, failed = _compute(missing, params, root, store, log)
         done |= computed
-    return _export(corpus, params, root, planned, done, failed)
+    return _export(corpus, params, root, replace(planned, notices=notices), done, failed)
+
+
+def _thin_classes(corpus: str, planned: grid.Grid, root: Path) -> list[str]:
+    loaded = corpora.load(stages.folder(root, corpus))
+    found = (thin_classes(loaded, n) for n in sorted({c.n for c in planned.cells}))
+    return [sentence for sentence in found if sentence]
 
 
 def _settings(path: Path) -> Mapping[str, Mapping[str, Any]]:

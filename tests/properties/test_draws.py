@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datayield.corpora.build import Labelled, build, split
-from datayield.draws import Draws, permutation, tabulate
+from datayield.draws import Draws, permutation, tabulate, thin_classes
 from datayield.types import Corpus
 
 
@@ -57,6 +57,11 @@ def test_samples_are_nested_and_parts_stay(corpus: Corpus) -> None:
     assert len(large.rest) == len(corpus.texts) - 240
     other = draws.sample(1, 60)
     assert set(small.train) != set(other.train)
+
+
+def test_thin_classes_are_named(corpus: Corpus) -> None:
+    assert "fewer than 3 examples of harbour, kitchen, weather" in thin_classes(corpus, 6)
+    assert thin_classes(corpus, 30) is None
 
 
 def test_folds_cover_the_labels(corpus: Corpus) -> None:
