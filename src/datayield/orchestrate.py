@@ -1,14 +1,18 @@
 """Prefect flows that carry the grid. The only prefect import; what runs are plain functions.
 
 `tune` and `study` are started by DVC's stages and never call dvc. Neither needs a server: without
-PREFECT_API_URL a flow runs in-process.
+PREFECT_API_URL Prefect starts one of its own on the loopback network for as long as the flow runs.
 """
 
 import json
+import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import as_completed as completed
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +31,8 @@ from datayield.errors import UserError
 from datayield.progress import Progress
 from datayield.types import Cell, Row
 from datayield.workers import WorkerDied, WorkerPool
+
+TOKENS_PER_TEXT = 15  # only the order of cells and the time left depend on it
 
 
 def lock(root: Path) -> FileLock:
@@ -54,24 +60,106 @@ def study(corpus: str, params: Params, root: Path) -> dict[str, Any]:
     Raises:
         UserError: when another study runs in this folder or nothing can be written.
     """
+    summary, done = _study(corpus, params, root, by_prefect)
+    _artifact(corpus, params, done)
+    return summary
+
+
+def run_tune(corpus: str, params: Params, root: Path) -> None:
+    """The tune flow; without a loopback network the plain function."""
+    (tune if loopback() else tune.fn)(corpus, params, root)
+
+
+def run_study(corpus: str, params: Params, root: Path) -> None:
+    """The study flow with as many threads as there are workers; each thread lends one worker."""
+    count = environment.workers(params.execution.workers)
+    if not loopback():
+        print(
+            "notice: this machine has no loopback network, which Prefect needs; plain threads carry"
+            " the study, with the same results",
+            file=sys.stderr,
+        )
+        _study(corpus, params, root, partial(by_threads, count))
+        return
+    threads: Any = ThreadPoolTaskRunner(max_workers=count)
+    study.with_options(task_runner=threads, flow_run_name=f"{params.study.name}: {corpus}")(
+        corpus, params, root
+    )
+
+
+def loopback() -> bool:
+    """Whether this process can reach itself by 127.0.0.1 (not so in an empty network namespace)."""
+    with socket.socket() as server, socket.socket() as client:
+        client.settimeout(2)
+        try:
+            server.bind(("127.0.0.1", 0))
+            server.listen(1)
+            client.connect(server.getsockname())
+        except OSError:
+            return False
+    return True
+
+
+Outcome = tuple[str, Any]  # a cell's key with None, or with the exception that ended it
+Carry = Callable[[Mapping[str, str], Callable[[str], None]], Iterator[Outcome]]
+
+
+def by_prefect(labels: Mapping[str, str], work: Callable[[str], None]) -> Iterator[Outcome]:
+    """Work on every key as a Prefect task named by its label, in the order given."""
+
+    @task(
+        name="cell",
+        retries=1,
+        retry_condition_fn=_worker_died,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        task_run_name="{label}",
+    )
+    def cell(label: str, key: str) -> None:
+        work(key)
+
+    futures = {cell.submit(label, key): key for key, label in labels.items()}
+    for future in as_completed(list(futures)):
+        yield futures[future], future.result(raise_on_failure=False)
+
+
+def _worker_died(task: Any, run: Any, state: Any) -> bool:
+    """Retry for infrastructure faults alone."""
+    return isinstance(state.result(raise_on_failure=False), WorkerDied)
+
+
+def by_threads(
+    count: int, labels: Mapping[str, str], work: Callable[[str], None]
+) -> Iterator[Outcome]:
+    """The same by plain threads, with the same one retry."""
+
+    def attempt(key: str) -> None:
+        try:
+            work(key)
+        except WorkerDied:
+            work(key)
+
+    with ThreadPoolExecutor(count) as threads:
+        futures = {threads.submit(attempt, key): key for key in labels}
+        for future in completed(futures):
+            yield futures[future], future.exception()
+
+
+def _study(
+    corpus: str, params: Params, root: Path, carry: Carry
+) -> tuple[dict[str, Any], dict[str, Row]]:
     try:
         with lock(root):
-            return _study(corpus, params, root)
+            return _locked_study(corpus, params, root, carry)
     except Timeout as e:
         raise UserError(
             f"another study runs in {root.resolve()} (it holds state/study.lock). Wait for it or end it."
         ) from e
 
 
-def run_study(corpus: str, params: Params, root: Path) -> dict[str, Any]:
-    """The study flow with as many threads as there are workers; each thread lends one worker."""
-    threads: Any = ThreadPoolTaskRunner(max_workers=environment.workers(params.execution.workers))
-    return study.with_options(task_runner=threads, flow_run_name=f"{params.study.name}: {corpus}")(
-        corpus, params, root
-    )
-
-
-def _study(corpus: str, params: Params, root: Path) -> dict[str, Any]:
+def _locked_study(
+    corpus: str, params: Params, root: Path, carry: Carry
+) -> tuple[dict[str, Any], dict[str, Row]]:
     results = root / "results" / corpus
     scope = stages.scope(params, corpus, root)
     planned = grid.make(params, scope, _settings(results / "settings.json"))
@@ -92,9 +180,9 @@ def _study(corpus: str, params: Params, root: Path) -> dict[str, Any]:
     for row in done.values():
         log(row)
     if missing:
-        computed, failed = _compute(missing, params, root, store, log)
+        computed, failed = _compute(missing, params, root, store, log, carry)
         done |= computed
-    return _export(corpus, params, root, replace(planned, notices=notices), done, failed)
+    return _export(corpus, root, replace(planned, notices=notices), done, failed), done
 
 
 def _thin_classes(corpus: str, planned: grid.Grid, root: Path) -> list[str]:
@@ -117,57 +205,36 @@ def _compute(
     root: Path,
     store: CellStore,
     log: Callable[[Row], None],
+    carry: Carry,
 ) -> tuple[dict[str, Row], dict[str, str]]:
     """Hand the cells to warm workers, longest first; returns rows and errors by key."""
+    cells = {grid.key(c): c for c in grid.longest_first(missing, TOKENS_PER_TEXT)}
+    cost = {k: grid.cost(c, TOKENS_PER_TEXT) for k, c in cells.items()}
+    progress = Progress(len(cells), sum(cost.values()))
     pool = WorkerPool(root, params.execution.cell_timeout_minutes * 60)
-    by_key = {grid.key(c): c for c in missing}
-    work = {k: grid.cost(c, 15) for k, c in by_key.items()}
-    progress = Progress(len(missing), sum(work.values()))
     stop = threading.Event()
 
-    @task(
-        name="cell",
-        retries=1,
-        retry_condition_fn=_worker_died,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-        task_run_name="{label}",
-    )
-    def compute(label: str, cell_key: str) -> str:
-        if stop.is_set():
-            raise UserError("the study was stopped")
-        row = pool.run(by_key[cell_key])
-        store.put(row)
-        return cell_key
+    def work(key: str) -> None:
+        if not stop.is_set():
+            store.put(pool.run(cells[key]))
 
     rows: dict[str, Row] = {}
     failed: dict[str, str] = {}
     try:
-        futures = {
-            compute.submit(_label(c), grid.key(c)): grid.key(c)
-            for c in grid.longest_first(missing, 15)
-        }
-        for future in as_completed(list(futures)):
-            cell_key = futures[future]
-            result: Any = future.result(raise_on_failure=False)
-            if isinstance(result, UserError):
-                raise result
-            if isinstance(result, BaseException):
-                failed[cell_key] = str(result.args[0] if result.args else result)
-                print(f"failed: {_label(by_key[cell_key])}: {failed[cell_key]}", file=sys.stderr)
-            elif (row := store.get(cell_key)) is not None:
-                rows[cell_key] = row
+        for key, error in carry({k: _label(c) for k, c in cells.items()}, work):
+            if isinstance(error, UserError):
+                raise error
+            if error is not None:
+                failed[key] = str(error.args[0] if error.args else error)
+                print(f"failed: {_label(cells[key])}: {failed[key]}", file=sys.stderr)
+            elif (row := store.get(key)) is not None:
+                rows[key] = row
                 log(row)
-            progress.add(work[cell_key], _label(by_key[cell_key]))
+            progress.add(cost[key], _label(cells[key]))
     finally:
         stop.set()
         pool.close()
     return rows, failed
-
-
-def _worker_died(task: Any, run: Any, state: Any) -> bool:
-    """Retry for infrastructure faults alone."""
-    return isinstance(state.result(raise_on_failure=False), WorkerDied)
 
 
 def _label(cell: Cell) -> str:
@@ -210,7 +277,6 @@ def _open_log(params: Params, root: Path) -> Callable[[Row], None]:
 
 def _export(
     corpus: str,
-    params: Params,
     root: Path,
     planned: grid.Grid,
     done: Mapping[str, Row],
@@ -239,7 +305,6 @@ def _export(
     }
     text = json.dumps(summary, indent=1, sort_keys=True)
     table.write_text(text + "\n", results / "study.json")
-    _artifact(corpus, params, done)
     return summary
 
 

@@ -21,7 +21,7 @@ def run_flow(name: str) -> int:
 
         params = config.load(root / "params.yaml")
         stages.known_corpus(params, corpus)
-        flow = orchestrate.tune if name == "tune" else orchestrate.run_study
+        flow = orchestrate.run_tune if name == "tune" else orchestrate.run_study
         flow(corpus, params, root)
 
     return guard(run)
