@@ -74,3 +74,10 @@ def test_the_lock_holds_every_version_within_the_bounds() -> None:
         requirement = Requirement(line)
         version = names[re.sub(r"[-_.]+", "-", requirement.name).lower()]
         assert requirement.specifier.contains(version), line
+
+
+def test_findings_are_quoted_from_the_report_shown() -> None:
+    report = (REPO / "reports/showcase/default/report.md").read_text()
+    said = " ".join(re.sub(r"\\(.)", r"\1", report).split())
+    quoted = [x[2:] for x in (REPO / "README.md").read_text().splitlines() if x.startswith("> ")]
+    assert quoted and all(line in said for line in quoted)

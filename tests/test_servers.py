@@ -36,15 +36,15 @@ def wait_for(url: str, seconds: float = 120) -> None:
 
 
 def start(folder: Path, *command: str, **extra: str) -> subprocess.Popen[bytes]:
-    log = (folder / f"{Path(command[2]).stem}.log").open("wb")
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        env=tool_environment(**extra),
-        start_new_session=True,
-        stdout=log,
-        stderr=log,
-    )
+    with (folder / f"{Path(command[2]).stem}.log").open("wb") as log:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=tool_environment(**extra),
+            start_new_session=True,
+            stdout=log,
+            stderr=log,
+        )
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -1,5 +1,6 @@
 """Bad params.yaml: one clear error each, before anything is computed."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -109,13 +110,11 @@ def test_a_folder_without_params(tmp_path: Path) -> None:
 
 
 def test_an_unwritable_disk(project: Path) -> None:
-    target = project / "results"
-    target.write_text("a file where a folder must be")
-    done = datayield(project, "stage", "curriculum", "--corpus", "written")
-    assert done.returncode == 0
-    (project / "data" / "written" / "difficulties.parquet").unlink()
-    blocked = project / "data" / "written"
-    blocked.rename(project / "data" / "aside")
-    blocked.symlink_to("/proc")  # nothing can be written there, not even by root
-    done = datayield(project, "stage", "curriculum", "--corpus", "written")
+    folder = project / "data" / "written"
+    for name in ("corpus.parquet", "card.json"):
+        (folder / name).replace(project / name)
+    shutil.rmtree(folder)
+    folder.symlink_to("/proc")  # nothing can be written there, not even by root
+    done = datayield(project, "stage", "corpus", "--corpus", "written")
     assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "cannot write" in done.stderr and done.stderr.count("datayield: ") == 1
