@@ -220,10 +220,15 @@ def _compute(
 
     rows: dict[str, Row] = {}
     failed: dict[str, str] = {}
+    fault: UserError | None = None
     try:
         for key, error in carry({k: _label(c) for k, c in cells.items()}, work):
-            if isinstance(error, UserError):
-                raise error
+            if isinstance(error, UserError) or fault is not None:
+                # Nothing can be stored: end what runs, let what waits pass, then say it once.
+                fault = error if fault is None else fault
+                stop.set()
+                pool.close()
+                continue
             if error is not None:
                 failed[key] = str(error.args[0] if error.args else error)
                 print(f"failed: {_label(cells[key])}: {failed[key]}", file=sys.stderr)
@@ -234,6 +239,8 @@ def _compute(
     finally:
         stop.set()
         pool.close()
+    if fault is not None:
+        raise fault
     return rows, failed
 
 
