@@ -14,6 +14,7 @@ QUIET = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",  # the study prints its own progress and errors
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",  # of the server that a flow starts for itself
     "PREFECT_CLI_PROMPT": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
