@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.exceptions import MlflowException
 
 from datayield.types import Row, as_dict
@@ -76,7 +76,9 @@ class Log:
         tags = {"kind": "study", "study": self._study, "mlflow.runName": self._study}
         if self._revision:
             tags["git_revision"] = self._revision
-        return str(self._client.create_run(self._experiment, tags=tags).info.run_id)
+        run = str(self._client.create_run(self._experiment, tags=tags).info.run_id)
+        self._client.set_terminated(run, "FINISHED")  # it only holds its cells; nothing runs in it
+        return run
 
     def add(self, row: Row, family: str) -> bool:
         """Log one cell as a child run; False if it was there already."""
@@ -118,13 +120,6 @@ class Log:
         }
         return {**tags, "git_revision": self._revision} if self._revision else tags
 
-    def summarise(self, corpus: str, values: dict[str, float], complete: bool) -> None:
-        """Write a corpus's headline to the parent run and end it."""
-        metrics = [Metric(f"{corpus}.{k}", v, 0, 0) for k, v in values.items()]
-        tags = [RunTag(f"{corpus}.complete", str(complete).lower())]
-        self._client.log_batch(self.parent, metrics=metrics, tags=tags)
-        self._client.set_terminated(self.parent, "FINISHED")
-
 
 def _name(row: Row) -> str:
     cell = row.cell
@@ -133,12 +128,9 @@ def _name(row: Row) -> str:
 
 def _metrics(row: Row) -> list[Metric]:
     final = {k: getattr(row, k) for k in _SCORES} | as_dict(row.account)
-    metrics = [
-        Metric(k, float(v), 0, 0) for k, v in final.items() if k not in ("validation_accuracy",)
-    ]
+    metrics = [Metric(k, float(v), 0, 0) for k, v in final.items()]
     for h in row.history:
         metrics += [Metric(f"round.{k}", float(getattr(h, k)), 0, h.round) for k in _ROUND]
-    metrics.append(Metric("validation_accuracy", row.validation_accuracy, 0, 0))
     return [m for m in metrics if not isnan(m.value)]  # MLflow's stores refuse NaN
 
 
