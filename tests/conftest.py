@@ -104,6 +104,22 @@ def small_params(sha256: str, **study: object) -> dict[str, object]:
     }
 
 
+def write_dictionary(folder: Path) -> None:
+    """A WordNet of two words."""
+    data = {
+        "noun": ["00000001 05 n 03 boat 0 small_boat 0 Vessel 1 000 | floats",
+                 "00000002 05 n 02 rain 0 rain-fall 0 000 | wets"],
+        "verb": ["00000003 30 v 02 rain 0 pour(p) 0 000 | falls"],
+    }  # fmt: skip
+    index = {"noun": ["boat n 1 0 1 0 00000001", "rain n 1 0 1 0 00000002"],
+             "verb": ["rain v 1 0 1 0 00000003"]}  # fmt: skip
+    for part in ("noun", "verb", "adj", "adv"):
+        head = "  1 licence line\n"
+        (folder / f"data.{part}").write_text(head + "\n".join(data.get(part, [])) + "\n")
+        (folder / f"index.{part}").write_text(head + "\n".join(index.get(part, [])) + "\n")
+        (folder / f"{part}.exc").write_text("boaten boat\n" if part == "noun" else "")
+
+
 def make_project(folder: Path, **study: object) -> Path:
     """A datayield folder with the written corpus and the repository's own dvc.yaml and flows."""
     from datayield.corpora import files
@@ -159,7 +175,7 @@ def data_stages(folder: Path) -> None:
     from datayield import config, stages
 
     params = config.load(folder / "params.yaml")
-    for stage in ("corpus", "subsample", "vectors", "augment", "curriculum"):
+    for stage in ("corpus", "audit", "subsample", "vectors", "augment", "curriculum"):
         getattr(stages, stage)(params, "written", folder)
 
 

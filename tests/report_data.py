@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from datayield import config, stats, table
 from datayield.types import Account, Arm, Cell, Round, Row
@@ -64,7 +65,16 @@ def statistics(effects: dict[str, float], draws: int = 6, twin: float | None = N
         results = root / "results" / "written"
         table.write_rows(rows, results / "cells.parquet", results / "history.parquet")
         table.write_text(json.dumps(summary), results / "study.json")
-        card = {"corpus": "written", "digest": "d" * 64, "texts": {"pool": 20_000, "test": 800}}
+        card = {"corpus": "written", "digest": "d" * 64, "texts": {"pool": 20_000, "test": 800},
+                "family": "written"}  # fmt: skip
+        found = {"what": "test texts that also occur in the pool", "count": 2, "of": 800,
+                 "examples": ["<b>rain</b>"]}  # fmt: skip
+        audit = {"corpus": "written", "findings": [found]}
+        table.write_text(json.dumps(audit), root / "data" / "written" / "audit.json")
+        twins = {"split": ["test"] * 800, "id": range(800), "class": ["a", "b"] * 400,
+                 "letters": range(800), "twin": ["exact"] * 2 + [""] * 798}  # fmt: skip
+        audited = pa.table({k: list(v) for k, v in twins.items()}, table.AUDIT)
+        table.write(audited, root / "data" / "written" / "audit.parquet")
         table.write_text(json.dumps(card), root / "data" / "written" / "card.json")
         return stats.analyse(_params(draws), root)
 

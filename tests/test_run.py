@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datayield import grid, strategies
+from datayield import config, grid, strategies
 from datayield.desk import CellDesk, Data
 from datayield.run import run_cell
+from datayield.strategies.acquire import farthest_first
 from datayield.strategies.base import Start, Strategy
 from datayield.types import Cell, Pool, Row, Settings, as_dict
 
@@ -118,3 +119,41 @@ def test_settings_change_the_key_and_role_names_do_not() -> None:
     ]  # fmt: skip
     assert len({grid.key(k) for k in keys}) == len(keys)
     assert grid.key(cell()) == grid.key(cell())
+
+
+def test_the_articles_recipe_trains_on_nine_tenths_for_twenty_epochs(data: Data) -> None:
+    arm = grid.parse_arm("lstm:article")
+    params = config.load(data.folder.parent.parent / "params.yaml")
+    settings = grid.default_settings(params, arm, N)["model"]
+    assert (settings["optimizer"], settings["learning_rate"], settings["batch"]) == (
+        "sgd",
+        0.01,
+        32,
+    )
+    assert settings["updates"] == 20 * 2  # 54 rows in batches of 32
+    row = run(data, "lstm:article", **{**settings, "hidden": 8, "embedding": 8})
+    sample = data.draws.sample(0, N)
+    assert row.n_train == len(sample.train) + len(sample.validation) // 2
+    assert row.n_train + row.n_validation == N
+    assert {r.learning_rate for r in row.history} == {0.01}
+    everything = run(data, "lstm:refit_all")
+    assert (everything.n_train, everything.n_validation) == (N, 0)
+    assert np.isnan(everything.validation_accuracy)
+
+
+def test_k_center_covers_the_pool_better_than_chance(data: Data) -> None:
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((400, 5)).astype(np.float32)
+    start, allowed = np.array([3, 9]), np.arange(0, 400, 2)
+    ids, gaps = farthest_first(points, start, allowed, 30)
+    assert list(ids[:2]) == [3, 9] and len(set(ids)) == 30 and set(ids[2:]) <= set(allowed)
+    assert (np.diff(gaps) <= 1e-5).all()
+
+    def radius(chosen: np.ndarray) -> float:
+        apart = np.linalg.norm(points[allowed][:, None] - points[chosen][None], axis=2)
+        return float(apart.min(1).max())
+
+    others = [radius(rng.choice(allowed, 30, replace=False)) for _ in range(20)]
+    assert radius(ids) < min(others)
+    row = run(data, "lstm:k_center")
+    assert row.account.unlabelled == len(data.corpus.texts) - N

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datayield import __version__, environment
-from datayield.errors import UserError
+from datayield.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from datayield.config import Params
@@ -67,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     plan = commands.add_parser("plan", help="what would be computed, before anything runs")
     plan.set_defaults(run=_plan)
 
+    preset = commands.add_parser("preset", help="write params.yaml of a known study")
+    preset.add_argument("name", choices=_presets())
+    preset.set_defaults(run=_preset)
+
     stage = commands.add_parser("stage", help="one stage of dvc.yaml")
     stage.add_argument("name", choices=sorted(STAGES))
     stage.add_argument("--corpus", help="for stages of one corpus")
@@ -84,7 +88,11 @@ def _parser() -> argparse.ArgumentParser:
 def _corpora_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     corpora = commands.add_parser("corpora", help="list corpora or add your own file")
     actions = corpora.add_subparsers(required=True, metavar="ACTION")
-    actions.add_parser("list", help="the corpora of params.yaml").set_defaults(run=_corpora_list)
+    listed = actions.add_parser("list", help="the corpora of params.yaml and of the catalog")
+    listed.set_defaults(run=_corpora_list)
+    check = actions.add_parser("check", help="load corpora and say what is wrong with them")
+    check.add_argument("names", nargs="+", metavar="NAME", help="of params.yaml or the catalog")
+    check.set_defaults(run=_corpora_check)
     add = actions.add_parser("add", help="check a file and print its entry for params.yaml")
     add.add_argument("file", help="csv, tsv, jsonl or parquet")
     add.add_argument("--text", required=True, help="column that holds the texts")
@@ -93,6 +101,37 @@ def _corpora_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     add.add_argument("--encoding", default="utf-8")
     add.add_argument("--split", help="column that says train or test")
     add.set_defaults(run=_corpora_add)
+
+
+def _presets() -> tuple[str, ...]:
+    from datayield.config import PRESETS
+
+    return PRESETS
+
+
+def _preset(options: argparse.Namespace) -> None:
+    import yaml
+
+    from datayield import config, table
+
+    path = ROOT / "params.yaml"
+    wanted = config.preset(options.name)
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    if old == wanted:
+        print(f"{path} is {options.name} already")
+        return
+    try:
+        before = yaml.safe_load(old) or {}
+    except yaml.YAMLError:
+        before = {}
+    if old and old not in [config.preset(name) for name in config.PRESETS]:
+        kept = ROOT / "params.before.yaml"
+        table.write_text(old, kept)
+        print(f"your own {path} was kept as {kept}")
+    table.write_text(wanted, path)
+    print(f"{path} is now {options.name}:")
+    for line in config.changes(before, yaml.safe_load(wanted)):
+        print(f"  {line}")
 
 
 def _params() -> "Params":
@@ -158,7 +197,10 @@ def _json(value: object) -> str:
 
 
 STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
-    **{n: _data_stage(n) for n in ("corpus", "subsample", "vectors", "augment", "curriculum")},
+    **{
+        n: _data_stage(n)
+        for n in ("corpus", "audit", "subsample", "vectors", "augment", "curriculum")
+    },
     "analyse": _analyse,
     "report": _report,
 }
@@ -214,8 +256,37 @@ def _record(options: argparse.Namespace) -> None:
 
 
 def _corpora_list(options: argparse.Namespace) -> None:
+    from datayield.corpora.download import catalog
+
     for name, source in _params().corpora.items():
-        print(f"{name:20} {source.loader}")
+        print(f"{name:14} {source.loader:10} in params.yaml")
+    for name, entry in catalog().items():
+        if name not in _params().corpora:
+            print(f"{name:14} catalog    {entry.task}: {entry.title} ({entry.licence})")
+
+
+def _corpora_check(options: argparse.Namespace) -> None:
+    from datayield import config, corpora
+    from datayield.corpora import audit
+    from datayield.corpora.download import catalog
+
+    params = _params()
+    for name in options.names:
+        source = params.corpora.get(name)
+        if source is None:
+            if name not in catalog():
+                known = [*params.corpora, *catalog()]
+                raise UserError(f'unknown corpus "{name}": {nearest(name, known)}')
+            source = config.CatalogSource(loader="catalog")
+        built, card = corpora.build(name, source, params.study.seed, ROOT)
+        texts, classes = card["texts"], ", ".join(card["classes"])
+        print(
+            f"{name}: {texts['pool']:,} texts to learn from, {texts['test']:,} test texts; {classes}"
+        )
+        print(f"  licence: {card['source']['licence']}; family: {card['family']}")
+        for found in audit.audit(built, card["removed"])[0]["findings"]:
+            if found["count"]:
+                print(f"  {found['count']:7,} of {found['of']:7,}  {found['what']}")
 
 
 def _corpora_add(options: argparse.Namespace) -> None:

@@ -99,7 +99,114 @@ class FileSource(_Frozen):
     family: str | None = None
 
 
-Source = Annotated[PydocsSource | FileSource, Field(discriminator="loader")]
+class RemoteFile(_Frozen):
+    """One file of a downloaded corpus: where it lies and what its bytes must hash to."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
+        description="below the cache; no absolute path, no ..",
+    )
+    url: str = Field(pattern=r"^https?://")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=1)
+    rows: int | None = Field(default=None, ge=1, description="lines, to be checked after reading")
+    split: Literal["pool", "test"] | None = None
+    member: str | None = Field(default=None, description="of a zip or tar archive")
+
+
+class DownloadSource(_Frozen):
+    """A corpus fetched by URL and hash; the entries of corpora/catalog.yaml are of this kind."""
+
+    loader: Literal["download"] = "download"
+    title: str
+    task: str = ""
+    note: str = ""
+    family: str | None = None
+    licence: str
+    citation: str
+    format: str = Field(description="how a line is read: a name in corpora/download.py")
+    encoding: str = "utf-8"
+    classes: dict[str, str] = Field(default_factory=dict, description="label in the file → name")
+    files: tuple[RemoteFile, ...] = Field(min_length=1)
+    test_share: float = Field(default=0.1, gt=0, lt=1, description="where no file is the test set")
+
+    @field_validator("files", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _splits(self) -> "DownloadSource":
+        splits = {f.split for f in self.files}
+        if len(splits) > 1 and splits != {"pool", "test"}:
+            raise ValueError("either every file says split: pool or test, or none does")
+        return self
+
+
+class CatalogSource(_Frozen):
+    """A corpus of the catalog, by its name there (default: the corpus's own)."""
+
+    loader: Literal["catalog"]
+    entry: Name | None = None
+    test_share: float = Field(default=0.1, gt=0, lt=1)
+
+
+class HubSource(_Frozen):
+    """A data set of the Hugging Face hub, or a local folder in one of the hub's layouts."""
+
+    loader: Literal["hub"]
+    name: str = Field(min_length=1, description="owner/name on the hub, or a folder: ./name")
+    revision: str | None = Field(default=None, description="commit on the hub")
+    config: str | None = None
+    text: str
+    label: str
+    pool: str = "train"
+    test: str | None = Field(default=None, description="split; null: the test set is split here")
+    test_share: float = Field(default=0.1, gt=0, lt=1)
+    licence: str = "see the data set's card on the hub"
+    family: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether `name` is a folder."""
+        return self.name.startswith(("./", "../", "/"))
+
+    @model_validator(mode="after")
+    def _pinned(self) -> "HubSource":
+        if not self.local and self.revision is None:
+            raise ValueError(
+                "a data set of the hub wants its revision (the commit on its Files page), so that"
+                " everybody reads the same rows"
+            )
+        return self
+
+
+class SyntheticSource(_Frozen):
+    """Texts from a class-conditional grammar whose best possible accuracy is known."""
+
+    loader: Literal["synthetic"]
+    classes: int = Field(default=3, ge=2, le=50)
+    pool: int = Field(default=8000, ge=50, description="texts to learn from")
+    test: int = Field(default=2000, ge=10)
+    length: int = Field(default=12, ge=1, description="filler words per text, on average")
+    cues: int = Field(default=2, ge=1, description="redundancy: telling phrases per text")
+    concepts: int = Field(default=20, ge=1, description="per class")
+    synonyms: int = Field(default=6, ge=1, description="interchangeable words per concept")
+    bayes_error: float = Field(default=0.05, ge=0, lt=0.5)
+    label_noise: float = Field(default=0.0, ge=0, lt=1, description="share of wrong pool labels")
+    negation: float = Field(default=0.0, ge=0, le=1, description="share of phrases: not + cue")
+    duplicates: float = Field(default=0.0, ge=0, lt=1, description="share of repeated pool texts")
+
+    @property
+    def test_share(self) -> float:
+        """Test texts / all texts."""
+        return self.test / (self.pool + self.test)
+
+
+Source = Annotated[
+    PydocsSource | FileSource | CatalogSource | DownloadSource | HubSource | SyntheticSource,
+    Field(discriminator="loader"),
+]
 
 
 class Execution(_Frozen):
@@ -177,6 +284,45 @@ def parse(raw: Any, where: str = "params.yaml") -> Params:
         return Params.model_validate(raw)
     except ValidationError as e:
         lines = [f"{where}: {_place(err['loc'])}: {_message(err)}" for err in e.errors()]
+        raise UserError("\n".join(lines)) from e
+
+
+PRESETS = ("default", "quick", "full", "eda5", "article")
+
+
+def preset(name: str) -> str:
+    """The text of a params.yaml that comes with datayield."""
+    return (Path(__file__).parent / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def changes(old: Any, new: Any, where: str = "") -> list[str]:
+    """What differs between two parsed files, one line per place: `study.draws: 3 → 10`."""
+    if old == new:
+        return []
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [f"{where}: {_brief(old)} → {_brief(new)}"]
+    out = []
+    for key in [*old, *(k for k in new if k not in old)]:
+        place = f"{where}.{key}" if where else str(key)
+        out += changes(old.get(key), new.get(key), place)
+    return out
+
+
+def _brief(value: Any) -> str:
+    shown = (
+        "nothing" if value is None else yaml.safe_dump(value, default_flow_style=True, width=10**6)
+    )
+    shown = shown.removesuffix("...\n").strip()
+    return shown if len(shown) <= 70 else f"{shown[:69]}…"
+
+
+def catalog(path: Path) -> dict[str, DownloadSource]:
+    """Read a catalog of downloadable corpora; errors as in `load`."""
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        return {name: DownloadSource.model_validate(entry) for name, entry in raw.items()}
+    except ValidationError as e:
+        lines = [f"{path.name}: {_place(err['loc'])}: {_message(err)}" for err in e.errors()]
         raise UserError("\n".join(lines)) from e
 
 

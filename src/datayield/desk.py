@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from datayield import corpora, linear, seeds, table, thesaurus
 from datayield.draws import Draws
-from datayield.strategies.base import Fitted, Kind
+from datayield.strategies.base import Fitted, Kind, Strategy
 from datayield.train import Verbs, train
 from datayield.types import Account, Corpus, Floats, Ints, Sample, Settings, TrainingSet
 
@@ -57,19 +57,20 @@ class DeskFacts:
     """The facts of one strategy: only the tables that it declared."""
 
     data: Data
-    declared: tuple[str, ...]
+    strategy: Strategy
     account: Account
     paid: int
 
     def _check(self, name: str) -> None:
-        if name not in self.declared:
-            raise LookupError(f'the strategy reads "{name}" without naming it in its facts')
+        if name not in self.strategy.facts:
+            raise LookupError(f'{self.strategy.name} reads "{name}" without naming it in its facts')
 
-    def variants(self, strategy: str, ids: Ints) -> list[tuple[str, ...]]:
-        """See `base.Facts`; the thesaurus behind variants is made from the pool's texts."""
+    def variants(self, ids: Ints) -> list[tuple[str, ...]]:
+        """See `base.Facts`; the neighbours behind variants are made from the pool's texts."""
         self._check("variants")
-        made = self.data.variants(strategy)
-        self.account.unlabelled = len(self.data.corpus.texts) - self.paid
+        made = self.data.variants(self.strategy.name)
+        if self.strategy.rewrite and self.strategy.rewrite.thesaurus == "neighbours":
+            self.account.unlabelled = len(self.data.corpus.texts) - self.paid
         return [made[int(i)] for i in ids]
 
     def difficulty(self, name: str, ids: Ints) -> Floats:
@@ -100,15 +101,16 @@ class CellDesk:
         settings: Settings,
         account: Account,
         key: tuple[seeds.Key, ...],
-        declared: tuple[str, ...],
+        strategy: Strategy,
         known: Ints,
     ) -> None:
         self.rng = seeds.rng(*key, "desk")
         self.classes = len(data.corpus.classes)
         paid = len(sample.train) + len(sample.validation)
-        self.facts = DeskFacts(data, declared, account, paid)
+        self.facts = DeskFacts(data, strategy, account, paid)
         self._data, self._sample, self._settings = data, sample, settings
         self._account, self._key = account, key
+        self.labelled = known
         self._paid = {int(i) for i in known}
         self._limit = len(sample.train)
 
@@ -117,6 +119,12 @@ class CellDesk:
         """Pool texts whose labels are not paid for."""
         self._account.unlabelled = max(self._account.unlabelled, len(self._sample.rest))
         return [self._data.corpus.texts[i] for i in self._sample.rest]
+
+    @property
+    def candidates(self) -> Ints:
+        """Pool ids but the validation part and its duplicates."""
+        units = self._data.corpus.units
+        return np.flatnonzero(~np.isin(units, units[self._sample.validation]))
 
     def ask(self, ids: Ints) -> Ints:
         """Labels of these ids; validation texts cannot be asked for, nor more than the budget."""

@@ -100,7 +100,8 @@ def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
     """The untuned settings of an arm at a budget: {"model": ..., "<strategy>": ...}."""
     if not arm.strategies:
         return {}
-    model = settings(arm.architecture, params.model, updates_at(params, n))
+    pinned = compose(arm.strategies, {}).pins(n)
+    model = settings(arm.architecture, {**params.model, **pinned}, updates_at(params, n))
     own = {s: arguments_of(s, params.strategies.get(s, {})) for s in arm.strategies}
     return {"model": model, **{s: a for s, a in own.items() if a}}
 
@@ -132,8 +133,8 @@ def entries(params: Params, pool: int) -> tuple[list[tuple[Arm, int]], list[str]
 
 
 def _labels_needed(arm: Arm, n: int) -> int:
-    check = compose(arm.strategies, {}).one("check") if arm.strategies else None
-    return check(Plan(n, 0)).labels if check else n
+    plan = compose(arm.strategies, {}).one("plan") if arm.strategies else None
+    return plan(Plan(n, 0)).labels if plan else n
 
 
 def make(params: Params, scope: Scope, chosen: Mapping[str, Mapping[str, Any]]) -> Grid:
@@ -234,10 +235,15 @@ def longest_first(cells: Sequence[Cell], tokens_per_text: float) -> list[Cell]:
 
 
 def arms_with_rewrites(params: Params, pool: int) -> Iterator[tuple[str, int]]:
-    """(strategy, largest budget) of every strategy whose variants the augment stage makes."""
+    """(strategy, largest budget) of every strategy whose variants the augment stage makes.
+
+    Beside a strategy that acquires, any text of the pool may be asked for: the budget is the pool.
+    """
     largest: dict[str, int] = {}
     for arm, n in entries(params, pool)[0]:
-        for name in arm.strategies:
-            if compose((name,), {}).parts[0].rewrite is not None:
-                largest[name] = max(n, largest.get(name, 0))
+        parts = compose(arm.strategies, {})
+        needed = pool if parts.one("acquire") else _labels_needed(arm, n)
+        for part in parts.parts:
+            if part.rewrite is not None:
+                largest[part.name] = max(needed, largest.get(part.name, 0))
     yield from sorted(largest.items())

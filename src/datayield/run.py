@@ -25,10 +25,10 @@ def run_cell(cell: Cell, data: Data) -> Row:
     reset_peak_memory()
     account = Account(labels_paid=cell.n)
     parts = compose(cell.arm.strategies, {s: cell.settings.get(s, {}) for s in cell.arm.strategies})
-    check = parts.one("check")
-    plan: Plan = check(Plan(cell.n, cell.seed)) if check else Plan(cell.n, cell.seed)
+    rewritten = parts.one("plan")
+    plan: Plan = rewritten(Plan(cell.n, cell.seed)) if rewritten else Plan(cell.n, cell.seed)
     key = (cell.identity["study_seed"], cell.corpus, cell.draw, plan.seed)
-    sample = data.draws.sample(cell.draw, plan.labels)
+    sample = _split(data.draws.sample(cell.draw, plan.labels), plan.validates)
     labels = _labels(data.corpus, sample, plan, key)
 
     began = time.perf_counter()
@@ -63,6 +63,16 @@ def run_cell(cell: Cell, data: Data) -> Row:
     )
 
 
+def _split(sample: Sample, validates: float) -> Sample:
+    """The sample with the first of its validation texts moved to training until the share is left."""
+    moved = len(sample.validation) - round(validates * len(sample.validation))
+    return Sample(
+        np.concatenate([sample.train, sample.validation[:moved]]),
+        sample.validation[moved:],
+        sample.rest,
+    )
+
+
 def _texts(corpus: Corpus, ids: Ints) -> list[str]:
     return [corpus.texts[i] for i in ids]
 
@@ -88,8 +98,7 @@ def _desks(
     start = sample.train[: min(SEED_LABELS, len(sample.train) // 2)]
     known = start if parts.one("acquire") else sample.train
     return [
-        CellDesk(data, sample, settings, account, (*key, p.name), p.facts, known)
-        for p in parts.parts
+        CellDesk(data, sample, settings, account, (*key, p.name), p, known) for p in parts.parts
     ]
 
 

@@ -25,7 +25,7 @@ _POSITIVE = (
     "rounds",
 )
 _SHARES = ("word_dropout", "embedding_dropout", "dropout")
-_CHOICES = {"cell": ("lstm", "gru"), "pooling": ("max_mean", "last")}
+_CHOICES = {"cell": ("lstm", "gru"), "pooling": ("max_mean", "last"), "optimizer": ("adamw", "sgd")}
 
 
 def settings(architecture: str, overrides: dict[str, Any], updates: int) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def settings(architecture: str, overrides: dict[str, Any], updates: int) -> dict
                 f'params.yaml: model: unknown setting "{name}": {nearest(name, list(known))}'
             )
     resolved = as_dict(
-        Settings.of({**overrides, **ARCHITECTURES[architecture], "updates": updates})
+        Settings.of({"updates": updates, **overrides, **ARCHITECTURES[architecture]})
     )
     _check(resolved)
     return resolved

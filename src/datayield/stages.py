@@ -1,16 +1,20 @@
-"""The data stages of dvc.yaml: corpus, subsample, vectors, augment, curriculum, tune's defaults."""
+"""The data stages of dvc.yaml: corpus, audit, subsample, vectors, augment, curriculum, tune's defaults."""
 
 import hashlib
+import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from datayield import corpora, draws, grid, seeds, table, text, thesaurus
+from datayield import corpora, draws, grid, seeds, table, text, thesaurus, wordnet
 from datayield.config import Params
 from datayield.errors import UserError, nearest
 from datayield.strategies import make as make_strategy
+from datayield.strategies.base import Rewrite
 from datayield.types import Corpus
 
 VARIANTS = pa.schema(
@@ -37,6 +41,18 @@ def corpus(params: Params, name: str, root: Path) -> None:
     corpora.save(built, card, folder(root, name))
 
 
+def audit(params: Params, name: str, root: Path) -> None:
+    """`audit.json` (what is wrong with the corpus) and `audit.parquet` (per text)."""
+    from datayield.corpora import audit as audits
+
+    loaded = corpora.load(folder(root, name))
+    card = json.loads((folder(root, name) / "card.json").read_text(encoding="utf-8"))
+    found, texts = audits.audit(loaded, card["removed"])
+    table.write(texts, folder(root, name) / "audit.parquet")
+    told = json.dumps(found, indent=1, ensure_ascii=False)
+    table.write_text(told + "\n", folder(root, name) / "audit.json")
+
+
 def subsample(params: Params, name: str, root: Path) -> None:
     """`draws.parquet`: every draw of the study as one nested permutation."""
     loaded = corpora.load(folder(root, name))
@@ -57,7 +73,8 @@ def augment(params: Params, name: str, root: Path) -> None:
     """`variants.parquet`: the rewritten training texts that some cell may ask for."""
     loaded = corpora.load(folder(root, name))
     drawn = draws.Draws.load(folder(root, name) / "draws.parquet")
-    near = thesaurus.Neighbours.load(folder(root, name) / "vectors.parquet")
+    thesauri: dict[str, thesaurus.Thesaurus] = {}
+    digests: dict[str, str] = {}
     tables = [VARIANTS.empty_table()]
     for strategy, largest in grid.arms_with_rewrites(params, len(loaded.texts)):
         ids = np.unique(
@@ -68,17 +85,42 @@ def augment(params: Params, name: str, root: Path) -> None:
                 ]
             )
         )
-        tables.append(_variants(params, loaded, near, strategy, ids.tolist()))
-    table.write(
-        pa.concat_tables(tables), folder(root, name) / "variants.parquet", ("strategy", "id")
-    )
+        rewrite = make_strategy(strategy, params.strategies.get(strategy, {})).rewrite
+        assert rewrite is not None
+        if rewrite.thesaurus not in thesauri:
+            opened, digest = THESAURI[rewrite.thesaurus](folder(root, name))
+            thesauri[rewrite.thesaurus], digests[rewrite.thesaurus] = opened, digest
+        words = thesauri[rewrite.thesaurus]
+        tables.append(_variants(params, loaded, words, strategy, rewrite, ids.tolist()))
+    made = pa.concat_tables(tables).replace_schema_metadata(digests)
+    table.write(made, folder(root, name) / "variants.parquet", ("strategy", "id"))
+
+
+def _neighbours(folder: Path) -> tuple[thesaurus.Thesaurus, str]:
+    path = folder / "vectors.parquet"
+    return thesaurus.Neighbours.load(path), _file_digest(path)
+
+
+def _wordnet(folder: Path) -> tuple[thesaurus.Thesaurus, str]:
+    loaded = wordnet.WordNet.load()
+    return loaded, loaded.digest
+
+
+# What rewrites may name as their thesaurus -> the words and the digest of what they come from.
+THESAURI: dict[str, Callable[[Path], tuple[thesaurus.Thesaurus, str]]] = {
+    "neighbours": _neighbours,
+    "wordnet": _wordnet,
+}
 
 
 def _variants(
-    params: Params, loaded: Corpus, near: thesaurus.Thesaurus, strategy: str, ids: list[int]
+    params: Params,
+    loaded: Corpus,
+    near: thesaurus.Thesaurus,
+    strategy: str,
+    rewrite: Rewrite,
+    ids: list[int],
 ) -> pa.Table:
-    rewrite = make_strategy(strategy, params.strategies.get(strategy, {})).rewrite
-    assert rewrite is not None
     lines = []
     for i in ids:
         words = text.tokens(loaded.texts[i])
@@ -131,11 +173,18 @@ def scope(params: Params, name: str, root: Path) -> grid.Scope:
             # A variant depends on its text, the thesaurus, the strategy and its arguments (which
             # the settings hold), not on which other texts the table holds: one more draw changes
             # the table and no cell.
-            "variants": thesaurus_digest,
+            **_thesauri(folder(root, name) / "variants.parquet"),
             "vectors": thesaurus_digest,
             "difficulties": _file_digest(folder(root, name) / "difficulties.parquet"),
         },
     )
+
+
+def _thesauri(path: Path) -> dict[str, str]:
+    """Digest of every thesaurus that the augment stage used."""
+    table.read(path, VARIANTS)
+    found = pq.read_schema(path).metadata or {}
+    return {k.decode(): found[k].decode() for k in (n.encode() for n in THESAURI) if k in found}
 
 
 def _file_digest(path: Path) -> str:

@@ -58,6 +58,16 @@ CELLS = pa.schema(
     ]
 )
 
+AUDIT = pa.schema(
+    [
+        ("split", pa.string()),  # "pool" or "test"
+        ("id", pa.int64()),
+        ("class", pa.string()),
+        ("letters", pa.int64()),  # hash of the text's letters and digits
+        ("twin", pa.string()),  # "exact", "near" or "": has the pool (another text like) this one?
+    ]
+)
+
 HISTORY = pa.schema(
     [
         ("corpus", pa.string()),

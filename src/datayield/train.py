@@ -120,7 +120,8 @@ class _Loop:
     ) -> None:
         self.model, self.encoded, self.training_set = model, encoded, training_set
         self.settings, self.verbs = settings, verbs
-        self.optimizer = torch.optim.AdamW(
+        kind = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[settings.optimizer]
+        self.optimizer = kind(
             model.parameters(),
             settings.learning_rate,
             weight_decay=settings.weight_decay,
@@ -166,7 +167,7 @@ class _Loop:
 
     def _step(self, rows: Ints) -> float:
         s = self.settings
-        self.rate = s.learning_rate * (1 - self.update / s.updates)
+        self.rate = s.learning_rate * (1 - self.update / s.updates if s.decay else 1)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
         batch = batch_of(self.encoded, self.training_set, rows)

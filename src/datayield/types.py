@@ -115,6 +115,8 @@ class Settings:
     embedding_scale: float = 0.1  # random embeddings are uniform in +-scale
     learning_rate: float = 0.015
     weight_decay: float = 0.01
+    optimizer: str = "adamw"  # or "sgd"
+    decay: bool = True  # the rate falls linearly to zero; or stays
     batch: int = 32
     clip: float = 1.0  # global gradient norm
     min_count: int = 1  # words rarer than this in the training set become <unk>

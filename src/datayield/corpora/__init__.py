@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from datayield import table
 from datayield.config import Source
-from datayield.corpora import files, pydocs
+from datayield.corpora import download, files, hub, pydocs, synthetic
 from datayield.corpora.build import Labelled, digest
 from datayield.corpora.build import build as build_corpus
 from datayield.corpora.card import card
@@ -19,7 +19,14 @@ from datayield.errors import UserError
 from datayield.types import Corpus
 
 Loader = Callable[[str, Any, int, Path], Labelled]
-LOADERS: dict[str, Loader] = {"pydocs": pydocs.load, "file": files.load}
+LOADERS: dict[str, Loader] = {
+    "catalog": download.from_catalog,
+    "download": download.load,
+    "file": files.load,
+    "hub": hub.load,
+    "pydocs": pydocs.load,
+    "synthetic": synthetic.load,
+}
 
 _SCHEMA = pa.schema(
     [
@@ -36,7 +43,7 @@ def build(name: str, source: Source, seed: int, root: Path) -> tuple[Corpus, dic
     """A corpus and its card from its entry in params.yaml."""
     loaded = LOADERS[source.loader](name, source, seed, root)
     corpus = build_corpus(name, loaded, source.test_share, seed)
-    return corpus, card(corpus, loaded.source)
+    return corpus, card(corpus, loaded)
 
 
 def save(corpus: Corpus, described: dict[str, Any], folder: Path) -> None:

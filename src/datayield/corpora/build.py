@@ -1,7 +1,8 @@
 """Labelled texts of any source → a checked corpus with a pool and a test set."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ class Labelled:
     in_test: list[bool] | None  # None: the split is made here
     source: dict[str, Any]  # for the card
     family: str
+    removed: Mapping[str, int] = field(default_factory=dict)  # reason -> rows that were left out
 
 
 def build(name: str, loaded: Labelled, test_share: float, seed: int) -> Corpus:

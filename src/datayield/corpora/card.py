@@ -6,15 +6,17 @@ from typing import Any
 import numpy as np
 
 from datayield import text
+from datayield.corpora.build import Labelled
 from datayield.types import Corpus
 
 
-def card(corpus: Corpus, source: dict[str, Any]) -> dict[str, Any]:
+def card(corpus: Corpus, loaded: Labelled) -> dict[str, Any]:
     """Counts, lengths, duplicates, overlap and source; no wall clock, no path.
 
     Args:
         corpus: the built corpus.
-        source: what the loader knows: origin, licence as stated, encoding, versions.
+        loaded: what the loader knows: origin, licence as stated, encoding, versions, what was
+            left out.
     """
     lengths = np.array([len(text.tokens(t)) for t in (*corpus.texts, *corpus.test_texts)])
     keys = [text.key(t) for t in corpus.texts]
@@ -46,7 +48,8 @@ def card(corpus: Corpus, source: dict[str, Any]) -> dict[str, Any]:
         "texts with undecodable characters": sum(
             "�" in t for t in (*corpus.texts, *corpus.test_texts)
         ),
-        "source": source,
+        "removed": dict(loaded.removed),
+        "source": loaded.source,
     }
 
 

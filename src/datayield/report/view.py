@@ -44,6 +44,7 @@ def sections(c: dict[str, Any], s: dict[str, Any]) -> list[Section]:
         _costs(c),
         _architectures(c),
         _history(c, s),
+        _audit(c, s),
         _card(c),
         _missing(c),
     ]
@@ -229,6 +230,61 @@ def _history(c: dict[str, Any], s: dict[str, Any]) -> Section:
         " zero; the last weights are the model. Validation never picks an epoch."
     )
     return Section("Training", (note,), (), (Picture("history", alt),))
+
+
+def _audit(c: dict[str, Any], s: dict[str, Any]) -> Section:
+    found = [f for f in c["audit"]["findings"] if f["count"]]
+    rows = tuple(
+        (
+            f["what"],
+            f"{f['count']:,}",
+            words.percent(f["count"] / f["of"]),
+            " · ".join(f["examples"]),
+        )
+        for f in found
+    )
+    tables = (
+        [Table("What the audit found", ("finding", "rows", "share", "examples"), rows)]
+        if rows
+        else []
+    )
+    clear = [f["what"] for f in c["audit"]["findings"] if not f["count"]]
+    told = [f"Looked for and not found: {'; '.join(clear)}."] if clear else []
+    overlap = c["audit"]["overlap"]
+    if overlap["scores"]:
+        shown = words.main_budgets(overlap["scores"])
+        lines = tuple(
+            (x["arm"], f"{x['n']:,}", words.percent(x["all"]), words.percent(x["without"]),
+             words.signed(x["without"] - x["all"]))
+            for x in overlap["scores"]
+            if x["n"] in shown and c["arms"][x["arm"]]["role"] in ("plain", "baseline", "strategy")
+        )  # fmt: skip
+        tables.append(
+            Table(
+                f"Accuracy without the {overlap['texts']:,} of {overlap['of']:,} test texts that the pool"
+                " holds too, exactly or nearly",
+                ("arm", "labels", "all test texts", "without them", "change, points"),
+                lines,
+            )
+        )
+    told += [
+        _sharing(c["corpus"], pair) for pair in s["shared_texts"] if c["corpus"] in pair["corpora"]
+    ]
+    return Section("Corpus audit", tuple(told), tuple(tables))
+
+
+def _sharing(corpus: str, pair: dict[str, Any]) -> str:
+    here = pair["corpora"].index(corpus)
+    other = pair["corpora"][1 - here]
+    text = (
+        f"{pair['texts']:,} texts also occur in {other} (compared by their letters), among them"
+        f" {pair['test_in_other'][here]:,} test texts of {corpus}"
+    )
+    if pair["other_class"]:
+        text += f"; {pair['other_class']:,} have another class there"
+    if not pair["same_family"]:
+        text += ". The two are named as different families and may not be independent"
+    return f"{text}."
 
 
 def _card(c: dict[str, Any]) -> Section:

@@ -12,7 +12,7 @@ import numpy as np
 from datayield import table
 from datayield.config import Params
 from datayield.errors import UserError
-from datayield.stats import compare
+from datayield.stats import audits, compare
 from datayield.stats.interval import METHOD
 from datayield.stats.scores import gather
 from datayield.table import CELLS, HISTORY
@@ -36,7 +36,10 @@ def analyse(params: Params, root: Path) -> dict[str, Any]:
         "population": params.analysis.population,
         "method": METHOD,
         "baseline": params.analysis.baseline,
-        "corpora": [_corpus(params, name, root) for name in params.study.corpora],
+        "corpora": (found := [_corpus(params, name, root) for name in params.study.corpora]),
+        "shared_texts": audits.shared(
+            list(params.study.corpora), {c["corpus"]: c["card"]["family"] for c in found}, root
+        ),
     }
 
 
@@ -72,6 +75,12 @@ def _corpus(params: Params, name: str, root: Path) -> dict[str, Any]:
         "history": _history(history, wanted),
         "versions": _versions(lines),
         "card": _json(root / "data" / name / "card.json"),
+        "audit": {
+            **_json(root / "data" / name / "audit.json"),
+            "overlap": audits.overlap(
+                table.read(root / "data" / name / "audit.parquet", table.AUDIT), scores
+            ),
+        },
     }
 
 

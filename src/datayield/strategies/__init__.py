@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from datayield.errors import UserError, nearest
-from datayield.strategies.augment import eda_nn, repeat
+from datayield.strategies.acquire import k_center
+from datayield.strategies.augment import eda, eda_nn, repeat
 from datayield.strategies.base import Desk, Prepare, Present, Role, Strategy
 from datayield.strategies.objective import mixup_word
 from datayield.strategies.order import anti, competence, random_order
 from datayield.strategies.plain import double, permuted_labels, plain, twin
+from datayield.strategies.protocol import article, refit_all
 from datayield.types import Ints, Past, TrainingSet
 
 Factory = Callable[..., Strategy]
@@ -29,6 +31,10 @@ OURS: tuple[Factory, ...] = (
     twin,
     double,
     permuted_labels,
+    article,
+    refit_all,
+    k_center,
+    eda,
     eda_nn,
     repeat,
     competence,
@@ -38,7 +44,7 @@ OURS: tuple[Factory, ...] = (
 )
 
 CHAINED = ("prepare", "present")
-EXCLUSIVE = ("acquire", "pretrain", "objective", "check")
+EXCLUSIVE = ("acquire", "pretrain", "objective", "plan")
 
 
 @cache
@@ -112,8 +118,13 @@ class Composition:
 
     @property
     def facts(self) -> tuple[str, ...]:
-        """The data tables that some part reads."""
-        return tuple(sorted({f for p in self.parts for f in p.facts}))
+        """What determines the data tables that some part reads: variants come from a thesaurus."""
+        found = {f for p in self.parts for f in p.facts if f != "variants"}
+        return tuple(sorted(found | {p.rewrite.thesaurus for p in self.parts if p.rewrite}))
+
+    def pins(self, labels: int) -> dict[str, Any]:
+        """The settings that some part fixes at this budget; the last part's where two fix one."""
+        return {k: v for p in self.parts if p.pins for k, v in p.pins(labels).items()}
 
     def prepare(self, desks: Sequence[Desk]) -> Prepare:
         """All `prepare` verbs in order; part i works at desks[i]. The desk argument is ignored."""

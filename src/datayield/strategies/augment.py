@@ -1,11 +1,12 @@
-"""Make more texts: `eda_nn`, and its control `repeat`."""
+"""Make more texts: `eda`, `eda_nn`, and their control `repeat`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
-from datayield.strategies.base import Desk, Knob, Rewrite, Strategy, Synonyms
+from datayield.strategies.base import Desk, Knob, Prepare, Rewrite, Strategy, Synonyms
 from datayield.thesaurus import STOP_WORDS
 from datayield.types import TrainingSet
 
@@ -19,46 +20,69 @@ def copies_at(labels: int) -> int:
     return 16 if labels <= 500 else 8 if labels <= 2000 else 4
 
 
-def eda_nn(alpha: float = 0.05, n_aug: int | None = None) -> Strategy:
-    """Easy data augmentation with the corpus's own word neighbours as thesaurus.
-
-    Variant k of a text applies operation k mod 4: synonym replacement, random insertion, random
-    swap, random deletion. The original is kept. Not called EDA, because the thesaurus is not
-    WordNet and is made from unlabelled text.
-
-    Args:
-        alpha: share of a text's words that an operation touches, in (0, 1).
-        n_aug: variants per text; None: the paper's 16, 8 or 4 by number of labels.
-    """
+def _with_variants(n_aug: int | None) -> Prepare:
+    """Each text followed by its first variants, as many as `n_aug` or the paper's table says."""
 
     def prepare(training_set: TrainingSet, desk: Desk) -> TrainingSet:
         count = copies_at(len(training_set)) if n_aug is None else n_aug
-        variants = desk.facts.variants("eda_nn", training_set.parents)
+        variants = desk.facts.variants(training_set.parents)
         rows = np.repeat(np.arange(len(training_set)), count + 1)
-        grown = training_set.take(rows)
         texts = [
             line
             for own, others in zip(training_set.texts, variants, strict=True)
             for line in (own, *others[:count])
         ]
-        return TrainingSet(
-            tuple(texts), grown.targets, grown.weights, grown.parents, grown.difficulty
-        )
+        return replace(training_set.take(rows), texts=tuple(texts))
 
+    return prepare
+
+
+def _easy(name: str, summary: str, thesaurus: str, alpha: float, n_aug: int | None) -> Strategy:
     return Strategy(
-        "eda_nn",
-        "synonym, insertion, swap and deletion variants; synonyms are the corpus's own word neighbours",
+        name,
+        summary,
         facts=("variants",),
         space=(Knob("n_aug", 1, MOST_VARIANTS, integer=True),),
-        prepare=prepare,
+        prepare=_with_variants(n_aug),
         rewrite=Rewrite(
-            n_aug or MOST_VARIANTS,
-            lambda words, thesaurus, k, rng: OPERATIONS[k % len(OPERATIONS)](
-                words, thesaurus, alpha, rng
-            ),
-            {"alpha": alpha},
+            variants=n_aug or MOST_VARIANTS,
+            write=lambda words, synonyms, k, rng: OPERATIONS[k % 4](words, synonyms, alpha, rng),
+            thesaurus=thesaurus,
         ),
         source="Wei & Zou 2019, arXiv 1901.11196 (operations, Table 3)",
+    )
+
+
+def eda(alpha: float = 0.05, n_aug: int | None = None) -> Strategy:
+    """Easy data augmentation with WordNet's synonyms.
+
+    Variant k of a text applies operation k mod 4: synonym replacement, random insertion, random
+    swap, random deletion. The original is kept.
+
+    Args:
+        alpha: share of a text's words that an operation touches, in (0, 1).
+        n_aug: variants per text; None: the paper's 16, 8 or 4 by number of labels.
+    """
+    return _easy(
+        "eda",
+        "synonym, insertion, swap and deletion variants; synonyms are WordNet's",
+        "wordnet",
+        alpha,
+        n_aug,
+    )
+
+
+def eda_nn(alpha: float = 0.05, n_aug: int | None = None) -> Strategy:
+    """As `eda`, with the corpus's own word neighbours as thesaurus.
+
+    Not called EDA, because the thesaurus is not WordNet and is made from unlabelled text.
+    """
+    return _easy(
+        "eda_nn",
+        "synonym, insertion, swap and deletion variants; synonyms are the corpus's own word neighbours",
+        "neighbours",
+        alpha,
+        n_aug,
     )
 
 
@@ -91,7 +115,7 @@ def replace_synonyms(
     for i in rng.permutation(len(candidates))[: _touched(words, alpha)]:
         options = thesaurus.synonyms(candidates[i])
         swaps[candidates[i]] = options[rng.integers(len(options))]
-    return [swaps.get(w, w) for w in words]
+    return [part for w in words for part in swaps.get(w, w).split()]
 
 
 def insert_synonyms(
@@ -102,7 +126,8 @@ def insert_synonyms(
     candidates = [w for w in words if w not in STOP_WORDS and thesaurus.synonyms(w)]
     for _ in range(_touched(words, alpha) if candidates else 0):
         options = thesaurus.synonyms(candidates[rng.integers(len(candidates))])
-        out.insert(int(rng.integers(len(out) + 1)), options[rng.integers(len(options))])
+        place = int(rng.integers(len(out) + 1))
+        out[place:place] = options[rng.integers(len(options))].split()
     return out
 
 

@@ -25,7 +25,7 @@ Kind: TypeAlias = Literal["network", "linear"]
 class Facts(Protocol):
     """The tables that the data stages made, label-free, read-only."""
 
-    def variants(self, strategy: str, ids: Ints) -> list[tuple[str, ...]]:
+    def variants(self, ids: Ints) -> list[tuple[str, ...]]:
         """Per id the rewritten texts that the augment stage made for this strategy."""
 
     def difficulty(self, name: str, ids: Ints) -> Floats:
@@ -62,6 +62,14 @@ class Desk(Protocol):
     def unlabelled(self) -> Sequence[str]:
         """Pool texts whose labels are not paid for (never test texts); reading them is accounted."""
 
+    @property
+    def labelled(self) -> Ints:
+        """Pool ids whose labels are paid for and may train."""
+
+    @property
+    def candidates(self) -> Ints:
+        """Pool ids that may be asked for: all but the validation part and its duplicates."""
+
     def ask(self, ids: Ints) -> Ints:
         """The labels of these pool ids, shape (ids,). Charged; raises beyond the budget."""
 
@@ -90,11 +98,12 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run works with while the account still bills n: what a check may rewrite."""
+    """What a run works with while the account still bills n: what `plan` may rewrite."""
 
     labels: int
     seed: int
     permuted: bool = False  # labels of the sample permuted among its texts, validation included
+    validates: float = 1.0  # share of the common validation part that is not trained on
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +137,10 @@ class Strategy:
             count twice), or None for all rows. Never new texts.
         objective: how a batch is judged: (model, batch, unlabelled batches, carry, rng) ->
             (loss per example (B,), carry). `carry` starts as None.
-        check: rewrites the plan of a run; for checks of the machinery alone.
+        plan: rewrites the plan of a run, for checks of the machinery and other protocols.
+        pins: labels -> settings that this strategy fixes ({} by default); see types.Settings.
         rewrite: makes the augment stage's variants: (words, synonyms, rng) -> words, with the
-            variant's number k and the number of them; see `augment`.
+            variant's number k; see `augment`.
         expected: what a control or check should equal: {"arm": "lstm:plain"} (architecture
             filled in by the study) or {"multiplier": 2.0}.
         source: where the method comes from.
@@ -147,7 +157,8 @@ class Strategy:
     pretrain: Pretrain | None = None
     present: Present | None = None
     objective: Objective | None = None
-    check: Callable[[Plan], Plan] | None = None
+    plan: Callable[[Plan], Plan] | None = None
+    pins: Callable[[int], Mapping[str, Any]] | None = None
     rewrite: "Rewrite | None" = None
     expected: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
@@ -167,9 +178,10 @@ class Rewrite:
     Attributes:
         variants: how many variants of a text any cell can ask for.
         write: (words, thesaurus, k, rng) -> words: variant k, from the given words alone.
-        recipe: what determines the variants besides seed and text, for the table's identity.
+        thesaurus: "neighbours" (the corpus's own, from unlabelled text) or "wordnet"; its digest
+            enters the identity of the strategy's cells.
     """
 
     variants: int
     write: Callable[[list[str], Synonyms, int, np.random.Generator], list[str]]
-    recipe: Mapping[str, Any] = field(default_factory=dict)
+    thesaurus: str = "neighbours"

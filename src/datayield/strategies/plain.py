@@ -15,14 +15,14 @@ def plain() -> Strategy:
 def twin() -> Strategy:
     """The baseline once more with other seeds: worth exactly as much as the baseline."""
 
-    def check(plan: Plan) -> Plan:
+    def rewritten(plan: Plan) -> Plan:
         return replace(plan, seed=plan.seed + OTHER_SEED)
 
     return Strategy(
         "twin",
         "the baseline with another seed: must be worth 1x",
         role="check",
-        check=check,
+        plan=rewritten,
         expected={"arm": "plain"},
     )
 
@@ -30,14 +30,14 @@ def twin() -> Strategy:
 def double() -> Strategy:
     """The baseline given 2n labels and billed n: must measure as worth 2x."""
 
-    def check(plan: Plan) -> Plan:
+    def rewritten(plan: Plan) -> Plan:
         return replace(plan, labels=2 * plan.labels)
 
     return Strategy(
         "double",
         "the baseline given twice the labels: must be worth 2x",
         role="check",
-        check=check,
+        plan=rewritten,
         expected={"multiplier": 2.0},
     )
 
@@ -45,13 +45,13 @@ def double() -> Strategy:
 def permuted_labels() -> Strategy:
     """All n labels permuted among their texts, validation included: nothing can be learnt."""
 
-    def check(plan: Plan) -> Plan:
+    def rewritten(plan: Plan) -> Plan:
         return replace(plan, permuted=True)
 
     return Strategy(
         "permuted_labels",
         "labels permuted among the texts: must equal the majority class",
         role="check",
-        check=check,
+        plan=rewritten,
         expected={"arm": "majority"},
     )

@@ -1,0 +1,164 @@
+"""Files by hash: from the mirror folder, from the cache, or from their URL.
+
+A file is never believed for its name or its address, only for its sha256. What is half-fetched never
+gets the name of a finished file.
+"""
+
+import hashlib
+import io
+import os
+import sys
+import tarfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import pooch
+import requests
+
+from datayield.config import RemoteFile
+from datayield.errors import UserError
+
+MIRROR = "DATAYIELD_MIRROR"
+TIMEOUT_SECONDS = 60
+RETRIES = 2
+_PAGE = (b"<!doctype html", b"<html")
+
+
+def fetch(file: RemoteFile, cache: Path) -> bytes:
+    """The bytes of a file, or of its member where it is an archive.
+
+    Args:
+        file: name, URL, hash and size.
+        cache: folder that keeps what was downloaded, by hash.
+
+    Raises:
+        UserError: for a wrong hash, a page instead of a file, no network, an unsafe archive.
+    """
+    content = _mirrored(file) or _cached(file, cache)
+    return content if file.member is None else _member(file, content)
+
+
+def _mirrored(file: RemoteFile) -> bytes | None:
+    """The file from the mirror: the one of that name, else any file of that size and hash."""
+    named = os.environ.get(MIRROR)
+    if not named:
+        return None
+    mirror = Path(named)
+    if not mirror.is_dir():
+        raise UserError(
+            f"{MIRROR}={named} is no folder. Name a folder that holds the files, or unset it to"
+            " download them."
+        )
+    own = mirror / file.name
+    if own.is_file():
+        content = own.read_bytes()
+        _check(file, content, str(own))
+        return content
+    same_size = (p for p in sorted(mirror.rglob("*")) if _size(p) == file.bytes)
+    contents = (p.read_bytes() for p in same_size)
+    return next((c for c in contents if _sha256(c) == file.sha256), None)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else -1
+
+
+def _cached(file: RemoteFile, cache: Path) -> bytes:
+    fetched = cache / file.sha256
+    if fetched.is_file() and _sha256(fetched.read_bytes()) != file.sha256:
+        fetched.unlink()  # damaged since; fetched anew
+    if not fetched.is_file():
+        _download(file, cache)
+    return fetched.read_bytes()
+
+
+def _download(file: RemoteFile, cache: Path) -> None:
+    """Fetch with progress and retries; pooch writes to a temporary name and renames."""
+    pooch.get_logger().setLevel("ERROR")
+    store = pooch.create(
+        cache,
+        base_url="",
+        registry={file.sha256: f"sha256:{file.sha256}"},
+        urls={file.sha256: file.url},
+        retry_if_failed=RETRIES,
+    )
+    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        store.fetch(file.sha256, downloader=lambda *a: _to_file(file, *a))
+    except (requests.RequestException, OSError) as e:
+        if isinstance(e, OSError) and not isinstance(e, requests.RequestException):
+            raise
+        mirror = os.environ.get(MIRROR)
+        missed = f" The mirror {mirror} has no file with sha256 {file.sha256}." if mirror else ""
+        raise UserError(
+            f"{file.name} cannot be downloaded from {file.url}: {_reason(e)}.{missed} Check the network,"
+            f" or set {MIRROR} to a folder that holds the file."
+        ) from e
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the server answered {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return f"no answer within {TIMEOUT_SECONDS} seconds"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection ended before the whole file had come"
+    return "no connection" if isinstance(error, requests.ConnectionError) else str(error)
+
+
+def _to_file(file: RemoteFile, url: str, output_file: str, store: pooch.Pooch) -> None:
+    """Pooch's downloader: stream to its temporary file and check before it may be renamed."""
+    fetched = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUT_SECONDS)
+    fetched(url, output_file, store)
+    _check(file, Path(output_file).read_bytes(), url)
+
+
+def _check(file: RemoteFile, content: bytes, where: str) -> None:
+    found = _sha256(content)
+    if found == file.sha256:
+        return
+    start = content[:200].lstrip().lower()
+    if start.startswith(_PAGE):
+        raise UserError(
+            f"{where} answered with a web page instead of {file.name}: the address needs a login, has"
+            " moved, or something on the way put its own page there."
+        )
+    kind = "truncated" if len(content) < file.bytes else "not the file that was pinned"
+    raise UserError(
+        f"{where} is {kind}: wanted {file.bytes:,} bytes with sha256 {file.sha256}, got"
+        f" {len(content):,} bytes with sha256 {found}. Nothing was kept; if the file changed at its"
+        " source, its entry needs the new hash."
+    )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _member(file: RemoteFile, content: bytes) -> bytes:
+    """One member of a zip or tar archive, read in memory; nothing is unpacked to disk."""
+    assert file.member is not None
+    try:
+        if zipfile.is_zipfile(io.BytesIO(content)):
+            with zipfile.ZipFile(io.BytesIO(content)) as packed:
+                _check_names(file, packed.namelist())
+                return packed.read(file.member)
+        with tarfile.open(fileobj=io.BytesIO(content)) as packed_tar:
+            _check_names(file, packed_tar.getnames())
+            member = packed_tar.extractfile(file.member)
+            if member is None:
+                raise KeyError(file.member)
+            return member.read()
+    except KeyError as e:
+        raise UserError(f"{file.name} holds no file named {file.member}") from e
+    except (tarfile.TarError, zipfile.BadZipFile) as e:
+        raise UserError(f"{file.name} is no zip or tar archive that can be read: {e}") from e
+
+
+def _check_names(file: RemoteFile, names: list[str]) -> None:
+    for name in names:
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+            raise UserError(
+                f"{file.name} holds a path outside of the archive ({name!r}); such an archive is not read"
+            )
