@@ -38,7 +38,9 @@ def _row(arm: str, n: int, draw: int, hits: np.ndarray) -> Row:
     )  # fmt: skip
 
 
-def statistics(effects: dict[str, float], draws: int = 6, twin: float | None = None) -> dict:
+def statistics(
+    effects: dict[str, float], draws: int = 6, twin: float | None = None, majority: float = 0.5
+) -> dict:
     """statistics.json of a simulated study with these strategies' true multipliers."""
     extra = {} if twin is None else {"twin": twin}
     made = simulate(Study(draws=draws, effects={**effects, **extra, "tfidf": 0.9}), seed=2)
@@ -58,7 +60,7 @@ def statistics(effects: dict[str, float], draws: int = 6, twin: float | None = N
         arms["lstm:twin"]["expected"] = {"arm": "lstm:plain"}
     summary = {
         "corpus": "written", "planned": len(rows), "pool_size": 20_000, "test_size": 800,
-        "classes": ["a", "b"], "majority_share": 0.5, "missing": [], "notices": [], "arms": arms,
+        "classes": ["a", "b"], "majority_share": majority, "missing": [], "notices": [], "arms": arms,
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

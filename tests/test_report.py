@@ -50,8 +50,12 @@ def test_an_incomplete_study_says_so() -> None:
 
 def test_macro_f1_leads_where_a_class_dominates() -> None:
     s = statistics(effects={"useless": 1.0})
-    s["corpora"][0]["majority_share"] = 0.87
-    assert "read macro-F1 first" in text_of(s)
+    assert "macro-F1 of" not in text_of(s)
+    s = statistics(effects={"useless": 1.0}, majority=0.87)
+    told = text_of(s)
+    assert "reaches a macro-F1 of" in told and "holds 87.0 % of the test texts" in told
+    assert "Picked by validation macro-F1" in told
+    assert "Macro-F1 minus the baseline's" in render(s, Path())["report.md"].replace("\\", "")
 
 
 def test_checks_that_fail_are_named() -> None:

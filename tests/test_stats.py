@@ -106,9 +106,7 @@ def test_open_ends_are_open() -> None:
 def _frame(draws: int = 6, seed: int = 3, **effects: float) -> compare.Frame:
     study = simulate(Study(draws=draws, effects={"twin": 1.0, **effects}), seed=seed)
     scores = {
-        ("lstm:" + arm, n): Measured(
-            tuple(range(draws)), hits, hits.mean(1), hits[:, :200].mean(1), draws
-        )
+        ("lstm:" + arm, n): Measured(tuple(range(draws)), hits, hits, hits[:, :200].mean(1), draws)
         for arm, curve in study.items()
         for n, hits in curve.items()
     }
@@ -156,7 +154,50 @@ def test_different_test_sets_are_never_paired() -> None:
     from datayield.errors import UserError
     from datayield.stats.scores import gather
 
-    line = {"arm": "a", "n": 10, "draw": 0, "hits": b"\x80", "test_size": 8, "macro_f1": 0.1}
+    line = {"arm": "a", "n": 10, "draw": 0, "hits": b"\x80", "test_size": 8}
     lines = [{**line, "validation_accuracy": 0.1, "test_digest": d} for d in ("x:8", "y:8")]
     with pytest.raises(UserError, match="2 different test sets"):
-        gather(lines)
+        gather(lines, np.zeros(8, int), "accuracy")
+
+
+def test_macro_f1_as_one_value_per_text() -> None:
+    from sklearn.metrics import f1_score
+
+    from datayield.stats.scores import f1_values
+
+    rng = np.random.default_rng(1)
+    truth = rng.choice(4, 200, p=[0.7, 0.2, 0.07, 0.03])
+    predicted = np.where(rng.random(200) < 0.7, truth, rng.integers(0, 4, 200))
+    values = f1_values(predicted, truth)
+    assert values.mean() == pytest.approx(f1_score(truth, predicted, average="macro"))
+    kept = np.arange(200) != 17
+    leaving = f1_score(truth[kept], predicted[kept], average="macro")
+    gap = 200 * values.mean() - 199 * leaving
+    other = int(np.flatnonzero((truth == truth[17]) & (predicted == predicted[17]))[-1])
+    assert values[17] == values[other]  # only its class and its prediction count
+    assert values[17] - values[0] == pytest.approx(
+        gap - (200 * values.mean() - 199 * f1_score(truth[1:], predicted[1:], average="macro"))
+    )
+
+
+def test_the_interval_of_macro_f1_covers_its_truth() -> None:
+    """Draws and texts simulated: true macro-F1 from two million texts; 95 % nominal."""
+    from datayield.stats.scores import f1_values
+
+    rng = np.random.default_rng(5)
+
+    def guesses(truth: np.ndarray, skill: float) -> np.ndarray:
+        return np.where(rng.random(len(truth)) < skill, truth, rng.integers(0, 3, len(truth)))
+
+    skills = 0.7 + 0.03 * rng.standard_normal((400, 5))
+    big = rng.choice(3, 400_000, p=[0.8, 0.15, 0.05])
+    wanted = np.mean(
+        [f1_values(guesses(big, s), big).mean() for s in 0.7 + 0.03 * rng.standard_normal(40)]
+    )
+    covered = 0
+    for own in skills:
+        truth = rng.choice(3, 600, p=[0.8, 0.15, 0.05])
+        x = np.array([f1_values(guesses(truth, s), truth) for s in own])
+        found = two_way(x, 0.95)
+        covered += found.low <= wanted <= found.high
+    assert 0.92 <= covered / 400 <= 0.98

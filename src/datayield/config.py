@@ -228,7 +228,10 @@ class Analysis(_Frozen):
 
     level: float = Field(default=0.95, gt=0.5, lt=1)
     baseline: str = "lstm:plain"
-    target: float | None = Field(default=None, gt=0, lt=1, description="accuracy to reach")
+    metric: Literal["auto", "accuracy", "macro_f1"] = Field(
+        default="auto", description="what leads; auto: macro_f1 where a class exceeds 60 %"
+    )
+    target: float | None = Field(default=None, gt=0, lt=1, description="score to reach")
     population: Literal["pool", "new_texts"] = "pool"
 
 

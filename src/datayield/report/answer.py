@@ -33,17 +33,18 @@ def _curve(c: dict[str, Any], s: dict[str, Any]) -> list[str]:
     if not own:
         return [f"The baseline {s['baseline']} was not run, so no gain could be measured."]
     first, last = min(own), max(own)
-    text = f"{s['baseline']} reaches {words.accuracy(own[first]['accuracy'])} with {first:,} labels"
+    lead = "a macro-F1 of " if c["metric"] == "macro_f1" else ""
+    text = f"{s['baseline']} reaches {lead}{words.score(own[first]['score'])} with {first:,} labels"
     if last > first:
-        text += f" and {words.accuracy(own[last]['accuracy'])} with {last:,}"
-    extra = ""
-    if c["majority_share"] > 0.6:
-        f1 = f"{words.percent(own[first]['macro_f1'])} and {words.percent(own[last]['macro_f1'])}"
-        extra = (
-            f" The largest class holds {words.percent(c['majority_share'])} of the test texts, so read"
-            f" macro-F1 first: {f1}."
-        )
-    return [f"{text} (chance of the largest class: {words.percent(c['majority_share'])}).{extra}"]
+        text += f" and {words.score(own[last]['score'])} with {last:,}"
+    if not lead:
+        return [f"{text} (chance of the largest class: {words.percent(c['majority_share'])})."]
+    return [
+        f"{text}. The largest class holds {words.percent(c['majority_share'])} of the test texts, so every"
+        " score, difference and label count of this corpus is about macro-F1, which counts each class"
+        f" alike; accuracy is {words.percent(own[first]['accuracy']['estimate'])} and"
+        f" {words.percent(own[last]['accuracy']['estimate'])}."
+    ]
 
 
 def _strategies(c: dict[str, Any], s: dict[str, Any]) -> list[str]:
@@ -128,7 +129,7 @@ def _best(c: dict[str, Any]) -> list[str]:
         gap = f", {words.points(d)} points" if sure else ""
         parts.append(f"{b['arm']} at {b['n']:,} (of {b['of']}{gap})")
     return [
-        "Picked by validation accuracy, the best arm is "
+        f"Picked by validation {words.metric(c)}, the best arm is "
         f"{listed(parts)}; the gaps are to the baseline on the test set, with intervals simultaneous"
         " over the arms considered."
     ]
@@ -144,8 +145,9 @@ def _target(c: dict[str, Any], s: dict[str, Any]) -> list[str]:
         for t in c["target"]
         if t["arm"] != s["baseline"] and (t["point"] is not None or t["side"] == "below")
     ]
+    name = "a macro-F1 of " if c["metric"] == "macro_f1" else ""
     text = (
-        f"For {words.percent(own['target'])}{origin} {s['baseline']} needs"
+        f"For {name}{words.percent(own['target'])}{origin} {s['baseline']} needs"
         f" {words.labels(own)} labels"
     )
     return [f"{text}; {listed(others)}." if others else f"{text}."]

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from datayield.report.words import main_budgets
+from datayield.report.words import main_budgets, metric
 
 # Okabe & Ito's colour-blind-safe palette, black and grey kept for baselines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -52,16 +52,21 @@ def learning_curves(c: dict[str, Any], baseline: str) -> str:
         if c["best_simple"]:
             _line(axis, c, c["best_simple"], "#777777", None, band=True, dashes=(5, 2))
         _line(axis, c, baseline, "black", None, band=True)
-        axis.axhline(100 * c["majority_share"], color="#999999", lw=1, ls=":")
-        axis.annotate(
-            "largest class", (1, 100 * c["majority_share"]), xycoords=("axes fraction", "data"),
-            ha="right", va="bottom", fontsize=9, color="#666666",
-        )  # fmt: skip
+        if c["metric"] == "accuracy":
+            _chance(axis, 100 * c["majority_share"])
         _budget_axis(axis, _round_budgets(c))
         axis.set_xlabel("labels paid (validation included)")
-        axis.set_ylabel("test accuracy, %")
+        axis.set_ylabel(f"test {metric(c)}, %")
         axis.legend(frameon=False, loc="upper left")
         return _svg(figure)
+
+
+def _chance(axis: Axes, share: float) -> None:
+    axis.axhline(share, color="#999999", lw=1, ls=":")
+    axis.annotate(
+        "largest class", (1, share), xycoords=("axes fraction", "data"),
+        ha="right", va="bottom", fontsize=9, color="#666666",
+    )  # fmt: skip
 
 
 def _round_budgets(c: dict[str, Any]) -> list[int]:
@@ -82,9 +87,9 @@ def _line(
 ) -> None:
     own = [s for s in c["scores"] if s["arm"] == arm]
     n = [s["n"] for s in own]
-    mean = [100 * s["accuracy"]["estimate"] for s in own]
-    low = [100 * _or(s["accuracy"]["low"], s["accuracy"]["estimate"]) for s in own]
-    high = [100 * _or(s["accuracy"]["high"], s["accuracy"]["estimate"]) for s in own]
+    mean = [100 * s["score"]["estimate"] for s in own]
+    low = [100 * _or(s["score"]["low"], s["score"]["estimate"]) for s in own]
+    high = [100 * _or(s["score"]["high"], s["score"]["estimate"]) for s in own]
     style: dict[str, Any] = {"color": colour, "label": arm, "lw": 2 if band else 1.3}
     if dashes:
         style["dashes"] = dashes

@@ -14,13 +14,14 @@ def _corpus(c: dict[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {
         "cells": c["cells"],
         "planned": c["planned"],
+        "metric": c["metric"],
         "complete": int(not c["missing"]),
         "arms": {},
     }
     for s in c["scores"]:
         at = out["arms"].setdefault(s["arm"], {}).setdefault(str(s["n"]), {})
         at["accuracy"] = _rounded(s["accuracy"]["estimate"])
-        at["macro_f1"] = _rounded(s["macro_f1"])
+        at["macro_f1"] = _rounded(s["macro_f1"]["estimate"])
     for d in c["differences"]:
         at = out["arms"][d["arm"]][str(d["n"])]
         found = d["difference"]

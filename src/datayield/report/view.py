@@ -61,22 +61,26 @@ def _interval_note(s: dict[str, Any]) -> str:
 
 def _curves(c: dict[str, Any], s: dict[str, Any]) -> Section:
     shared = words.main_budgets(c["scores"])
+    led = c["metric"] == "macro_f1"
+    other, second = ("accuracy", "accuracy") if led else ("macro_f1", "F1")
     rows = []
     for arm in _by_role(c):
         own = {x["n"]: x for x in c["scores"] if x["arm"] == arm}
         shown = [
-            f"{words.accuracy(own[n]['accuracy'])}; F1 {words.percent(own[n]['macro_f1'])}"
+            f"{words.score(own[n]['score'])}; {second} {words.percent(own[n][other]['estimate'])}"
             if n in own
             else "–"
             for n in shared
         ]
         rows.append((arm, c["arms"][arm]["role"], *shown))
     table = Table(
-        "Test accuracy with interval, and macro-F1, by labels paid",
+        "Test macro-F1 with interval, and accuracy, by labels paid"
+        if led
+        else "Test accuracy with interval, and macro-F1, by labels paid",
         ("arm", "role", *(f"{n:,} labels" for n in shared)),
         tuple(rows),
     )
-    alt = f"Learning curves on {c['corpus']}: test accuracy against labels paid, with intervals"
+    alt = f"Learning curves on {c['corpus']}: test {words.metric(c)} against labels paid, with intervals"
     return Section("Learning curves", (_interval_note(s),), (table,), (Picture("curves", alt),))
 
 
@@ -136,7 +140,7 @@ def _differences(c: dict[str, Any], s: dict[str, Any]) -> Section:
     if not rows:
         return Section("Differences to the baseline")
     table = Table(
-        "Accuracy minus the baseline's, percentage points, paired by draw and test text",
+        f"{words.metric(c).capitalize()} minus the baseline's, percentage points, paired by draw and test text",
         ("arm", "labels", "baseline", "difference", "p", "p, Holm"),
         tuple(rows),
     )
@@ -176,7 +180,7 @@ def _checks(c: dict[str, Any], s: dict[str, Any]) -> Section:
 
 def _costs(c: dict[str, Any]) -> Section:
     shared = words.main_budgets(c["costs"])
-    scores = {(x["arm"], x["n"]): x["accuracy"]["estimate"] for x in c["scores"]}
+    scores = {(x["arm"], x["n"]): x["score"]["estimate"] for x in c["scores"]}
     rows = tuple(
         (
             k["arm"], f"{k['n']:,}", words.percent(scores[k["arm"], k["n"]]),
@@ -190,7 +194,7 @@ def _costs(c: dict[str, Any]) -> Section:
         if k["n"] in shared
     )  # fmt: skip
     head = (
-        "arm", "labels", "accuracy", "examples", "unlabelled texts", "updates", "tokens", "helper fits",
+        "arm", "labels", words.metric(c), "examples", "unlabelled texts", "updates", "tokens", "helper fits",
         "prepare, s", "train, s", "inference, s", "peak MiB", "parameters",
     )  # fmt: skip
     note = (
@@ -209,7 +213,7 @@ def _architectures(c: dict[str, Any]) -> Section:
             f"{'bidirectional ' if a['bidirectional'] else ''}{a['cell'].upper()} {a['hidden']} × {a['layers']}",
             str(a["embedding"]), words.number(a["parameters"], 0), words.number(a["train_seconds"], 1),
             words.number(a["inference_seconds"], 2), f"{a['inference_ms_per_text']:.2f}",
-            words.accuracy(a["accuracy"]), words.percent(a["macro_f1"]),
+            words.score(a["accuracy"]), words.score(a["macro_f1"]),
         )
         for a in c["architectures"]
     )  # fmt: skip
@@ -261,8 +265,8 @@ def _audit(c: dict[str, Any], s: dict[str, Any]) -> Section:
         )  # fmt: skip
         tables.append(
             Table(
-                f"Accuracy without the {overlap['texts']:,} of {overlap['of']:,} test texts that the pool"
-                " holds too, exactly or nearly",
+                f"{words.metric(c).capitalize()} without the {overlap['texts']:,} of {overlap['of']:,} test"
+                " texts that the pool holds too, exactly or nearly",
                 ("arm", "labels", "all test texts", "without them", "change, points"),
                 lines,
             )

@@ -20,7 +20,12 @@ def number(value: float | None, digits: int = 1) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.{digits}f}"
 
 
-def accuracy(interval: dict[str, Any]) -> str:
+def metric(c: dict[str, Any]) -> str:
+    """The metric that leads on a corpus."""
+    return {"accuracy": "accuracy", "macro_f1": "macro-F1"}[c["metric"]]
+
+
+def score(interval: dict[str, Any]) -> str:
     """`54.2 % [52.0, 56.4]`, without brackets where there is no interval."""
     text = percent(interval["estimate"])
     if interval["low"] is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,10 +14,11 @@ from datayield.config import Params
 from datayield.errors import UserError
 from datayield.stats import audits, compare
 from datayield.stats.interval import METHOD
-from datayield.stats.scores import gather
+from datayield.stats.scores import Metric, gather
 from datayield.table import CELLS, HISTORY
 from datayield.types import Account, names_of
 
+DOMINANT = 0.6  # share of the largest class from which on macro-F1 leads
 COSTS = names_of(Account)
 
 
@@ -48,7 +49,9 @@ def _corpus(params: Params, name: str, root: Path) -> dict[str, Any]:
     summary = _json(results / "study.json")
     lines = table.read(results / "cells.parquet", CELLS).to_pylist()
     history = table.read(results / "history.parquet", HISTORY).to_pylist()
-    scores = gather(lines)
+    audited = table.read(root / "data" / name / "audit.parquet", table.AUDIT)
+    metric = _metric(params.analysis.metric, summary["majority_share"])
+    scores = gather(lines, audits.truth(audited, summary["classes"]), metric)
     wanted = params.analysis.baseline
     frame = compare.Frame(
         scores,
@@ -61,6 +64,7 @@ def _corpus(params: Params, name: str, root: Path) -> dict[str, Any]:
     simple = compare.best_simple(frame)
     return {
         **summary,
+        "metric": metric,
         "cells": len(lines),
         "scores": compare.learning_curve(frame),
         "differences": compare.differences(frame),
@@ -77,11 +81,16 @@ def _corpus(params: Params, name: str, root: Path) -> dict[str, Any]:
         "card": _json(root / "data" / name / "card.json"),
         "audit": {
             **_json(root / "data" / name / "audit.json"),
-            "overlap": audits.overlap(
-                table.read(root / "data" / name / "audit.parquet", table.AUDIT), scores
-            ),
+            "overlap": audits.overlap(audited, scores),
         },
     }
+
+
+def _metric(wanted: Literal["auto", "accuracy", "macro_f1"], majority: float) -> Metric:
+    """The metric that leads: where one class holds most test texts, accuracy says little."""
+    if wanted == "auto":
+        return "macro_f1" if majority > DOMINANT else "accuracy"
+    return wanted
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -134,7 +143,7 @@ def _architectures(f: compare.Frame, lines: list[dict[str, Any]]) -> list[dict[s
                     "inference_seconds": infer,
                     "inference_ms_per_text": 1000 * infer / own[0]["test_size"],
                     "accuracy": asdict(f.interval(m.hits, n)),
-                    "macro_f1": float(m.macro_f1.mean()),
+                    "macro_f1": asdict(f.interval(m.f1, n)),
                 }
             )
     return out

@@ -6,19 +6,27 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from datayield import table
 from datayield.stats.scores import Scores
+from datayield.types import Ints
+
+
+def truth(audited: pa.Table, classes: list[str]) -> Ints:
+    """Class index of every test text, in test order."""
+    test = audited.filter(pc.equal(audited["split"], "test")).sort_by("id")
+    return np.array([classes.index(c) for c in test["class"].to_pylist()], np.int64)
 
 
 def overlap(audited: pa.Table, scores: Scores) -> dict[str, Any]:
-    """Mean accuracy with and without the test texts that the pool holds too, exactly or nearly.
+    """Mean score with and without the test texts that the pool holds too, exactly or nearly.
 
     Args:
         audited: schema table.AUDIT.
         scores: of the same corpus; test texts in test order.
     """
-    test = audited.filter(pa.compute.equal(audited["split"], "test")).sort_by("id")
+    test = audited.filter(pc.equal(audited["split"], "test")).sort_by("id")
     clean = np.array([twin == "" for twin in test["twin"].to_pylist()], bool)
     lines = []
     for (arm, n), m in sorted(scores.items()):
@@ -28,8 +36,8 @@ def overlap(audited: pa.Table, scores: Scores) -> dict[str, Any]:
             {
                 "arm": arm,
                 "n": n,
-                "all": float(m.hits.mean()),
-                "without": float(m.hits[:, clean].mean()),
+                "all": float(m.values.mean()),
+                "without": float(m.values[:, clean].mean()),
             }
         )
     return {"texts": int((~clean).sum()), "of": len(clean), "scores": lines}

@@ -43,13 +43,14 @@ class Frame:
 
 
 def learning_curve(f: Frame) -> list[dict[str, Any]]:
-    """Accuracy with its interval, macro-F1 and validation accuracy of every arm and budget."""
+    """Accuracy and macro-F1 with intervals, and the validation score, of every arm and budget."""
     return [
         {
             "arm": arm,
             "n": n,
+            "score": asdict(f.interval(m.values, n)),
             "accuracy": asdict(f.interval(m.hits, n)),
-            "macro_f1": float(m.macro_f1.mean()),
+            "macro_f1": asdict(f.interval(m.f1, n)),
             "validation": _mean(m.validation),
             "cells": m.cells,
         }
@@ -128,7 +129,7 @@ def multipliers(f: Frame, against: str | None) -> list[dict[str, Any]]:
         curve = curve_of(f.scores, base, m.draws)
         if len(curve) < 2:
             continue
-        found = worth(m.hits, curve, f.level, f.population, f.pool).scaled(n)
+        found = worth(m.values, curve, f.level, f.population, f.pool).scaled(n)
         out.append(
             {"arm": arm, "n": n, "baseline": base, **asdict(found), "saving": _saving(found)}
         )
@@ -144,7 +145,7 @@ def _saving(m: Labels) -> dict[str, float | None]:
 
 
 def best_simple(f: Frame) -> str | None:
-    """The simple baseline with the highest mean validation accuracy over the budgets all share."""
+    """The simple baseline with the highest mean validation score over the budgets all share."""
     names = sorted({a for a, _ in f.scores if f.role(a) == "baseline"})
     if not names:
         return None
@@ -156,7 +157,7 @@ def best_simple(f: Frame) -> str | None:
 
 
 def best_by_validation(f: Frame) -> list[dict[str, Any]]:
-    """Per budget the arm with the highest validation accuracy among strategies and plain arms.
+    """Per budget the arm with the highest validation score among strategies and plain arms.
 
     Its difference from the study's baseline carries an interval that is simultaneous over the k
     arms considered (Bonferroni), because the best of k was picked.
@@ -205,7 +206,7 @@ def _multiplier_check(f: Frame, arm: str, n: int, wanted: float) -> list[dict[st
     curve = curve_of(f.scores, base, f.scores[arm, n].draws)
     if len(curve) < 2:
         return []
-    m = worth(f.scores[arm, n].hits, curve, f.level, f.population, f.pool).scaled(n)
+    m = worth(f.scores[arm, n].values, curve, f.level, f.population, f.pool).scaled(n)
     known = m.reason is None
     holds = (m.low is None or m.low <= wanted) and (m.high is None or wanted <= m.high)
     return [
@@ -225,7 +226,7 @@ def to_target(f: Frame, target: float | None) -> list[dict[str, Any]]:
         return []
     derived = target is None
     if target is None:
-        top = max(float(f.scores[f.baseline, n].hits.mean()) for n in budgets)
+        top = max(float(f.scores[f.baseline, n].values.mean()) for n in budgets)
         target = float(np.floor(top * 20) / 20)
     out = []
     for arm in sorted({a for a, _ in f.scores}):
