@@ -140,7 +140,7 @@ def _differences(c: dict[str, Any], s: dict[str, Any]) -> Section:
     if not rows:
         return Section("Differences to the baseline")
     table = Table(
-        f"{words.metric(c).capitalize()} minus the baseline's, percentage points, paired by draw and test text",
+        f"{words.metric(c, start=True)} minus the baseline's, percentage points, paired by draw and test text",
         ("arm", "labels", "baseline", "difference", "p", "p, Holm"),
         tuple(rows),
     )
@@ -265,7 +265,7 @@ def _audit(c: dict[str, Any], s: dict[str, Any]) -> Section:
         )  # fmt: skip
         tables.append(
             Table(
-                f"{words.metric(c).capitalize()} without the {overlap['texts']:,} of {overlap['of']:,} test"
+                f"{words.metric(c, start=True)} without the {overlap['texts']:,} of {overlap['of']:,} test"
                 " texts that the pool holds too, exactly or nearly",
                 ("arm", "labels", "all test texts", "without them", "change, points"),
                 lines,

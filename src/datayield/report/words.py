@@ -20,9 +20,10 @@ def number(value: float | None, digits: int = 1) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.{digits}f}"
 
 
-def metric(c: dict[str, Any]) -> str:
-    """The metric that leads on a corpus."""
-    return {"accuracy": "accuracy", "macro_f1": "macro-F1"}[c["metric"]]
+def metric(c: dict[str, Any], start: bool = False) -> str:
+    """The metric that leads on a corpus; `start`: of a sentence."""
+    name = {"accuracy": "accuracy", "macro_f1": "macro-F1"}[c["metric"]]
+    return name[0].upper() + name[1:] if start else name
 
 
 def score(interval: dict[str, Any]) -> str:
