@@ -26,7 +26,7 @@ def _row(arm: str, n: int, draw: int, hits: np.ndarray) -> Row:
     }
     architecture = "tfidf" if arm == "tfidf" else "lstm"
     cell = Cell("written", n, Arm(architecture, strategy), draw, 0, {"model": model}, identity)
-    account = Account(n, n * 4 // 5, 0, 100, 5000, 0, 0.1, 2.0, 0.2, 300.0, 1234)
+    account = Account(n, n * 4 // 5, 0, 100, 5000, 0, 0.1, 2.0, 0.2, 2.3, 300.0, 1234)
     history = (
         Round(0, 50, 0.01, 1.0, 0.5, 0.9, 0.6),
         Round(1, 100, 0.0, 0.5, 0.7, float("nan"), float("nan")),

@@ -7,7 +7,7 @@ cell computed again.
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,10 @@ class CellStore:
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.json"
 
+    def has(self, key: str) -> bool:
+        """Whether a file lies under this key; it may be damaged."""
+        return self._path(key).exists()
+
     def put(self, row: Row) -> None:
         """Store a row under its key, whole or not at all."""
         table.write_text(dumps(row), self._path(row.key))
@@ -74,10 +78,18 @@ class CellStore:
             self._set_aside(path, str(e))
             return None
 
+    def rows(self) -> Iterator[Row]:
+        """Every row that can be read, in the order of the keys; damaged files are passed over."""
+        for path in sorted(self.folder.glob("*.json")):
+            try:
+                yield loads(path.read_text(encoding="utf-8"))
+            except (ValueError, OSError):
+                continue
+
     def adopt(self, rows: Iterable[Row]) -> None:
         """Put rows from a table that the store does not hold yet."""
         for row in rows:
-            if not self._path(row.key).exists():
+            if not self.has(row.key):
                 self.put(row)
 
     def _set_aside(self, path: Path, why: str) -> None:

@@ -7,16 +7,17 @@ import argparse
 import json
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datayield import __version__, environment
 from datayield.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from datayield.config import Params
+    from datayield.types import Cell
 
 ROOT = Path()
 
@@ -225,32 +226,61 @@ def _study(options: argparse.Namespace) -> None:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from datayield import corpora, grid, stages
+    from datayield import corpora, cost, grid, stages
+    from datayield.cells import CellStore
+    from datayield.progress import duration
 
     params = _checked_params()
+    store = CellStore(ROOT / "state" / "cells")
+    missing: list[Cell] = []
     for name in params.study.corpora:
         folder = stages.folder(ROOT, name)
         if not (folder / "corpus.parquet").exists():
             raise UserError(f"{folder} is not built yet. Run `dvc repro corpus@{name}` first.")
-        pool = len(corpora.load(folder).texts)
-        planned, notices = grid.entries(params, pool)
+        planned, notices = grid.entries(params, len(corpora.load(folder).texts))
         each = params.study.draws * params.study.seeds
         counts = Counter(str(arm) for arm, _ in planned)
-        print(f"{name}: {len(planned) * each} cells ({each} per arm and budget)")
+        cells = _cells(params, name)
+        open_cells = [c for c in cells if not store.has(grid.key(c))]
+        missing += open_cells
+        done = len(cells) - len(open_cells)
+        print(f"{name}: {len(cells)} cells ({each} per arm and budget), {done} done")
         for arm, budgets in counts.items():
             print(f"  {arm:24} {budgets:3} budgets  {budgets * each:4} cells")
         for sentence in notices:
             print(f"  notice: {sentence}")
+    workers = environment.workers(params.execution.workers)
+    model = cost.fit(store.rows(), stages.shapes(ROOT))
+    seconds = cost.wall(missing, stages.shapes(ROOT), model, workers)
+    source = f"fitted on {model.cells} cells" if model.cells else "from another machine's speed"
+    print(
+        f"to compute: {len(missing)} cells, about {duration(seconds)} with {workers} workers ({source})"
+    )
+
+
+def _cells(params: "Params", name: str) -> "tuple[Cell, ...]":
+    """The cells of a corpus with untuned settings; before its data stages, none counts as done."""
+    from datayield import corpora, grid, stages
+
+    loaded = corpora.load(stages.folder(ROOT, name))
+    try:
+        scope = stages.scope(params, name, ROOT)
+    except UserError:
+        scope = grid.Scope(name, len(loaded.texts), "not built", defaultdict(str))
+    chosen: dict[str, dict[str, Any]] = {}
+    for arm, n in grid.entries(params, scope.pool)[0]:
+        chosen.setdefault(str(n), {})[str(arm)] = grid.default_settings(params, arm, n)
+    return grid.make(params, scope, chosen).cells
 
 
 def _record(options: argparse.Namespace) -> None:
-    from datayield import table, track
+    from datayield import corpora, stages, table, track
 
     params = _params()
     for name in params.study.corpora:
         results = ROOT / "results" / name
         rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
-        family = getattr(params.corpora[name], "family", None) or name
+        family = corpora.load(stages.folder(ROOT, name)).family
         new, known = track.record(params.study.name, ROOT, rows, family)
         print(f"{name}: {new} runs written, {known} already there ({track.uri(ROOT)})")
 

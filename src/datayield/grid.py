@@ -1,4 +1,4 @@
-"""params → the cells of a study: what must be computed, and what that will cost."""
+"""params → the cells of a study."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -212,26 +212,6 @@ def key(cell: Cell) -> str:
         "identity": cell.identity,
     }
     return hashlib.sha256(canonical_json(fields).encode()).hexdigest()[:32]
-
-
-def cost(cell: Cell, tokens_per_text: float) -> float:
-    """Predicted work in arbitrary units: the order in which cells are handed out, and time left.
-
-    Networks: updates x batch x tokens x multiply-adds per token; linear models: labels.
-    """
-    model = cell.settings.get("model")
-    if model is None:
-        return 5e5 * cell.n * tokens_per_text
-    directions = 2 if model["bidirectional"] else 1
-    width, gates = model["hidden"], 4 if model["cell"] == "lstm" else 3
-    per_token = gates * width * (model["embedding"] + width) * directions * 6 + 4e5
-    tokens = model["updates"] * model["batch"] * tokens_per_text
-    return float(per_token * tokens)
-
-
-def longest_first(cells: Sequence[Cell], tokens_per_text: float) -> list[Cell]:
-    """Costly cells first, so that no worker is left alone with one at the end."""
-    return sorted(cells, key=lambda c: (-cost(c, tokens_per_text), key(c)))
 
 
 def arms_with_rewrites(params: Params, pool: int) -> Iterator[tuple[str, int]]:

@@ -7,7 +7,7 @@ length, which needs no packing, so the fused kernels of the CPU are taken.
 """
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -30,7 +30,28 @@ def flip(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Reverse each text by its own length; padding stays where it is. (B, T, F) -> (B, T, F)."""
     t = torch.arange(x.shape[1])[None, :]
     source = torch.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)
-    return x.gather(1, source[:, :, None].expand_as(x))
+    places = (source + torch.arange(len(x))[:, None] * x.shape[1]).flatten()
+    flipped: torch.Tensor = _Swap.apply(x.reshape(-1, x.shape[2]), places)  # type: ignore[no-untyped-call]
+    return flipped.view_as(x)
+
+
+class _Swap(torch.autograd.Function):
+    """Rows in an order that is its own inverse, so that the gradient takes the same way back.
+
+    The general gather would add gradients into place one by one; here each has one place.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """(N, F), (N,) -> (N, F)."""
+        ctx.save_for_backward(places)
+        return x.index_select(0, places)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """The gradient of x; differentiable again."""
+        (places,) = ctx.saved_tensors
+        return _Swap.apply(gradients[0], places), None  # type: ignore[no-untyped-call]
 
 
 class Classifier(nn.Module):

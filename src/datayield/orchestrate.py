@@ -23,7 +23,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from datayield import corpora, environment, grid, stages, table
+from datayield import corpora, cost, environment, grid, stages, table
 from datayield.cells import CellStore
 from datayield.config import Params
 from datayield.draws import thin_classes
@@ -31,8 +31,6 @@ from datayield.errors import UserError
 from datayield.progress import Progress
 from datayield.types import Cell, Row
 from datayield.workers import WorkerDied, WorkerPool
-
-TOKENS_PER_TEXT = 15  # only the order of cells and the time left depend on it
 
 
 def lock(root: Path) -> FileLock:
@@ -175,7 +173,7 @@ def _locked_study(
         f"{corpus}: {len(planned.cells)} cells, {len(done)} done, {len(missing)} to compute",
         file=sys.stderr,
     )
-    log = _open_log(params, root)
+    log = _open_log(params, corpus, root)
     failed: dict[str, str] = {}
     for row in done.values():
         log(row)
@@ -208,9 +206,13 @@ def _compute(
     carry: Carry,
 ) -> tuple[dict[str, Row], dict[str, str]]:
     """Hand the cells to warm workers, longest first; returns rows and errors by key."""
-    cells = {grid.key(c): c for c in grid.longest_first(missing, TOKENS_PER_TEXT)}
-    cost = {k: grid.cost(c, TOKENS_PER_TEXT) for k, c in cells.items()}
-    progress = Progress(len(cells), sum(cost.values()))
+    shapes = stages.shapes(root, {c.corpus for c in missing})
+    model = cost.fit(store.rows(), stages.shapes(root))
+    seconds = {grid.key(c): model.seconds(c, shapes[c.corpus]) for c in missing}
+    # Costly cells first, so that no worker is left alone with one at the end.
+    ordered = sorted(missing, key=lambda c: (-seconds[grid.key(c)], grid.key(c)))
+    cells = {grid.key(c): c for c in ordered}
+    progress = Progress(len(cells), sum(seconds.values()))
     pool = WorkerPool(root, params.execution.cell_timeout_minutes * 60)
     stop = threading.Event()
 
@@ -235,7 +237,7 @@ def _compute(
             elif (row := store.get(key)) is not None:
                 rows[key] = row
                 log(row)
-            progress.add(cost[key], _label(cells[key]))
+            progress.add(seconds[key], _label(cells[key]))
     finally:
         stop.set()
         pool.close()
@@ -248,11 +250,11 @@ def _label(cell: Cell) -> str:
     return f"{cell.corpus} {cell.arm} n={cell.n} draw={cell.draw} seed={cell.seed}"
 
 
-def _open_log(params: Params, root: Path) -> Callable[[Row], None]:
+def _open_log(params: Params, corpus: str, root: Path) -> Callable[[Row], None]:
     """A function that logs a row to MLflow; a log that cannot be reached never stops a study."""
     from datayield import track
 
-    family = {name: getattr(s, "family", None) or name for name, s in params.corpora.items()}
+    family = corpora.load(stages.folder(root, corpus)).family
     told = False
 
     def give_up(error: Exception) -> None:
@@ -275,7 +277,7 @@ def _open_log(params: Params, root: Path) -> Callable[[Row], None]:
         if told:
             return
         try:
-            opened.add(row, family[row.cell.corpus])
+            opened.add(row, family)
         except Exception as e:
             give_up(e)
 

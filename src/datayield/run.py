@@ -23,6 +23,7 @@ SEED_LABELS = 50  # an acquiring arm starts from the first min(50, half) trainin
 def run_cell(cell: Cell, data: Data) -> Row:
     """Train one arm on one sample and read the test set once."""
     reset_peak_memory()
+    started = time.perf_counter()
     account = Account(labels_paid=cell.n)
     parts = compose(cell.arm.strategies, {s: cell.settings.get(s, {}) for s in cell.arm.strategies})
     rewritten = parts.one("plan")
@@ -44,6 +45,7 @@ def run_cell(cell: Cell, data: Data) -> Row:
     predicted = fitted.predict(data.corpus.test_texts).argmax(1)
     account.inference_seconds = time.perf_counter() - began
     account.peak_memory_mib = peak_memory_mib()
+    account.cell_seconds = time.perf_counter() - started
 
     classes, truth = len(data.corpus.classes), data.corpus.test_labels
     return Row(

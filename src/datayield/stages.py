@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from datayield import corpora, draws, grid, seeds, table, text, thesaurus, wordnet
 from datayield.config import Params
+from datayield.cost import Shape
 from datayield.errors import UserError, nearest
 from datayield.strategies import make as make_strategy
 from datayield.strategies.base import Rewrite
@@ -159,6 +160,15 @@ def curriculum(params: Params, name: str, root: Path) -> None:
 def folder(root: Path, name: str) -> Path:
     """Where a corpus's data stages write."""
     return root / "data" / name
+
+
+def shapes(root: Path, names: Iterable[str] | None = None) -> dict[str, Shape]:
+    """What the cost of cells depends on, for the named corpora or all that are built."""
+    cards = {n: folder(root, n) / "card.json" for n in names} if names is not None else {
+        p.parent.name: p for p in (root / "data").glob("*/card.json")
+    }  # fmt: skip
+    read = {n: json.loads(p.read_text(encoding="utf-8")) for n, p in cards.items()}
+    return {n: Shape(c["tokens per text"]["mean"], c["texts"]["test"]) for n, c in read.items()}
 
 
 def scope(params: Params, name: str, root: Path) -> grid.Scope:

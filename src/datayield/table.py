@@ -27,6 +27,7 @@ _ACCOUNT = pa.schema(
         ("prepare_seconds", pa.float64()),
         ("train_seconds", pa.float64()),
         ("inference_seconds", pa.float64()),
+        ("cell_seconds", pa.float64()),
         ("peak_memory_mib", pa.float64()),
         ("parameters", pa.int64()),
     ]

@@ -176,6 +176,7 @@ class Account:
     prepare_seconds: float = 0.0
     train_seconds: float = 0.0
     inference_seconds: float = 0.0  # whole test set
+    cell_seconds: float = 0.0  # the whole cell in its worker
     peak_memory_mib: float = 0.0  # of the worker process
     parameters: int = 0  # trained numbers in the final model
 
@@ -183,6 +184,7 @@ class Account:
         "prepare_seconds",
         "train_seconds",
         "inference_seconds",
+        "cell_seconds",
         "peak_memory_mib",
     )
 

@@ -117,3 +117,15 @@ def test_every_real_token_and_no_padding_reaches_the_gradient() -> None:
     model.head(model.encode(embedded, lengths)).pow(2).sum().backward()
     used = embedded.grad.abs().sum(2) > 0
     assert torch.equal(used, torch.arange(ids.shape[1])[None] < lengths[:, None])
+
+
+def test_reversing_by_length_has_the_right_gradients() -> None:
+    from datayield.model import flip
+
+    lengths = torch.tensor([4, 1, 3])
+    x = torch.randn(3, 4, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.equal(flip(flip(x, lengths), lengths), x)
+    assert torch.equal(flip(x, lengths)[2, :3], x[2, :3].flip(0))
+    assert torch.equal(flip(x, lengths)[2, 3], x[2, 3])
+    assert torch.autograd.gradcheck(lambda v: flip(v, lengths).sin(), (x,))
+    assert torch.autograd.gradgradcheck(lambda v: flip(v, lengths).sin(), (x,))

@@ -1,0 +1,39 @@
+"""datayield's own training at the same widths; run by benchmarks/engine.py.
+
+The fourth argument `default` takes the default widths instead (BiLSTM 64, embedding 128).
+"""
+
+import sys
+
+from datayield import environment
+
+environment.prepare()
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from data import BATCH, EMBEDDING, EVERY, HIDDEN, LIMIT, UPDATES, answer, arguments  # noqa: E402
+
+from datayield.train import Verbs, train  # noqa: E402
+from datayield.types import Settings, TrainingSet  # noqa: E402
+
+
+def main() -> None:
+    """Texts are handed over as words, so that encoding them is part of what is done."""
+    texts, seed, threads = arguments()
+    torch.set_num_threads(threads)
+    widths = {} if "default" in sys.argv else {"hidden": HIDDEN, "embedding": EMBEDDING}
+    settings = Settings(
+        **widths, batch=BATCH, max_tokens=LIMIT, updates=UPDATES,
+        rounds=UPDATES // EVERY, evaluations=UPDATES // EVERY, learning_rate=0.008,
+    )  # fmt: skip
+    lines = tuple(" ".join(f"w{i}" for i in line) for line in texts.train)
+    targets = np.eye(texts.classes, dtype=np.float32)[texts.labels]
+    rows = TrainingSet(lines, targets, np.ones(len(lines), np.float32), np.arange(len(lines)))
+    held = [" ".join(f"w{i}" for i in line) for line in texts.validation]
+    done = train(rows, (held, texts.validation_labels), settings, Verbs(), ("rival", seed))
+    curve = [(done.seconds * h.updates / UPDATES, h.validation_accuracy) for h in done.history]
+    answer(done.tokens, done.seconds, curve)
+
+
+if __name__ == "__main__":
+    main()

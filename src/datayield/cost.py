@@ -1,0 +1,110 @@
+"""What cells cost: seconds predicted from their settings, fitted on cells that were computed here.
+
+A cell's seconds are linear in a few counts (updates, multiply-adds of training and of scoring, rows
+of a linear model); the coefficients come from non-negative least squares on relative errors. What a
+strategy adds is a factor, the mean ratio seen with it. Without earlier cells the coefficients of
+`REFERENCE` stand in, and the prediction says so.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import nnls
+
+from datayield.types import Account, Cell, Floats, Row
+
+FEWEST = 12  # cells of a kind before its coefficients are fitted
+# Seconds per feature on two cores of a server processor without matrix instructions.
+REFERENCE: Mapping[str, tuple[float, ...]] = {
+    "lstm": (0.3, 4.0e-3, 3.5e-2, 8.0e-3),
+    "gru": (0.3, 4.0e-3, 9.0e-2, 2.0e-2),
+    "linear": (0.1, 2.0e-5),
+}
+# Of the wall time of a study in all workers' hands, the share that is inside cells.
+INSIDE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the cost of a corpus's cells depends on."""
+
+    tokens: float  # mean tokens per text
+    test: int  # test texts
+
+
+@dataclass(frozen=True, slots=True)
+class CostModel:
+    """Predicts the seconds of a cell in one worker."""
+
+    coefficients: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: dict(REFERENCE))
+    factors: Mapping[tuple[str, ...], float] = field(default_factory=dict)  # by strategies
+    cells: int = 0  # that it was fitted on
+
+    def seconds(self, cell: Cell, shape: Shape) -> float:
+        """Predicted seconds, > 0."""
+        kind = _kind(cell)
+        base = float(np.dot(features(cell, shape), self.coefficients[kind]))
+        return max(base, 0.01) * self.factors.get(cell.arm.strategies, 1.0)
+
+
+def fit(rows: Iterable[Row], shapes: Mapping[str, Shape]) -> CostModel:
+    """The model of the cells that were computed on this machine.
+
+    Args:
+        rows: finished cells; those of other corpora are left out.
+        shapes: corpus → shape.
+    """
+    by_kind: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.cell.corpus in shapes:
+            by_kind[_kind(row.cell)].append(row)
+    coefficients = dict(REFERENCE)
+    factors: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    used = 0
+    for kind, own in by_kind.items():
+        if len(own) < FEWEST:
+            continue
+        used += len(own)
+        x = np.array([features(r.cell, shapes[r.cell.corpus]) for r in own])
+        y = np.array([seconds_of(r.account) for r in own])
+        found, _ = nnls(x / y[:, None], np.ones(len(y)))
+        coefficients[kind] = tuple(float(c) for c in found)
+        for row, predicted, real in zip(own, x @ found, y, strict=True):
+            factors[row.cell.arm.strategies].append(real / max(float(predicted), 0.01))
+    means = {k: float(np.mean(v)) for k, v in factors.items()}
+    return CostModel(coefficients, means, used)
+
+
+def seconds_of(account: Account) -> float:
+    """What a worker spent on a cell."""
+    return max(account.cell_seconds, 0.01)
+
+
+def features(cell: Cell, shape: Shape) -> Floats:
+    """Counts that the seconds are linear in: (4,) for networks, (2,) for linear models."""
+    model = cell.settings.get("model")
+    if model is None:
+        return np.array([1.0, cell.n * shape.tokens])
+    tokens = min(shape.tokens, model["max_tokens"])
+    directions = 2 if model["bidirectional"] else 1
+    width = model["embedding"] + (model["layers"] - 1) * directions * model["hidden"]
+    gates = {"lstm": 4, "gru": 3}[model["cell"]]
+    giga = gates * model["hidden"] * (width + model["layers"] * model["hidden"]) * directions / 1e9
+    trained = model["updates"] * model["batch"] * tokens
+    return np.array([1.0, model["updates"], trained * giga, shape.test * tokens * giga])
+
+
+def _kind(cell: Cell) -> str:
+    model = cell.settings.get("model")
+    return "linear" if model is None else str(model["cell"])
+
+
+def wall(
+    cells: Sequence[Cell], shapes: Mapping[str, Shape], model: CostModel, workers: int
+) -> float:
+    """Predicted seconds of the cells of a study, shared by so many workers."""
+    total = sum(model.seconds(c, shapes[c.corpus]) for c in cells)
+    longest = max((model.seconds(c, shapes[c.corpus]) for c in cells), default=0.0)
+    return max(total / (workers * INSIDE), longest)

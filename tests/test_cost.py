@@ -1,0 +1,60 @@
+"""The cost model: recovers planted costs, orders cells, stands in before anything was computed."""
+
+import numpy as np
+
+from datayield import cost
+from datayield.types import Account, Arm, Cell, Row, Settings, as_dict
+
+SHAPES = {"a": cost.Shape(20.0, 1000), "b": cost.Shape(10.0, 400)}
+
+
+def _cell(corpus: str, arm: Arm, n: int, **model: object) -> Cell:
+    settings = {"model": {**as_dict(Settings()), **model}} if arm.strategies else {}
+    return Cell(corpus, n, arm, 0, 0, settings, {})
+
+
+def _row(cell: Cell, seconds: float) -> Row:
+    nothing = np.empty(0, np.int64)
+    account = Account(cell.n, cell_seconds=seconds)
+    return Row(cell, "k", 0, 0, 0, 0, 0, 0, nothing, nothing.astype(bool), "t", account)
+
+
+def _cells() -> list[Cell]:
+    plain, slow = Arm("lstm", ("plain",)), Arm("lstm", ("slow",))
+    return [
+        _cell(corpus, arm, 100, hidden=h, updates=u)
+        for corpus in SHAPES
+        for arm in (plain, slow)
+        for h in (32, 64, 128)
+        for u in (100, 200, 400)
+    ] + [_cell(corpus, Arm("tfidf"), n) for corpus in SHAPES for n in range(100, 1600, 100)]
+
+
+def test_planted_costs_are_recovered() -> None:
+    rng = np.random.default_rng(0)
+
+    def real(cell: Cell) -> float:
+        weights = (0.2, 5e-3, 2e-2, 6e-3) if cell.arm.strategies else (0.1, 3e-5)
+        slow = 2.0 if cell.arm.strategies == ("slow",) else 1.0
+        return slow * float(np.dot(cost.features(cell, SHAPES[cell.corpus]), weights))
+
+    rows = [_row(c, real(c) * float(np.exp(0.05 * rng.standard_normal()))) for c in _cells()]
+    model = cost.fit(rows, SHAPES)
+    assert model.cells == len(rows)
+    unseen = [
+        _cell("b", Arm("lstm", ("plain",)), 300, hidden=96, updates=300),
+        _cell("a", Arm("lstm", ("slow",)), 300, hidden=48, updates=150),
+        _cell("a", Arm("tfidf"), 2500),
+    ]
+    for cell in unseen:
+        assert 0.85 < model.seconds(cell, SHAPES[cell.corpus]) / real(cell) < 1.15
+    total = sum(real(c) for c in unseen)
+    assert 0.8 < cost.wall(unseen, SHAPES, model, 1) * cost.INSIDE / total < 1.2
+
+
+def test_without_earlier_cells_the_reference_stands_in() -> None:
+    model = cost.fit([], SHAPES)
+    assert model.cells == 0
+    small, large = (_cell("a", Arm("lstm", ("plain",)), 100, updates=u) for u in (100, 800))
+    assert 0 < model.seconds(small, SHAPES["a"]) < model.seconds(large, SHAPES["a"])
+    assert cost.wall([], SHAPES, model, 2) == 0
