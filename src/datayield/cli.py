@@ -81,9 +81,17 @@ def _parser() -> argparse.ArgumentParser:
     record.set_defaults(run=_record)
 
     _corpora_parser(commands)
-    strategies = commands.add_parser("strategies", help="list the strategies")
-    strategies.set_defaults(run=_strategies)
+    _strategies_parser(commands)
     return parser
+
+
+def _strategies_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    strategies = commands.add_parser("strategies", help="list the strategies or show one")
+    actions = strategies.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("list", help="every strategy in a line").set_defaults(run=_strategies)
+    show = actions.add_parser("show", help="what one is, what it costs, its arguments, its source")
+    show.add_argument("name")
+    show.set_defaults(run=_strategy)
 
 
 def _corpora_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -336,11 +344,33 @@ def _corpora_add(options: argparse.Namespace) -> None:
 
 
 def _strategies(options: argparse.Namespace) -> None:
-    from datayield.strategies import make, registry
+    from datayield.strategies import make, registry, verbs
 
     for name in registry():
         strategy = make(name)
-        print(f"{name:18} {strategy.role:9} {strategy.summary}")
+        print(
+            f"{name:18} {strategy.role:9} {'+'.join(verbs(strategy)) or '-':18} {strategy.summary}"
+        )
+
+
+def _strategy(options: argparse.Namespace) -> None:
+    from inspect import getdoc
+
+    from datayield.strategies import arguments_of, make, registry, verbs
+
+    strategy = make(options.name)
+    print(f"{strategy.name} ({strategy.role}, version {strategy.version}): {strategy.summary}\n")
+    print(f"{getdoc(registry()[options.name])}\n")
+    print(f"verbs:      {', '.join(verbs(strategy)) or 'none'}")
+    unlabelled = strategy.unlabelled or {"vectors", "variants"} & set(strategy.facts)
+    print(
+        f"reads:      labels{' and unlabelled texts or what was made of them' if unlabelled else ''}"
+    )
+    defaults = arguments_of(options.name, {})
+    print(f"arguments:  {', '.join(f'{k}={v!r}' for k, v in defaults.items()) or 'none'}")
+    tuned = ", ".join(f"{k.name} {k.low:g}-{k.high:g}" for k in strategy.space)
+    print(f"tunable:    {tuned or 'nothing'}")
+    print(f"source:     {strategy.source or 'a control of this study'}")
 
 
 if __name__ == "__main__":

@@ -70,13 +70,24 @@ class Study(_Frozen):
         return self
 
 
-class PydocsSource(_Frozen):
+class _Texts(_Frozen):
+    """What every corpus may say besides its source."""
+
+    test_share: float = Field(default=0.1, gt=0, lt=1, description="where no test set is given")
+    label_noise: float = Field(
+        default=0.0, ge=0, lt=1, description="share of wrong labels planted in the pool"
+    )
+    noise: Literal["symmetric", "class"] = Field(
+        default="symmetric", description="to any other class evenly, or to the next class"
+    )
+
+
+class PydocsSource(_Texts):
     """The embedded corpus: which library's docstring is this?"""
 
     loader: Literal["pydocs"]
     libraries: tuple[str, ...] = Field(min_length=2)
     per_class: int = Field(ge=50)
-    test_share: float = Field(default=0.1, gt=0, lt=1)
 
     @field_validator("libraries", mode="before")
     @classmethod
@@ -84,7 +95,7 @@ class PydocsSource(_Frozen):
         return tuple(value) if isinstance(value, list) else value
 
 
-class FileSource(_Frozen):
+class FileSource(_Texts):
     """A labelled text file of your own; `datayield corpora add` writes this entry."""
 
     loader: Literal["file"]
@@ -95,7 +106,6 @@ class FileSource(_Frozen):
     format: Literal["csv", "tsv", "jsonl", "parquet"]
     encoding: str = "utf-8"
     split: str | None = Field(default=None, description="column that says train or test")
-    test_share: float = Field(default=0.1, gt=0, lt=1)
     family: str | None = None
 
 
@@ -114,7 +124,7 @@ class RemoteFile(_Frozen):
     member: str | None = Field(default=None, description="of a zip or tar archive")
 
 
-class DownloadSource(_Frozen):
+class DownloadSource(_Texts):
     """A corpus fetched by URL and hash; the entries of corpora/catalog.yaml are of this kind."""
 
     loader: Literal["download"] = "download"
@@ -128,7 +138,6 @@ class DownloadSource(_Frozen):
     encoding: str = "utf-8"
     classes: dict[str, str] = Field(default_factory=dict, description="label in the file → name")
     files: tuple[RemoteFile, ...] = Field(min_length=1)
-    test_share: float = Field(default=0.1, gt=0, lt=1, description="where no file is the test set")
 
     @field_validator("files", mode="before")
     @classmethod
@@ -143,15 +152,14 @@ class DownloadSource(_Frozen):
         return self
 
 
-class CatalogSource(_Frozen):
+class CatalogSource(_Texts):
     """A corpus of the catalog, by its name there (default: the corpus's own)."""
 
     loader: Literal["catalog"]
     entry: Name | None = None
-    test_share: float = Field(default=0.1, gt=0, lt=1)
 
 
-class HubSource(_Frozen):
+class HubSource(_Texts):
     """A data set of the Hugging Face hub, or a local folder in one of the hub's layouts."""
 
     loader: Literal["hub"]
@@ -162,7 +170,6 @@ class HubSource(_Frozen):
     label: str
     pool: str = "train"
     test: str | None = Field(default=None, description="split; null: the test set is split here")
-    test_share: float = Field(default=0.1, gt=0, lt=1)
     licence: str = "see the data set's card on the hub"
     family: str | None = None
 
@@ -181,7 +188,7 @@ class HubSource(_Frozen):
         return self
 
 
-class SyntheticSource(_Frozen):
+class SyntheticSource(_Texts):
     """Texts from a class-conditional grammar whose best possible accuracy is known."""
 
     loader: Literal["synthetic"]
@@ -193,14 +200,8 @@ class SyntheticSource(_Frozen):
     concepts: int = Field(default=20, ge=1, description="per class")
     synonyms: int = Field(default=6, ge=1, description="interchangeable words per concept")
     bayes_error: float = Field(default=0.05, ge=0, lt=0.5)
-    label_noise: float = Field(default=0.0, ge=0, lt=1, description="share of wrong pool labels")
     negation: float = Field(default=0.0, ge=0, le=1, description="share of phrases: not + cue")
     duplicates: float = Field(default=0.0, ge=0, lt=1, description="share of repeated pool texts")
-
-    @property
-    def test_share(self) -> float:
-        """Test texts / all texts."""
-        return self.test / (self.pool + self.test)
 
 
 Source = Annotated[

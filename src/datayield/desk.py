@@ -1,7 +1,7 @@
 """The desk: everything a strategy may reach while one cell is prepared, with the account."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from datayield import corpora, linear, seeds, table, thesaurus
 from datayield.draws import Draws
-from datayield.strategies.base import Fitted, Kind, Strategy
+from datayield.strategies.base import NOTHING_SHOWN, Fitted, Kind, Strategy
 from datayield.train import Verbs, train
 from datayield.types import Account, Corpus, Floats, Ints, Sample, Settings, TrainingSet
 
@@ -136,12 +136,20 @@ class CellDesk:
             raise LookupError(f"labels asked for: {len(self._paid)}; paid for: {self._limit}")
         return self._data.corpus.labels[ids]
 
-    def fit(self, training_set: TrainingSet, kind: Kind = "network") -> Fitted:
+    @property
+    def unlabelled_ids(self) -> Ints:
+        """The pool ids of `unlabelled`."""
+        return self._sample.rest
+
+    def fit(self, training_set: TrainingSet, kind: Kind = "network", share: float = 1.0) -> Fitted:
         """Train a helper; its cost enters the account."""
         self._account.helper_fits += 1
         key = (*self._key, "helper", self._account.helper_fits)
         if kind == "linear":
-            return Fitted(linear.tfidf(training_set, seeds.integer(*key)).predict)
-        fitted = train(training_set, ((), np.empty(0, np.int64)), self._settings, Verbs(), key)
+            fitted_linear = linear.tfidf(training_set, seeds.integer(*key))
+            return Fitted(fitted_linear.predict, NOTHING_SHOWN)
+        updates = max(1, round(share * self._settings.updates))
+        settings = replace(self._settings, updates=updates, rounds=1)
+        fitted = train(training_set, ((), np.empty(0, np.int64)), settings, Verbs(), key)
         self._account.tokens += fitted.tokens
-        return Fitted(fitted.predict, fitted.history)
+        return Fitted(fitted.predict, fitted.shown, fitted.sample)

@@ -78,6 +78,20 @@ class Classifier(nn.Module):
         pooled = s.hidden * directions * (2 if s.pooling == "max_mean" else 1)
         self.linear = nn.Linear(pooled, classes)
         self.dropout = nn.Dropout(s.dropout)
+        self.frequency: torch.Tensor | None = None  # (words, 1), sums to 1; see `normalise_by`
+
+    def normalise_by(self, counts: torch.Tensor) -> None:
+        """Normalise embeddings over these word counts (words,) from here on (Miyato et al. 2017)."""
+        self.frequency = (counts / counts.sum())[:, None]
+
+    def _table(self) -> torch.Tensor:
+        """The embedding table that texts are read with, (words, E)."""
+        table = self.embedding.weight
+        if self.frequency is None:
+            return table
+        mean = (self.frequency * table).sum(0)
+        variance = (self.frequency * (table - mean) ** 2).sum(0)
+        return (table - mean) / (variance + 1e-6).sqrt()
 
     def embed(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """(B, T) -> (B, T, E), zero at padding.
@@ -89,7 +103,10 @@ class Classifier(nn.Module):
         if self.training and s.word_dropout > 0:
             dropped = (torch.rand(ids.shape) < s.word_dropout) & (ids != PAD)
             ids = torch.where(dropped, UNKNOWN, ids)
-        embedded: torch.Tensor = self.embedding(ids)
+        if self.frequency is None:
+            embedded: torch.Tensor = self.embedding(ids)
+        else:
+            embedded = nn.functional.embedding(ids, self._table()) * (ids != PAD)[:, :, None]
         if self.training and s.embedding_dropout > 0:
             mask = torch.ones(len(ids), 1, s.embedding)
             embedded = embedded * nn.functional.dropout(mask, s.embedding_dropout)

@@ -34,8 +34,8 @@ def run_cell(cell: Cell, data: Data) -> Row:
 
     began = time.perf_counter()
     desks = _desks(cell, data, sample, parts, account, key)
-    training_set = _prepared(data.corpus, sample, labels, parts, desks)
-    account.examples = len(np.unique(training_set.parents))
+    training_set, labelled = _prepared(data.corpus, sample, labels, parts, desks)
+    account.examples = int(np.isin(np.unique(training_set.parents), labelled).sum())
     account.prepare_seconds = time.perf_counter() - began
 
     validation = _texts(data.corpus, sample.validation), labels[sample.validation]
@@ -106,8 +106,8 @@ def _desks(
 
 def _prepared(
     corpus: Corpus, sample: Sample, labels: Ints, parts: Composition, desks: Sequence[CellDesk]
-) -> TrainingSet:
-    """The texts that the arm labels, as one-hot rows, after every `prepare`."""
+) -> tuple[TrainingSet, Ints]:
+    """The texts that the arm labels, as one-hot rows, after every `prepare`; and their ids."""
     ids = sample.train
     for part, desk in zip(parts.parts, desks, strict=True):
         if part.acquire is not None:
@@ -122,7 +122,7 @@ def _prepared(
     rows = TrainingSet(
         tuple(_texts(corpus, ids)), targets, np.ones(len(ids), np.float32), ids.astype(np.int64)
     )
-    return parts.prepare(desks)(rows, desks[0]) if desks else rows
+    return (parts.prepare(desks)(rows, desks[0]) if desks else rows), ids
 
 
 def _fit(
@@ -154,9 +154,10 @@ def _fit(
                 texts, {"embedding": settings.embedding, "hidden": settings.hidden}, desk
             )
             account.prepare_seconds += time.perf_counter() - began
-    trained = train(
-        training_set, validation, settings, Verbs(parts.present, parts.one("objective"), start), key
-    )
+    reading = [d for p, d in zip(parts.parts, desks, strict=True) if p.unlabelled]
+    beside = reading[0].unlabelled if reading else ()
+    verbs = Verbs(parts.present, parts.one("objective"), start, beside)
+    trained = train(training_set, validation, settings, verbs, key)
     account.train_seconds, account.parameters = trained.seconds, trained.parameters
     account.updates = settings.updates
     account.tokens += trained.tokens

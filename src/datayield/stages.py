@@ -88,10 +88,12 @@ def augment(params: Params, name: str, root: Path) -> None:
         )
         rewrite = make_strategy(strategy, params.strategies.get(strategy, {})).rewrite
         assert rewrite is not None
-        if rewrite.thesaurus not in thesauri:
-            opened, digest = THESAURI[rewrite.thesaurus](folder(root, name))
-            thesauri[rewrite.thesaurus], digests[rewrite.thesaurus] = opened, digest
-        words = thesauri[rewrite.thesaurus]
+        words: thesaurus.Thesaurus = thesaurus.Neighbours({})
+        if rewrite.thesaurus is not None:
+            if rewrite.thesaurus not in thesauri:
+                opened, digest = THESAURI[rewrite.thesaurus](folder(root, name))
+                thesauri[rewrite.thesaurus], digests[rewrite.thesaurus] = opened, digest
+            words = thesauri[rewrite.thesaurus]
         tables.append(_variants(params, loaded, words, strategy, rewrite, ids.tolist()))
     made = pa.concat_tables(tables).replace_schema_metadata(digests)
     table.write(made, folder(root, name) / "variants.parquet", ("strategy", "id"))

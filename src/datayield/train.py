@@ -25,7 +25,7 @@ from datayield.encode import (
     row_stream,
 )
 from datayield.model import Classifier, initialise
-from datayield.strategies.base import Objective, Present, Start
+from datayield.strategies.base import NOTHING_SHOWN, Objective, Present, Shown, Start
 from datayield.types import Ints, Past, Round, Settings, TrainingSet
 
 SCORING_TOKENS = 8192  # padded tokens per batch when nothing is learnt
@@ -38,6 +38,7 @@ class Trained:
     model: Classifier
     vocabulary: Vocabulary
     history: tuple[Round, ...]
+    shown: Shown
     tokens: int  # real tokens that training read
     seconds: float  # inside training, scoring of the validation part excluded
 
@@ -45,6 +46,11 @@ class Trained:
         """Class probabilities, shape (texts, classes)."""
         encoded = encode(texts, self.vocabulary, self.model.settings.max_tokens)
         return probabilities(self.model, encoded)
+
+    def sample(self, texts: Sequence[str], passes: int) -> NDArray[np.float32]:
+        """Class probabilities with dropout on, shape (passes, texts, classes)."""
+        encoded = encode(texts, self.vocabulary, self.model.settings.max_tokens)
+        return np.stack([probabilities(self.model, encoded, dropout=True) for _ in range(passes)])
 
     @property
     def parameters(self) -> int:
@@ -59,6 +65,7 @@ class Verbs:
     present: Present | None = None
     objective: Objective | None = None
     start: Start | None = None
+    unlabelled: Sequence[str] = ()  # texts for objectives that read some beside each batch
 
 
 def train(
@@ -78,12 +85,15 @@ def train(
         key: of corpus, draw and seed, shared by all arms; every random number derives from it.
     """
     torch.manual_seed(seeds.integer(*key, "dropout"))
-    vocabulary = _vocabulary(training_set, settings, verbs.start)
+    vocabulary = _vocabulary((*training_set.texts, *verbs.unlabelled), settings, verbs.start)
     encoded = encode(training_set.texts, vocabulary, settings.max_tokens)
     held_out = encode(validation[0], vocabulary, settings.max_tokens) if validation[0] else None
     model = Classifier(settings, len(vocabulary), training_set.targets.shape[1])
     initialise(model, vocabulary, (*key, "init"), verbs.start.weights if verbs.start else None)
-    loop = _Loop(model, encoded, training_set, settings, verbs, key)
+    others = encode(verbs.unlabelled, vocabulary, settings.max_tokens) if verbs.unlabelled else None
+    if settings.normalised:
+        model.normalise_by(_counts(encoded, others, len(vocabulary)))
+    loop = _Loop(model, encoded, others, training_set, settings, verbs, key)
     history = []
     for number in range(settings.rounds):
         done = loop.round(number)
@@ -92,12 +102,20 @@ def train(
         else:
             loss = right = float("nan")
         history.append(Round(number, loop.update, loop.rate, *done, loss, right))
-    return Trained(model.eval(), vocabulary, tuple(history), loop.tokens, loop.seconds)
+    return Trained(
+        model.eval(), vocabulary, tuple(history), loop.shown(), loop.tokens, loop.seconds
+    )
 
 
-def _vocabulary(training_set: TrainingSet, settings: Settings, start: Start | None) -> Vocabulary:
+def _counts(encoded: Encoded, others: Encoded | None, words: int) -> torch.Tensor:
+    """Occurrences of every word in what is read, (words,), float."""
+    flat = encoded.flat if others is None else np.concatenate([encoded.flat, others.flat])
+    return torch.from_numpy(np.bincount(flat, minlength=words).astype(np.float32))
+
+
+def _vocabulary(texts: Sequence[str], settings: Settings, start: Start | None) -> Vocabulary:
     if start is None:
-        return Vocabulary.of(training_set.texts, settings.min_count)
+        return Vocabulary.of(texts, settings.min_count)
     return Vocabulary(start.vocabulary, {w: i for i, w in enumerate(start.vocabulary)})
 
 
@@ -113,6 +131,7 @@ class _Loop:
         self,
         model: Classifier,
         encoded: Encoded,
+        unlabelled: Encoded | None,
         training_set: TrainingSet,
         settings: Settings,
         verbs: Verbs,
@@ -134,7 +153,17 @@ class _Loop:
         self.stream: Iterator[Ints] = iter(())
         shape = training_set.targets.shape
         self.seen = np.full(shape, np.nan, np.float32)
+        self.presented: list[tuple[Ints, NDArray[np.float32]]] = []
         self.carry: Any = None
+        self.unlabelled = unlabelled
+        self.unlabelled_stream: Iterator[Ints] = iter(())
+        if unlabelled is not None:
+            self.unlabelled_stream = row_stream(
+                np.arange(len(unlabelled)),
+                unlabelled.lengths,
+                settings.batch,
+                seeds.rng(*key, "unlabelled"),
+            )
         self.update, self.tokens, self.seconds, self.rate = 0, 0, 0.0, settings.learning_rate
 
     def round(self, number: int) -> tuple[float, float]:
@@ -189,14 +218,39 @@ class _Loop:
                 with torch.no_grad():
                     self._remember(self.model(batch.ids, batch.lengths), rows)
                 self.model.train()
-            loss, self.carry = objective(self.model, batch, (), self.carry, self.objective_rng)
+            loss, self.carry = objective(
+                self.model, batch, self._beside(), self.carry, self.objective_rng
+            )
             return loss
         logits = self.model(batch.ids, batch.lengths)
         self._remember(logits.detach(), rows)
         return cross_entropy(logits, batch.targets)
 
+    def _beside(self) -> tuple[Batch, ...]:
+        """The unlabelled batch beside this one; its targets say nothing."""
+        if self.unlabelled is None:
+            return ()
+        rows = next(self.unlabelled_stream)
+        ids, lengths = padded(self.unlabelled, rows)
+        self.tokens += int(lengths.sum())
+        classes = self.training_set.targets.shape[1]
+        even = torch.full((len(rows), classes), 1 / classes)
+        return (Batch(ids, lengths, even, torch.ones(len(rows))),)
+
     def _remember(self, logits: torch.Tensor, rows: Ints) -> None:
-        self.seen[rows] = logits.softmax(1).numpy()
+        p = logits.softmax(1).numpy()
+        self.seen[rows] = p
+        self.presented.append((rows, p))
+
+    def shown(self) -> Shown:
+        """Every presentation in order; empty where an objective hides what was predicted."""
+        if not self.presented:
+            return NOTHING_SHOWN
+        rows = np.concatenate([r for r, _ in self.presented])
+        p = np.concatenate([p for _, p in self.presented])
+        labels = self.training_set.targets[rows].argmax(1)
+        gold = p[np.arange(len(rows)), labels].astype(np.float64)
+        return Shown(rows, gold, p.argmax(1) == labels)
 
 
 def _read_only(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -210,9 +264,11 @@ def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return -(targets * logits.log_softmax(1)).sum(1)
 
 
-def probabilities(model: Classifier, encoded: Encoded) -> NDArray[np.float32]:
-    """Class probabilities in text order, (texts, classes); dropout off, batched by length."""
-    model.eval()
+def probabilities(
+    model: Classifier, encoded: Encoded, dropout: bool = False
+) -> NDArray[np.float32]:
+    """Class probabilities in text order, (texts, classes); batched by length."""
+    model.train(dropout)
     out = np.empty((len(encoded), model.linear.out_features), np.float32)
     with torch.no_grad():
         for rows in by_length(encoded.lengths, SCORING_TOKENS):

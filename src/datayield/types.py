@@ -113,6 +113,7 @@ class Settings:
     embedding_dropout: float = 0.5
     dropout: float = 0.5
     embedding_scale: float = 0.1  # random embeddings are uniform in +-scale
+    normalised: bool = False  # embeddings scaled to mean 0, variance 1 over the training tokens
     learning_rate: float = 0.015
     weight_decay: float = 0.01
     optimizer: str = "adamw"  # or "sgd"

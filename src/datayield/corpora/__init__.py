@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from datayield import table
 from datayield.config import Source
 from datayield.corpora import download, files, hub, pydocs, synthetic
-from datayield.corpora.build import Labelled, digest
+from datayield.corpora.build import Labelled, Noise, digest
 from datayield.corpora.build import build as build_corpus
 from datayield.corpora.card import card
 from datayield.errors import UserError
@@ -42,8 +42,12 @@ _SCHEMA = pa.schema(
 def build(name: str, source: Source, seed: int, root: Path) -> tuple[Corpus, dict[str, Any]]:
     """A corpus and its card from its entry in params.yaml."""
     loaded = LOADERS[source.loader](name, source, seed, root)
-    corpus = build_corpus(name, loaded, source.test_share, seed)
-    return corpus, card(corpus, loaded)
+    noise = Noise(source.label_noise, source.noise)
+    corpus = build_corpus(name, loaded, source.test_share, seed, noise)
+    described = card(corpus, loaded)
+    if noise.share:
+        described["planted label noise"] = {"share": noise.share, "kind": noise.kind}
+    return corpus, described
 
 
 def save(corpus: Corpus, described: dict[str, Any], folder: Path) -> None:

@@ -15,15 +15,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from datasketch import MinHash, MinHashLSH
 
-from datayield import table, text
+from datayield import near, table, text
 from datayield.types import Corpus
 
-SHINGLE = 5
-NEAR = 0.8
-CANDIDATE = 0.7  # below NEAR, so that MinHash's error hides few
-PERMUTATIONS = 128
 EXAMPLES = 3
 EXAMPLE_LENGTH = 160
 
@@ -116,7 +111,7 @@ def _groups(keys: Sequence[str]) -> dict[str, list[int]]:
 def _twins(keys: Sequence[str], groups: dict[str, list[int]], pool: int) -> Any:
     """Per text "exact" or "near" where the pool has another text like it, else "", (texts,)."""
     twin = np.full(len(keys), "", dtype="<U5")
-    for a, b in _near_pairs(list(groups)):
+    for a, b in near.pairs(list(groups)):
         for i in groups[a]:
             if any(j < pool for j in groups[b]):
                 twin[i] = "near"
@@ -129,23 +124,6 @@ def _twins(keys: Sequence[str], groups: dict[str, list[int]], pool: int) -> Any:
             if len(members) > (i < pool):
                 twin[i] = "exact"
     return twin
-
-
-def _near_pairs(keys: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """Pairs of different keys whose 5-grams have a Jaccard similarity of at least NEAR."""
-    shingles = [shingled(k) for k in keys]
-    hashed = MinHash.bulk([[s.encode() for s in own] for own in shingles], num_perm=PERMUTATIONS)
-    index = MinHashLSH(threshold=CANDIDATE, num_perm=PERMUTATIONS)
-    for i, own in enumerate(hashed):
-        for j in sorted(index.query(own)):
-            if len(shingles[i] & shingles[j]) >= NEAR * len(shingles[i] | shingles[j]):
-                yield keys[j], keys[i]
-        index.insert(i, own)
-
-
-def shingled(key: str) -> set[str]:
-    """The character 5-grams of a text; a shorter text is its own only one."""
-    return {key[i : i + SHINGLE] for i in range(max(1, len(key) - SHINGLE + 1))}
 
 
 def _matching(pattern: re.Pattern[str], texts: Sequence[str]) -> tuple[int, int, list[str]]:

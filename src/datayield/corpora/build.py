@@ -28,8 +28,25 @@ class Labelled:
     removed: Mapping[str, int] = field(default_factory=dict)  # reason -> rows that were left out
 
 
-def build(name: str, loaded: Labelled, test_share: float, seed: int) -> Corpus:
-    """Check, number the classes, split by units.
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Wrong labels to plant in the pool; the test set stays clean."""
+
+    share: float = 0.0
+    kind: str = "symmetric"  # to any other class evenly; "class": to the next class
+
+    def plant(self, labels: Ints, classes: int, rng: np.random.Generator) -> Ints:
+        """The labels with each wrong with probability `share`."""
+        step = rng.integers(1, classes, len(labels)) if self.kind == "symmetric" else 1
+        wrong = rng.random(len(labels)) < self.share
+        planted: Ints = np.where(wrong, (labels + step) % classes, labels)
+        return planted
+
+
+def build(
+    name: str, loaded: Labelled, test_share: float, seed: int, noise: Noise | None = None
+) -> Corpus:
+    """Check, number the classes, split by units, plant noise.
 
     Raises:
         UserError: one class only, a class or a pool too small for splitting.
@@ -43,6 +60,9 @@ def build(name: str, loaded: Labelled, test_share: float, seed: int) -> Corpus:
     else:
         in_test = np.array(loaded.in_test, bool)
     pool, test = np.flatnonzero(~in_test), np.flatnonzero(in_test)
+    if noise is not None and noise.share:
+        rng = seeds.rng(seed, "label noise", name)
+        labels[pool] = noise.plant(labels[pool], len(classes), rng)
     if len(pool) < SMALLEST_POOL or not len(test):
         raise UserError(
             f"corpus {name}: {len(pool)} texts to learn from and {len(test)} to test on;"

@@ -7,7 +7,7 @@ label is z, or with probability e = bayes_error another class, evenly. As z can 
 text, no classifier errs less than e on clean labels, and reading z errs exactly e.
 
 What is planted: synonyms (a thesaurus helps), `negation` (word order matters), `cues` (redundancy),
-`duplicates`, and `label_noise`, which hits the pool alone.
+`duplicates`.
 """
 
 from pathlib import Path
@@ -41,8 +41,6 @@ def load(name: str, source: SyntheticSource, seed: int, root: Path) -> Labelled:
     for i in range(fresh, source.pool):  # a repeated text with the label it had
         original = int(rng.integers(fresh))
         texts[i], labels[i] = texts[original], labels[original]
-    noisy = _flipped(labels[: source.pool], source.label_noise, source.classes, rng)
-    labels = np.concatenate([noisy, labels[source.pool :]])
     return Labelled(
         texts,
         [f"class {k}" for k in labels],

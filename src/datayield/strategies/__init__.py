@@ -14,13 +14,56 @@ from typing import Any
 import numpy as np
 
 from datayield.errors import UserError, nearest
-from datayield.strategies.acquire import k_center
-from datayield.strategies.augment import eda, eda_nn, repeat
+from datayield.strategies.acquire import (
+    bald,
+    entropy,
+    facility_location,
+    k_center,
+    least_confidence,
+    margin,
+)
+from datayield.strategies.augment import (
+    aeda,
+    delete,
+    distil,
+    eda,
+    eda_nn,
+    insert,
+    repeat,
+    swap,
+    synonym,
+)
 from datayield.strategies.base import Desk, Prepare, Present, Role, Strategy
-from datayield.strategies.objective import mixup_word
-from datayield.strategies.order import anti, competence, random_order
+from datayield.strategies.objective import (
+    adversarial,
+    label_smoothing,
+    mixup_sentence,
+    mixup_word,
+    superloss,
+    vat,
+)
+from datayield.strategies.order import (
+    anti,
+    baby_steps,
+    competence,
+    competence_loss,
+    competence_rarity,
+    random_order,
+    self_paced,
+)
 from datayield.strategies.plain import double, permuted_labels, plain, twin
+from datayield.strategies.pretrain import vectors
 from datayield.strategies.protocol import article, refit_all
+from datayield.strategies.select import (
+    ccs,
+    clean,
+    data_map,
+    dedup,
+    el2n,
+    el2n_easy,
+    forgetting,
+    random,
+)
 from datayield.types import Ints, Past, TrainingSet
 
 Factory = Callable[..., Strategy]
@@ -33,14 +76,49 @@ OURS: tuple[Factory, ...] = (
     permuted_labels,
     article,
     refit_all,
+    # what to label
     k_center,
+    facility_location,
+    entropy,
+    margin,
+    least_confidence,
+    bald,
+    # which labels to train on
+    random,
+    dedup,
+    clean,
+    el2n,
+    el2n_easy,
+    forgetting,
+    data_map,
+    ccs,
+    # more texts
     eda,
     eda_nn,
+    synonym,
+    insert,
+    swap,
+    delete,
+    aeda,
+    distil,
     repeat,
+    # where to start
+    vectors,
+    # in which order
     competence,
+    competence_rarity,
+    competence_loss,
+    baby_steps,
+    self_paced,
     random_order,
     anti,
+    # how an example counts
     mixup_word,
+    mixup_sentence,
+    adversarial,
+    vat,
+    superloss,
+    label_smoothing,
 )
 
 CHAINED = ("prepare", "present")
@@ -77,7 +155,10 @@ def make(name: str, arguments: Mapping[str, Any] | None = None) -> Strategy:
                 f'strategy "{name}" has no argument "{argument}":'
                 f" {nearest(argument, accepted) if accepted else 'it has none'}"
             )
-    return known[name](**(arguments or {}))
+    try:
+        return known[name](**(arguments or {}))
+    except UserError as e:
+        raise UserError(f'strategy "{name}": {e}') from e
 
 
 def canonical(names: Sequence[str]) -> tuple[str, ...]:
@@ -90,6 +171,12 @@ def canonical(names: Sequence[str]) -> tuple[str, ...]:
         raise UserError(f"a strategy is named twice in {'+'.join(names)}")
     kept = [n for n in names if n != "plain"] or ["plain"]
     return tuple(sorted(kept, key=order.index))
+
+
+def verbs(strategy: Strategy) -> list[str]:
+    """The verbs that a strategy uses, in the order in which they apply."""
+    names = ("plan", "acquire", "prepare", "pretrain", "present", "objective")
+    return [v for v in names if getattr(strategy, v) is not None]
 
 
 def arguments_of(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,7 +207,8 @@ class Composition:
     def facts(self) -> tuple[str, ...]:
         """What determines the data tables that some part reads: variants come from a thesaurus."""
         found = {f for p in self.parts for f in p.facts if f != "variants"}
-        return tuple(sorted(found | {p.rewrite.thesaurus for p in self.parts if p.rewrite}))
+        thesauri = {p.rewrite.thesaurus for p in self.parts if p.rewrite and p.rewrite.thesaurus}
+        return tuple(sorted(found | thesauri))
 
     def pins(self, labels: int) -> dict[str, Any]:
         """The settings that some part fixes at this budget; the last part's where two fix one."""

@@ -1,12 +1,21 @@
-"""Which texts to label: `k_center`."""
+"""Which texts to label: coverage of the pool, and active learning."""
+
+import heapq
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from datayield import text
-from datayield.strategies.base import Desk, Strategy
+from datayield.strategies.base import Desk, Fitted, Strategy, check_number
 from datayield.thesaurus import STOP_WORDS
-from datayield.types import Ints, Pool
+from datayield.types import Floats, Ints, Pool, TrainingSet
+
+NEIGHBOURS = 20  # facility_location: similarities kept per text
+BLOCK = 512  # rows of similarities held at once
+LOOKED_AT = 5000  # active learning: texts of the pool that a round considers, drawn at random
+PASSES = 20  # bald: predictions under dropout
 
 
 def k_center() -> Strategy:
@@ -74,3 +83,191 @@ def farthest_first(
         approach(int(left[best]))
         nearest[best] = -1.0  # never again
     return np.array(chosen, np.int64), np.sqrt(np.array(gaps, np.float32))
+
+
+def facility_location() -> Strategy:
+    """Lazy greedy: each label goes to the text that raises sum_i max_j s(i, j) the most.
+
+    s is the cosine of text vectors (see `k_center`), zero but for each text's nearest neighbours.
+    """
+
+    def acquire(pool: Pool, labels: int, desk: Desk) -> Ints:
+        points = text_vectors(pool.texts, desk)
+        similar = nearest(points)
+        return lazy_greedy(similar, desk.labelled, desk.candidates, labels)[0]
+
+    return Strategy(
+        "facility_location",
+        "labels the texts that stand for most of the others",
+        facts=("vectors",),
+        acquire=acquire,
+        source="Mirzasoleiman et al. 2013; Wei et al. 2015, submodularity in data subset selection",
+    )
+
+
+def nearest(points: NDArray[np.float32]) -> sparse.csc_matrix:
+    """(N, N) sparse cosines of each row with its NEIGHBOURS nearest and itself; none below zero."""
+    k = min(NEIGHBOURS + 1, len(points))
+    rows, columns, values = [], [], []
+    for start in range(0, len(points), BLOCK):
+        block = points[start : start + BLOCK] @ points.T
+        own = np.arange(start, start + len(block))
+        block[np.arange(len(block)), own] = 1.0
+        best = np.argpartition(-block, k - 1, axis=1)[:, :k]
+        rows.append(np.repeat(own, k))
+        columns.append(best.ravel())
+        values.append(np.take_along_axis(block, best, 1).ravel())
+    v = np.maximum(np.concatenate(values), 0.0)
+    places = (np.concatenate(rows), np.concatenate(columns))
+    return sparse.csc_matrix((v, places), shape=(len(points), len(points)))
+
+
+def lazy_greedy(
+    similar: sparse.csc_matrix, start: Ints, candidates: Ints, count: int
+) -> tuple[Ints, Floats]:
+    """`count` distinct columns: `start`, then always the one with the largest gain.
+
+    Gains never grow, so a stale gain is an upper bound and most need no second look.
+
+    Returns:
+        ids: (count,), start first.
+        gains: of the added ones; never increase.
+    """
+    covered = np.zeros(similar.shape[0])
+
+    def column(j: int) -> tuple[Ints, Floats]:
+        part = slice(similar.indptr[j], similar.indptr[j + 1])
+        return similar.indices[part], similar.data[part]
+
+    def gain(j: int) -> float:
+        rows, values = column(j)
+        return float(np.maximum(values - covered[rows], 0).sum())
+
+    def take(j: int) -> None:
+        rows, values = column(j)
+        covered[rows] = np.maximum(covered[rows], values)
+
+    for j in start:
+        take(int(j))
+    chosen, gains = [int(j) for j in start], []
+    waiting = [(-gain(int(j)), int(j)) for j in np.setdiff1d(candidates, start)]
+    heapq.heapify(waiting)
+    while len(chosen) < count:
+        _, j = heapq.heappop(waiting)
+        now = gain(j)
+        if waiting and -now > waiting[0][0]:
+            heapq.heappush(waiting, (-now, j))
+            continue
+        take(j)
+        chosen.append(j)
+        gains.append(now)
+    return np.array(chosen, np.int64), np.array(gains)
+
+
+# Uncertainty: probabilities of the current helper (texts, classes) -> larger is asked first.
+def _entropy(helper: Fitted, texts: Sequence[str]) -> Floats:
+    return entropy_of(helper.predict(texts))
+
+
+def entropy_of(p: NDArray[np.float32]) -> Floats:
+    """Entropy of the last axis, in nats."""
+    q = p.astype(np.float64)
+    out: Floats = -(q * np.log(np.maximum(q, 1e-12))).sum(-1)
+    return out
+
+
+def _margin(helper: Fitted, texts: Sequence[str]) -> Floats:
+    two = np.sort(helper.predict(texts), axis=1)[:, -2:]
+    gap: Floats = (two[:, 0] - two[:, 1]).astype(np.float64)
+    return gap
+
+
+def _least_confidence(helper: Fitted, texts: Sequence[str]) -> Floats:
+    doubt: Floats = 1.0 - helper.predict(texts).max(1).astype(np.float64)
+    return doubt
+
+
+def _bald(helper: Fitted, texts: Sequence[str]) -> Floats:
+    assert helper.sample is not None
+    p = helper.sample(texts, PASSES)
+    gain: Floats = entropy_of(p.mean(0)) - entropy_of(p).mean(0)
+    return gain
+
+
+def _active(
+    name: str,
+    summary: str,
+    ask_first: Callable[[Fitted, Sequence[str]], Floats],
+    rounds: int,
+    source: str,
+) -> Strategy:
+    check_number("rounds", rounds, 1, 100)
+
+    def acquire(pool: Pool, labels: int, desk: Desk) -> Ints:
+        ids = desk.labelled
+        known = desk.ask(ids)
+        steps = np.linspace(len(ids), labels, rounds + 1).round().astype(int)[1:]
+        for step in steps:
+            rows = TrainingSet(
+                tuple(pool.texts[i] for i in ids),
+                np.eye(desk.classes, dtype=np.float32)[known],
+                np.ones(len(ids), np.float32),
+                ids,
+            )
+            open_ids = np.setdiff1d(desk.candidates, ids)
+            looked = np.sort(desk.rng.permutation(open_ids)[:LOOKED_AT])
+            values = ask_first(desk.fit(rows), [pool.texts[i] for i in looked])
+            more = looked[np.argsort(-values, kind="stable")[: step - len(ids)]]
+            known = np.concatenate([known, desk.ask(more)])
+            ids = np.concatenate([ids, more])
+        return ids
+
+    return Strategy(name, summary, acquire=acquire, source=source)
+
+
+def entropy(rounds: int = 3) -> Strategy:
+    """Active learning: asks where the current network's prediction has the largest entropy.
+
+    Args:
+        rounds: how often labels are asked for; each round trains a helper from scratch.
+    """
+    return _active(
+        "entropy",
+        "asks for the labels of the texts with the most uncertain prediction, in rounds",
+        _entropy,
+        rounds,
+        "Settles 2009, active learning literature survey",
+    )
+
+
+def margin(rounds: int = 3) -> Strategy:
+    """As `entropy`, by the smallest gap between the two likeliest classes."""
+    return _active(
+        "margin",
+        "asks where the two likeliest classes are closest, in rounds",
+        _margin,
+        rounds,
+        "Scheffer et al. 2001; Settles 2009",
+    )
+
+
+def least_confidence(rounds: int = 3) -> Strategy:
+    """As `entropy`, by the smallest probability of the likeliest class."""
+    return _active(
+        "least_confidence",
+        "asks where the likeliest class is least likely, in rounds",
+        _least_confidence,
+        rounds,
+        "Lewis & Gale 1994; Settles 2009",
+    )
+
+
+def bald(rounds: int = 3) -> Strategy:
+    """As `entropy`, by H[mean p] - mean H[p] over 20 predictions with dropout on."""
+    return _active(
+        "bald",
+        "asks where predictions under dropout disagree most, in rounds",
+        _bald,
+        rounds,
+        "Houlsby et al. 2011, arXiv 1112.5745; Gal et al. 2017",
+    )

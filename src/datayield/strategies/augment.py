@@ -1,4 +1,4 @@
-"""Make more texts: `eda`, `eda_nn`, and their control `repeat`."""
+"""Make more texts: rewritten variants, soft labels for unlabelled texts, and the control `repeat`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,11 +6,21 @@ from typing import TypeAlias
 
 import numpy as np
 
-from datayield.strategies.base import Desk, Knob, Prepare, Rewrite, Strategy, Synonyms
+from datayield.strategies.base import (
+    Desk,
+    Knob,
+    Prepare,
+    Rewrite,
+    Strategy,
+    Synonyms,
+    check_number,
+    check_share,
+)
 from datayield.thesaurus import STOP_WORDS
 from datayield.types import TrainingSet
 
 MOST_VARIANTS = 16
+MARKS = (".", ",", "!", "?", ";", ":")
 
 Operation: TypeAlias = Callable[[list[str], Synonyms, float, np.random.Generator], list[str]]
 
@@ -22,6 +32,7 @@ def copies_at(labels: int) -> int:
 
 def _with_variants(n_aug: int | None) -> Prepare:
     """Each text followed by its first variants, as many as `n_aug` or the paper's table says."""
+    check_number("n_aug", n_aug, 1, 1000)
 
     def prepare(training_set: TrainingSet, desk: Desk) -> TrainingSet:
         count = copies_at(len(training_set)) if n_aug is None else n_aug
@@ -38,6 +49,7 @@ def _with_variants(n_aug: int | None) -> Prepare:
 
 
 def _easy(name: str, summary: str, thesaurus: str, alpha: float, n_aug: int | None) -> Strategy:
+    check_share("alpha", alpha)
     return Strategy(
         name,
         summary,
@@ -83,6 +95,114 @@ def eda_nn(alpha: float = 0.05, n_aug: int | None = None) -> Strategy:
         "neighbours",
         alpha,
         n_aug,
+    )
+
+
+def _alone(
+    name: str,
+    summary: str,
+    operation: Operation,
+    thesaurus: str | None,
+    alpha: float,
+    n_aug: int | None,
+) -> Strategy:
+    check_share("alpha", alpha)
+    return Strategy(
+        name,
+        summary,
+        facts=("variants",),
+        space=(Knob("alpha", 0.05, 0.3), Knob("n_aug", 1, MOST_VARIANTS, integer=True)),
+        prepare=_with_variants(n_aug),
+        rewrite=Rewrite(
+            variants=n_aug or MOST_VARIANTS,
+            write=lambda words, synonyms, k, rng: operation(words, synonyms, alpha, rng),
+            thesaurus=thesaurus,
+        ),
+        source="Wei & Zou 2019, arXiv 1901.11196 (one operation alone)",
+    )
+
+
+def synonym(alpha: float = 0.1, n_aug: int | None = None) -> Strategy:
+    """`eda_nn`'s synonym replacement alone; arguments as there."""
+    told = "variants with some words replaced by neighbours"
+    return _alone("synonym", told, replace_synonyms, "neighbours", alpha, n_aug)
+
+
+def insert(alpha: float = 0.1, n_aug: int | None = None) -> Strategy:
+    """`eda_nn`'s insertion alone; arguments as there."""
+    told = "variants with neighbours of some words inserted"
+    return _alone("insert", told, insert_synonyms, "neighbours", alpha, n_aug)
+
+
+def swap(alpha: float = 0.1, n_aug: int | None = None) -> Strategy:
+    """`eda_nn`'s swap alone; arguments as there."""
+    return _alone("swap", "variants with some words swapped", swap_words, None, alpha, n_aug)
+
+
+def delete(alpha: float = 0.1, n_aug: int | None = None) -> Strategy:
+    """`eda_nn`'s deletion alone; arguments as there."""
+    return _alone("delete", "variants with some words deleted", delete_words, None, alpha, n_aug)
+
+
+def aeda(n_aug: int | None = None) -> Strategy:
+    """Punctuation marks (. , ! ? ; :) inserted at random places, 1 to a third of the words.
+
+    Args:
+        n_aug: variants per text; None: EDA's 16, 8 or 4 by number of labels.
+    """
+    return Strategy(
+        "aeda",
+        "variants with punctuation marks inserted at random places",
+        facts=("variants",),
+        space=(Knob("n_aug", 1, MOST_VARIANTS, integer=True),),
+        prepare=_with_variants(n_aug),
+        rewrite=Rewrite(variants=n_aug or MOST_VARIANTS, write=insert_marks),
+        source="Karimi et al. 2021, arXiv 2108.13230",
+    )
+
+
+def insert_marks(
+    words: list[str], thesaurus: Synonyms, k: int, rng: np.random.Generator
+) -> list[str]:
+    """1 ... floor(0.3 L) + 1 marks at distinct places before words, as in the source."""
+    count = int(rng.integers(1, int(0.3 * len(words)) + 2))
+    places = set(rng.choice(len(words), min(count, len(words)), replace=False).tolist())
+    return [
+        token
+        for i, word in enumerate(words)
+        for token in ((MARKS[rng.integers(len(MARKS))], word) if i in places else (word,))
+    ]
+
+
+def distil(texts: int = 4000) -> Strategy:
+    """A linear teacher, fitted on the same labels, gives soft labels to unlabelled pool texts.
+
+    The network learns from both; the teacher's rows weigh as much in all as the labelled ones.
+
+    Args:
+        texts: how many unlabelled texts at most, drawn at random.
+    """
+
+    def prepare(training_set: TrainingSet, desk: Desk) -> TrainingSet:
+        unlabelled, ids = desk.unlabelled, desk.unlabelled_ids
+        chosen = np.sort(desk.rng.permutation(len(ids))[:texts])
+        if not len(chosen):
+            raise LookupError("distil needs texts without labels; the budget takes the whole pool")
+        lines = tuple(unlabelled[i] for i in chosen)
+        soft = desk.fit(training_set, "linear").predict(lines)
+        weight = len(training_set) / len(lines)
+        return TrainingSet(
+            (*training_set.texts, *lines),
+            np.concatenate([training_set.targets, soft / soft.sum(1, keepdims=True)]),
+            np.concatenate([training_set.weights, np.full(len(lines), weight, np.float32)]),
+            np.concatenate([training_set.parents, ids[chosen]]),
+        )
+
+    return Strategy(
+        "distil",
+        "a TF-IDF model's soft labels for unlabelled texts, learnt beside the labels",
+        prepare=prepare,
+        source="Hinton et al. 2015, arXiv 1503.02531",
     )
 
 

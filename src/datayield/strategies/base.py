@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from datayield.errors import UserError
 from datayield.types import Floats, Ints, Past, Pool, TrainingSet
 
 if TYPE_CHECKING:  # torch is imported by the objectives that need it, never by this module
@@ -36,11 +37,25 @@ class Facts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What a training showed, in order: row, p(its label) and whether it was right, before the update."""
+
+    rows: Ints  # (presentations,)
+    gold: Floats  # (presentations,)
+    correct: NDArray[np.bool_]  # (presentations,)
+
+
+NOTHING_SHOWN = Shown(np.empty(0, np.int64), np.empty(0), np.empty(0, bool))
+
+
+@dataclass(frozen=True, slots=True)
 class Fitted:
-    """What a helper fit gives back: a function from texts to probabilities, and its history."""
+    """What a helper fit gives back."""
 
     predict: Callable[[Sequence[str]], NDArray[np.float32]]  # -> (texts, classes), rows sum to 1
-    history: tuple[Any, ...] = ()
+    shown: Shown  # empty for linear helpers
+    sample: Callable[[Sequence[str], int], NDArray[np.float32]] | None = None
+    """(texts, passes) -> (passes, texts, classes) with dropout on; None for linear helpers."""
 
 
 class Desk(Protocol):
@@ -73,8 +88,12 @@ class Desk(Protocol):
     def ask(self, ids: Ints) -> Ints:
         """The labels of these pool ids, shape (ids,). Charged; raises beyond the budget."""
 
-    def fit(self, training_set: TrainingSet, kind: Kind = "network") -> Fitted:
-        """Train a helper on what is given; its cost enters the account."""
+    @property
+    def unlabelled_ids(self) -> Ints:
+        """The pool ids of `unlabelled`, in the same order."""
+
+    def fit(self, training_set: TrainingSet, kind: Kind = "network", share: float = 1.0) -> Fitted:
+        """Train a helper on what is given, for a share of the cell's updates; its cost is charged."""
 
 
 Acquire = Callable[[Pool, int, Desk], Ints]
@@ -137,6 +156,8 @@ class Strategy:
             count twice), or None for all rows. Never new texts.
         objective: how a batch is judged: (model, batch, unlabelled batches, carry, rng) ->
             (loss per example (B,), carry). `carry` starts as None.
+        unlabelled: whether the objective wants a batch of unlabelled texts beside each labelled one;
+            their words join the vocabulary.
         plan: rewrites the plan of a run, for checks of the machinery and other protocols.
         pins: labels -> settings that this strategy fixes ({} by default); see types.Settings.
         rewrite: makes the augment stage's variants: (words, synonyms, rng) -> words, with the
@@ -157,6 +178,7 @@ class Strategy:
     pretrain: Pretrain | None = None
     present: Present | None = None
     objective: Objective | None = None
+    unlabelled: bool = False
     plan: Callable[[Plan], Plan] | None = None
     pins: Callable[[int], Mapping[str, Any]] | None = None
     rewrite: "Rewrite | None" = None
@@ -178,10 +200,27 @@ class Rewrite:
     Attributes:
         variants: how many variants of a text any cell can ask for.
         write: (words, thesaurus, k, rng) -> words: variant k, from the given words alone.
-        thesaurus: "neighbours" (the corpus's own, from unlabelled text) or "wordnet"; its digest
-            enters the identity of the strategy's cells.
+        thesaurus: "neighbours" (the corpus's own, from unlabelled text), "wordnet", or None; its
+            digest enters the identity of the strategy's cells.
     """
 
     variants: int
     write: Callable[[list[str], Synonyms, int, np.random.Generator], list[str]]
-    thesaurus: str = "neighbours"
+    thesaurus: str | None = None
+
+
+def check_number(name: str, value: float | None, low: float, high: float) -> None:
+    """An argument of a factory lies in [low, high], or is None where that is the default.
+
+    Raises:
+        UserError: naming the argument, what was wanted and what came.
+    """
+    if value is not None and not (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+    ):
+        raise UserError(f"{name}: wanted a number from {low:g} to {high:g}, got {value!r}")
+
+
+def check_share(name: str, value: float) -> None:
+    """An argument lies in (0, 1]; errors as `check_number`."""
+    check_number(name, value, 1e-9, 1)

@@ -1,11 +1,20 @@
-"""When an example is shown: the competence curriculum and its controls."""
+"""When an example is shown: curricula and their controls."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from datayield.strategies.base import Desk, Knob, Prepare, Present, Strategy
+from datayield.strategies.base import (
+    Desk,
+    Knob,
+    Prepare,
+    Present,
+    Strategy,
+    check_number,
+    check_share,
+)
+from datayield.strategies.select import out_of_fold
 from datayield.types import Floats, Ints, Past, TrainingSet
 
 Measure = Callable[[TrainingSet, Desk], Floats]
@@ -26,6 +35,87 @@ def competence(pace: float = 0.5) -> Strategy:
         _length,
         pace,
         source="Platanios et al. 2019, arXiv 1903.09848",
+    )
+
+
+def competence_rarity(pace: float = 0.5) -> Strategy:
+    """As `competence`; a text is harder the rarer its words: the sum of -log p(word)."""
+    return _curriculum(
+        "competence_rarity",
+        "texts of frequent words first, all from the middle of the training on",
+        lambda rows, desk: desk.facts.difficulty("rarity", rows.parents),
+        pace,
+        source="Platanios et al. 2019, arXiv 1903.09848",
+    )
+
+
+def competence_loss(pace: float = 0.5) -> Strategy:
+    """As `competence`; a text is harder the larger the loss of models that did not see it."""
+    return _curriculum(
+        "competence_loss",
+        "texts that other labels explain first, all from the middle of the training on",
+        _cross_fitted_loss,
+        pace,
+        source="Hacohen & Weinshall 2019, arXiv 1904.03626 (cross-fitted inside the labels)",
+    )
+
+
+def baby_steps(buckets: int = 5, pace: float = 0.5) -> Strategy:
+    """Buckets of rising length are added one after the other, in equal steps.
+
+    Args:
+        buckets: how many.
+        pace: share of the training by which all are in, in (0, 1].
+    """
+    check_number("buckets", buckets, 1, 1000)
+    check_share("pace", pace)
+
+    def present(training_set: TrainingSet, past: Past, rng: np.random.Generator) -> Ints | None:
+        step = min(buckets, int(past.progress / pace * buckets) + 1)
+        if step == buckets or training_set.difficulty is None:
+            return None
+        return np.flatnonzero(training_set.difficulty <= step / buckets + 1e-9)
+
+    return Strategy(
+        "baby_steps",
+        "buckets of short texts first, longer ones added step by step",
+        facts=("difficulties",),
+        space=(Knob("pace", 0.2, 1.0),),
+        prepare=_ranked(_length),
+        present=present,
+        source="Bengio et al. 2009; Spitkovsky et al. 2010; Cirik et al. 2016, arXiv 1611.06204",
+    )
+
+
+def self_paced(first: float = 0.5, pace: float = 0.5) -> Strategy:
+    """The texts with the smallest current loss, more of them as the training goes on.
+
+    A row is shown while its loss, when it was last presented, lies among the smallest share; the
+    share grows linearly from `first` to all. Rows that were never presented are shown.
+
+    Args:
+        first: share at the start, in (0, 1].
+        pace: share of the training by which all are in, in (0, 1].
+    """
+    check_share("first", first)
+    check_share("pace", pace)
+
+    def present(training_set: TrainingSet, past: Past, rng: np.random.Generator) -> Ints | None:
+        share = first + (1 - first) * past.progress / pace
+        gold = (past.probabilities * training_set.targets).sum(1)
+        known = ~np.isnan(gold)
+        if share >= 1 or not known.any():
+            return None
+        limit = np.quantile(-np.log(np.maximum(gold[known], 1e-12)), share)
+        loss = -np.log(np.maximum(np.where(known, gold, 1.0), 1e-12))
+        return np.flatnonzero(loss <= limit)
+
+    return Strategy(
+        "self_paced",
+        "texts with a small loss first, all from the middle of the training on",
+        space=(Knob("first", 0.3, 0.9), Knob("pace", 0.2, 1.0)),
+        present=present,
+        source="Kumar et al. 2010, NeurIPS",
     )
 
 
@@ -55,9 +145,17 @@ def _length(training_set: TrainingSet, desk: Desk) -> Floats:
     return desk.facts.difficulty("length", training_set.parents)
 
 
+def _cross_fitted_loss(training_set: TrainingSet, desk: Desk) -> Floats:
+    p = out_of_fold(training_set, desk, "linear")
+    gold = (p * training_set.targets).sum(1).astype(np.float64)
+    losses: Floats = -np.log(np.maximum(gold, 1e-12))
+    return losses
+
+
 def _curriculum(
     name: str, summary: str, measure: Measure, pace: float, control: bool = False, source: str = ""
 ) -> Strategy:
+    check_share("pace", pace)
     return Strategy(
         name,
         summary,

@@ -1,0 +1,359 @@
+"""Methods against independent references on small cases: enumeration, formulas, hand-written histories."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from scipy import optimize, sparse
+
+from datayield import strategies
+from datayield.encode import Vocabulary, batch_of, encode
+from datayield.errors import UserError
+from datayield.model import Classifier, initialise
+from datayield.near import pairs, shingled
+from datayield.strategies import acquire, objective, select
+from datayield.strategies.augment import MARKS, OPERATIONS, delete_words, insert_marks, swap_words
+from datayield.types import Past, Settings, TrainingSet
+
+RNG = np.random.default_rng
+
+
+def rows_of(labels: list[int], classes: int = 3) -> TrainingSet:
+    texts = tuple(f"text {i} of rain and boats" for i in range(len(labels)))
+    targets = np.eye(classes, dtype=np.float32)[labels]
+    return TrainingSet(texts, targets, np.ones(len(labels), np.float32), np.arange(len(labels)))
+
+
+# --- selection
+
+
+def test_el2n_by_hand() -> None:
+    rows = rows_of([0, 1])
+    given = [np.array([[0.5, 0.5, 0], [0, 1, 0]]), np.array([[1.0, 0, 0], [0.2, 0.2, 0.6]])] * 5
+
+    class Desk:
+        def __init__(self) -> None:
+            self.left = list(given)
+
+        def fit(self, training_set: TrainingSet, share: float) -> object:
+            assert share == 0.1
+            p = self.left.pop()
+            return type("F", (), {"predict": staticmethod(lambda texts: p)})
+
+    by_hand = [np.sqrt(0.5) / 2, np.sqrt(0.04 + 0.64 + 0.36) / 2]
+    assert np.allclose(select.error_norm(rows, Desk()), by_hand)
+
+
+def test_forgetting_from_a_written_history() -> None:
+    history = [(0, 1), (1, 0), (0, 0), (2, 1), (0, 1), (1, 0), (0, 0), (2, 1)]
+    rows, right = np.array(history).T
+    assert select.forgotten(rows, right.astype(bool), 4).tolist() == [2, np.inf, 0, np.inf]
+
+
+def test_data_map_is_mean_and_deviation() -> None:
+    rows, gold = np.array([0, 1, 0, 1, 0]), np.array([0.1, 0.9, 0.5, 0.9, 0.9])
+    mean, sd = select.map_of(rows, gold, 2)
+    assert np.allclose(mean, [0.5, 0.9])
+    assert np.allclose(sd, [np.std([0.1, 0.5, 0.9]), 0], atol=1e-7)
+
+
+def test_ccs_budgets_against_a_direct_transcription() -> None:
+    rng = RNG(0)
+    for _ in range(30):
+        scores = rng.gamma(1.0, size=int(rng.integers(60, 300)))
+        count = int(rng.integers(10, len(scores) // 2))
+        chosen = select.stratified(scores, count, 0.1, RNG(1))
+        assert len(set(chosen)) == len(chosen) == count
+        order = np.argsort(scores, kind="stable")
+        left = order[: len(order) - int(0.1 * len(order))]
+        assert set(chosen) <= set(left)
+        width = (scores[left].max() - scores[left].min()) / 50
+        place = np.minimum(((scores[left] - scores[left].min()) / width + 1e-9).astype(int), 49)
+        sizes = sorted(n for n in np.bincount(place, minlength=50) if n)
+        wanted, given = count, []
+        for i, size in enumerate(sizes):
+            given.append(min(size, wanted // (len(sizes) - i)))
+            wanted -= given[-1]
+        taken = np.bincount(place[np.isin(left, chosen)], minlength=50)
+        assert sorted(given) == sorted(taken[np.bincount(place, minlength=50) > 0])
+
+
+def test_minhash_finds_what_exact_jaccard_finds() -> None:
+    rng = RNG(3)
+    words = [f"word{i}" for i in range(60)]
+    texts = [" ".join(rng.choice(words, 14)) for _ in range(150)]
+    for i in range(0, 150, 2):  # half of them with a slightly changed copy
+        changed = texts[i].split()
+        changed[int(rng.integers(14))] = str(rng.choice(words))
+        texts.append(" ".join(changed))
+    exact = {
+        (a, b)
+        for a, b in combinations(texts, 2)
+        if len(shingled(a) & shingled(b)) >= 0.8 * len(shingled(a) | shingled(b))
+    }
+    found = set(pairs(texts))
+    assert len(exact) > 30 and found <= exact
+    assert len(found) >= 0.95 * len(exact)
+
+
+@pytest.mark.parametrize("noise", [0.2, 0.4])
+def test_confident_learning_on_planted_noise(noise: float) -> None:
+    rng = RNG(5)
+    n, classes = 1500, 3
+    truth = rng.integers(0, classes, n)
+    labels = np.where(rng.random(n) < noise, (truth + rng.integers(1, classes, n)) % classes, truth)
+    logits = 2.5 * np.eye(classes)[truth] + rng.standard_normal((n, classes))
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    found = select.confident_errors(p.astype(np.float32), labels)
+    assert set(found) == transcribed_errors(p.astype(np.float32), labels)
+    wrong = set(np.flatnonzero(labels != truth))
+    precision, recall = len(wrong & set(found)) / len(found), len(wrong & set(found)) / len(wrong)
+    print(f"noise {noise:.0%}: precision {precision:.2f}, recall {recall:.2f}")
+    assert precision > 0.75 and recall > 0.7
+
+
+def transcribed_errors(p: np.ndarray, labels: np.ndarray) -> set[int]:
+    """The definitions in loops."""
+    n, k = p.shape
+    t = [np.mean([p[i, j] for i in range(n) if labels[i] == j]) for j in range(k)]
+    count = np.zeros((k, k))
+    for i in range(n):
+        options = [j for j in range(k) if p[i, j] >= t[j]]
+        if options:
+            count[labels[i], max(options, key=lambda j: p[i, j])] += 1
+    joint = np.array([count[i] / count[i].sum() * np.sum(labels == i) for i in range(k)])
+    joint /= joint.sum()
+    out: set[int] = set()
+    for i in range(k):
+        for j in range(k):
+            if i != j:
+                own = [x for x in range(n) if labels[x] == i]
+                own.sort(key=lambda x: p[x, i] - p[x, j])
+                out |= set(own[: round(n * joint[i, j])])
+    return out
+
+
+# --- acquisition
+
+
+def test_k_center_is_within_twice_the_optimum() -> None:
+    rng = RNG(1)
+    for _ in range(20):
+        points = rng.standard_normal((11, 2)).astype(np.float32)
+        apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+        best = min(apart[list(c)].min(0).max() for c in combinations(range(11), 3))
+        ids, _ = acquire.farthest_first(points, np.array([0]), np.arange(11), 3)
+        assert apart[ids].min(0).max() <= 2 * best + 1e-5
+
+
+def test_lazy_greedy_equals_naive_greedy() -> None:
+    rng = RNG(2)
+    for _ in range(10):
+        points = rng.standard_normal((60, 6)).astype(np.float32)
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        similar = acquire.nearest(points)
+        full = np.maximum(points @ points.T, 0)
+        kept = similar.toarray()
+        assert np.allclose(kept[kept > 0], full[kept > 0], atol=1e-5)
+        ids, gains = acquire.lazy_greedy(similar, np.array([5]), np.arange(0, 60, 2), 12)
+        covered, naive = kept[:, 5].copy(), [5]
+        for _ in range(11):
+            options = [j for j in range(0, 60, 2) if j not in naive]
+            value = [np.maximum(kept[:, j] - covered, 0).sum() for j in options]
+            naive.append(options[int(np.argmax(value))])
+            covered = np.maximum(covered, kept[:, naive[-1]])
+        assert ids.tolist() == naive
+        assert (np.diff(gains) <= 1e-9).all()
+
+
+def test_bald_is_what_dropout_leaves_unsaid() -> None:
+    agree = np.tile(np.array([[0.5, 0.5]], np.float32), (20, 1, 1))
+    differ = np.stack(
+        [np.array([[1.0, 0.0]] if i % 2 else [[0.0, 1.0]], np.float32) for i in range(20)]
+    )
+    for p, wanted in ((agree, 0.0), (differ, np.log(2))):
+        helper = type("F", (), {"sample": staticmethod(lambda texts, passes, p=p: p)})
+        assert acquire._bald(helper, ["x"])[0] == pytest.approx(wanted, abs=1e-6)
+
+
+# --- augmentation
+
+
+class Few:
+    def synonyms(self, word: str) -> tuple[str, ...]:
+        return {"rain": ("drizzle",), "boat": ("sail", "small ship")}.get(word, ())
+
+
+WORDS = "the old boat met rain and rain met the boat near some rocks at noon".split()
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1, 0.3])
+def test_eda_counts_per_operation(alpha: float) -> None:
+    n = max(1, int(alpha * len(WORDS)))
+    for seed in range(40):
+        replaced = OPERATIONS[0](list(WORDS), Few(), alpha, RNG(seed))
+        gone = {w for w in set(WORDS) if w not in replaced}
+        assert len(gone) == min(n, 2)  # distinct words with synonyms, every occurrence of each
+        inserted = OPERATIONS[1](list(WORDS), Few(), alpha, RNG(seed))
+        added = len(inserted) - len(WORDS)
+        assert n <= added <= 2 * n  # a synonym may be of two words
+        swapped = swap_words(list(WORDS), Few(), alpha, RNG(seed))
+        assert sorted(swapped) == sorted(WORDS)
+        assert sum(a != b for a, b in zip(swapped, WORDS, strict=True)) <= 2 * n
+        assert delete_words(list(WORDS), Few(), alpha, RNG(seed))
+    kept = [len(delete_words(list(WORDS), Few(), alpha, RNG(s))) for s in range(2000)]
+    assert np.mean(kept) == pytest.approx((1 - alpha) * len(WORDS), rel=0.03)
+
+
+def test_aeda_inserts_within_its_bounds() -> None:
+    counts = set()
+    for seed in range(300):
+        out = insert_marks(list(WORDS), Few(), 0, RNG(seed))
+        assert [w for w in out if w not in MARKS] == WORDS
+        counts.add(len(out) - len(WORDS))
+    assert counts == set(range(1, int(0.3 * len(WORDS)) + 2))
+
+
+# --- order
+
+
+def test_baby_steps_and_self_paced_follow_their_definitions() -> None:
+    rows = rows_of([0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
+    ranked = TrainingSet(
+        rows.texts, rows.targets, rows.weights, rows.parents, np.arange(1, 11) / 10
+    )
+    nothing = np.full(rows.targets.shape, np.nan, np.float32)
+    baby = strategies.make("baby_steps", {"buckets": 5, "pace": 0.5}).present
+    shown = [baby(ranked, Past(0, p, 2, nothing), RNG(0)) for p in (0, 0.1, 0.25, 0.4)]
+    assert [10 if s is None else len(s) for s in shown] == [2, 4, 6, 10]
+    gold = np.linspace(0.95, 0.05, 10)
+    p = (1 - gold)[:, None] / 2 * np.ones(3)
+    p[np.arange(10), rows.targets.argmax(1)] = gold
+    paced = strategies.make("self_paced", {"first": 0.5, "pace": 0.5}).present
+    assert paced(rows, Past(0, 0.0, 2, nothing), RNG(0)) is None
+    first = paced(rows, Past(1, 0.0, 2, p.astype(np.float32)), RNG(0))
+    later = paced(rows, Past(1, 0.25, 2, p.astype(np.float32)), RNG(0))
+    assert first.tolist() == [0, 1, 2, 3, 4] and len(later) == 7
+    assert paced(rows, Past(1, 0.5, 2, p.astype(np.float32)), RNG(0)) is None
+
+
+# --- objectives
+
+
+@pytest.fixture
+def small() -> tuple[Classifier, object]:
+    texts = ("rain and wind fell", "a boat", "soup and bread on a plate", "storm at sea")
+    rows = TrainingSet(
+        texts, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]], np.ones(4, np.float32), np.arange(4)
+    )
+    vocabulary = Vocabulary.of(texts)
+    model = Classifier(
+        Settings(hidden=5, embedding=4, embedding_dropout=0.0, dropout=0.0, word_dropout=0.0, embedding_scale=1.0),
+        len(vocabulary), 3,
+    )  # fmt: skip
+    initialise(model, vocabulary, ("k",))
+    return model, batch_of(encode(texts, vocabulary, 64), rows, np.arange(4))
+
+
+@pytest.mark.parametrize("strength", [0.3, 1.0, 5.0])
+def test_superloss_sigma_minimises_its_definition(strength: float) -> None:
+    tau = 1.0
+    losses = np.array([0.01, 0.6, 1.0, 1.7, 4.0], np.float32)
+    sigma = objective.confidence(losses, tau, strength)
+    for loss, s in zip(losses, sigma, strict=True):
+        if (loss - tau) / strength < -2 / np.e:
+            continue  # below, the definition is unbounded and the source clips
+        found = optimize.minimize_scalar(
+            lambda x, loss=loss: (loss - tau) * np.exp(x) + strength * x**2,
+            bounds=(-8, 0.999), method="bounded",
+        )  # fmt: skip
+        assert s == pytest.approx(np.exp(found.x), rel=2e-3)
+    assert (np.diff(sigma) <= 0).all() and sigma[2] == pytest.approx(1)
+
+
+def test_label_smoothing_by_formula(small: tuple) -> None:
+    model, batch = small
+    loss, _ = strategies.make("label_smoothing", {"epsilon": 0.3}).objective(
+        model, batch, (), None, RNG(0)
+    )
+    logs = model(batch.ids, batch.lengths).log_softmax(1)
+    wanted = [-(0.7 * row[y] + 0.1 * row.sum()) for row, y in zip(logs, (0, 1, 2, 0), strict=True)]
+    assert torch.allclose(loss, torch.stack(wanted), atol=1e-6)
+
+
+def test_adversarial_steps_have_their_length_and_raise_the_loss(
+    small: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = small
+    model.train()
+    seen = []
+    encode_before = model.encode
+    monkeypatch.setattr(model, "encode", lambda x, n: (seen.append(x), encode_before(x, n))[1])
+    loss, _ = strategies.make("adversarial", {"epsilon": 0.2}).objective(
+        model, batch, (), None, RNG(0)
+    )
+    r = (seen[1] - seen[0]).detach()
+    assert torch.allclose(r.flatten(1).norm(dim=1), torch.full((4,), 0.2), atol=1e-5)
+    for i, n in enumerate(batch.lengths):
+        assert r[i, n:].abs().sum() == 0
+    plain = -(batch.targets * model(batch.ids, batch.lengths).log_softmax(1)).sum(1)
+    assert (loss - plain > plain).all()  # each text's moved loss is above its own
+
+
+def test_vat_goes_where_the_prediction_changes_fastest(small: tuple) -> None:
+    model, batch = small
+    model.train()
+    x = model.embed(batch.ids, batch.lengths).detach()
+    fixed = model.head(model.encode(x, batch.lengths)).log_softmax(1).detach()
+
+    def change(d: torch.Tensor) -> torch.Tensor:
+        return objective.divergence(
+            fixed, model.head(model.encode(x + d, batch.lengths)).log_softmax(1)
+        )
+
+    start = torch.from_numpy(RNG(0).standard_normal(tuple(x.shape)).astype(np.float32))
+    d = (0.1 * objective.unit(start, batch.lengths)).requires_grad_()
+    (gradient,) = torch.autograd.grad(change(d).sum(), d)
+    i, t, e = 2, 1, 3
+    step = torch.zeros_like(x)
+    step[i, t, e] = 1e-2
+    with torch.no_grad():
+        numeric = (change(d + step)[i] - change(d - step)[i]) / 2e-2
+        r = 0.5 * objective.unit(gradient, batch.lengths)
+        along, elsewhere = change(r), change(0.5 * objective.unit(start, batch.lengths))
+    assert float(gradient[i, t, e]) == pytest.approx(float(numeric), rel=0.05, abs=1e-5)
+    assert (along >= 0).all() and along.mean() > elsewhere.mean()
+    loss, _ = strategies.make("vat").objective(model, batch, (batch,), None, RNG(0))
+    assert loss.shape == (4,) and torch.isfinite(loss).all()
+
+
+def test_normalised_embeddings_have_mean_zero_and_variance_one(small: tuple) -> None:
+    model, batch = small
+    counts = torch.tensor([0.0, 1, *range(1, model.embedding.num_embeddings - 1)])
+    model.normalise_by(counts)
+    table = model._table()
+    weight = (counts / counts.sum())[:, None]
+    assert torch.allclose((weight * table).sum(0), torch.zeros(4), atol=1e-5)
+    assert torch.allclose((weight * table**2).sum(0), torch.ones(4), atol=1e-2)
+    model.eval()
+    assert (model.embed(batch.ids, batch.lengths)[1, 2:] == 0).all()
+
+
+# --- bad arguments
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("eda_nn", {"alpha": 1.5}), ("el2n", {"keep": 0}), ("vat", {"epsilon": -1}), ("clean", {"kind": "tree"}),
+     ("entropy", {"rounds": 0}), ("baby_steps", {"pace": 2.0}), ("superloss", {"strength": "much"})],
+)  # fmt: skip
+def test_arguments_out_of_range(name: str, arguments: dict) -> None:
+    with pytest.raises(UserError, match=f'strategy "{name}": {next(iter(arguments))}: wanted'):
+        strategies.make(name, arguments)
+
+
+def test_sparse_similarities_keep_memory_linear() -> None:
+    points = RNG(0).standard_normal((700, 8)).astype(np.float32)
+    similar = acquire.nearest(points)
+    assert isinstance(similar, sparse.csc_matrix) and similar.nnz == 700 * (acquire.NEIGHBOURS + 1)
