@@ -1,6 +1,7 @@
 """What README and docs say can be done, is done."""
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -81,3 +82,29 @@ def test_findings_are_quoted_from_the_report_shown() -> None:
     said = " ".join(re.sub(r"\\(.)", r"\1", report).split())
     quoted = [x[2:] for x in (REPO / "README.md").read_text().splitlines() if x.startswith("> ")]
     assert quoted and all(line in said for line in quoted)
+
+
+@pytest.mark.slow
+def test_a_package_of_somebody_else_brings_a_strategy(tmp_path: Path) -> None:
+    """A tiny package, installed into a folder of its own, adds `headline` to the list."""
+    (code,) = re.findall(
+        r"```python\n(.*?)```", (REPO / "docs/adding-a-strategy.md").read_text(), re.S
+    )
+    package, site = tmp_path / "package", tmp_path / "site"
+    package.mkdir()
+    (package / "headline.py").write_text(code)
+    (package / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "headline"\nversion = "1"\n'
+        '[project.entry-points."datayield.strategies"]\nheadline = "headline:headline"\n'
+        '[tool.setuptools]\npy-modules = ["headline"]\n'
+    )
+    install = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(site)]
+    subprocess.run([sys.executable, "-m", "pip", *install, str(package)], check=True)
+    path = f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    said = subprocess.run(
+        [sys.executable, "-m", "datayield.cli", "strategies", "show", "headline"],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path},
+    ).stdout  # fmt: skip
+    assert "headline (strategy, version 1): first words twice" in said
+    assert "words=5" in said and "this page" in said

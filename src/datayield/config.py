@@ -291,7 +291,7 @@ def parse(raw: Any, where: str = "params.yaml") -> Params:
         raise UserError("\n".join(lines)) from e
 
 
-PRESETS = ("default", "quick", "full", "eda5", "article")
+PRESETS = ("default", "quick", "full", "eda5", "article", "arms")
 
 
 def preset(name: str) -> str:

@@ -115,6 +115,11 @@ class Draws:
             raise UserError(f"a sample of {n} labels was asked of a pool of {len(ids)} texts")
         return Sample(ids[:n][~validates[:n]], ids[:n][validates[:n]], ids[n:])
 
+    def first(self, draw: int, n: int) -> Ints:
+        """The ids of the first n texts of a draw, in draw order."""
+        ids: Ints = self._ids[draw][:n]
+        return ids
+
     def folds(self, draw: int, n: int) -> list[tuple[Ints, Ints]]:
         """(training ids, held-out ids) per fold of the n labels; for tuning at n <= FOLDS_UP_TO."""
         ids, fold = self._ids[draw][:n], self._folds[draw][:n]

@@ -170,6 +170,9 @@ def describe(arm: Arm) -> dict[str, Any]:
         expected["arm"] = str(Arm(arm.architecture, ("plain",)))
     if expected:
         out["expected"] = expected
+    controls = [p.control for p in parts.parts if p.control]
+    if len(parts.parts) == 1 and controls:
+        out["control"] = str(Arm(arm.architecture, (controls[0],)))
     return out
 
 

@@ -78,14 +78,10 @@ def augment(params: Params, name: str, root: Path) -> None:
     digests: dict[str, str] = {}
     tables = [VARIANTS.empty_table()]
     for strategy, largest in grid.arms_with_rewrites(params, len(loaded.texts)):
-        ids = np.unique(
-            np.concatenate(
-                [
-                    drawn.sample(d, largest).train
-                    for d in (draws.TUNING_DRAW, *range(params.study.draws))
-                ]
-            )
-        )
+        drawn_ids = [
+            drawn.first(d, largest) for d in (draws.TUNING_DRAW, *range(params.study.draws))
+        ]
+        ids = np.unique(np.concatenate(drawn_ids))
         rewrite = make_strategy(strategy, params.strategies.get(strategy, {})).rewrite
         assert rewrite is not None
         words: thesaurus.Thesaurus = thesaurus.Neighbours({})

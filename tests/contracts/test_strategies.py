@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from datayield import config, stages, strategies
+from datayield import config, grid, stages, strategies
 from datayield.desk import CellDesk, Data
 from datayield.encode import Vocabulary, batch_of, encode
 from datayield.model import Classifier, initialise
-from datayield.run import SEED_LABELS
+from datayield.run import SEED_LABELS, run_cell
 from datayield.strategies.augment import MARKS
 from datayield.strategies.base import Plan, Strategy
-from datayield.types import Account, Past, Pool, Settings, TrainingSet
+from datayield.types import Account, Cell, Past, Pool, Settings, TrainingSet, as_dict
 from tests.conftest import read_params, write_dictionary, write_params
 
 NAMES = list(strategies.registry())
@@ -33,7 +33,8 @@ def data(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Data:
     folder = tmp_path_factory.mktemp("contracts") / "project"
     shutil.copytree(prepared, folder)
     changed = read_params(folder)
-    block = {"arms": [f"lstm:{n}" for n in having("rewrite")], "budgets": [N]}
+    # Beside k_center any text of the pool may be asked for.
+    block = {"arms": [f"lstm:k_center+{n}" for n in having("rewrite")], "budgets": [N]}
     changed["study"]["grid"] = [block]
     write_params(folder, changed)
     dictionary = tmp_path_factory.mktemp("wordnet")
@@ -223,3 +224,32 @@ def test_checks_rewrite_the_plan_alone() -> None:
     assert checks["twin"](plan).seed != 0 and checks["twin"](plan).labels == 100
     assert checks["double"](plan) == Plan(200, 0)
     assert checks["permuted_labels"](plan) == Plan(100, 0, permuted=True)
+
+
+def _compositions(count: int) -> list[tuple[str, ...]]:
+    """Random compositions of two or three strategies that do not want the same exclusive verb."""
+    rng = np.random.default_rng(11)
+    free = [n for n in NAMES if strategies.make(n).role in ("strategy", "control")]
+    found: list[tuple[str, ...]] = []
+    while len(found) < count:
+        names = tuple(rng.choice(free, int(rng.integers(2, 4)), replace=False))
+        try:
+            strategies.compose(names, {})
+        except strategies.UserError:
+            continue
+        found.append(names)
+    return found
+
+
+@pytest.mark.parametrize("names", _compositions(24), ids="+".join)
+def test_compositions_train_and_stay_within_the_budget(names: tuple[str, ...], data: Data) -> None:
+    arm = grid.parse_arm(f"lstm:{'+'.join(names)}")
+    pinned = strategies.compose(arm.strategies, {}).pins(N)
+    wanted = {"hidden": 6, "embedding": 6, "batch": 8, **pinned, "updates": 10, "rounds": 5}
+    chosen = {"model": as_dict(Settings.of(wanted))}
+    one, two = (
+        run_cell(Cell("written", N, arm, 0, 0, chosen, {"study_seed": 5}), data) for _ in range(2)
+    )
+    assert np.array_equal(one.predicted, two.predicted), "one key, one result"
+    assert one.account.labels_paid == N and one.account.examples <= one.n_train
+    assert one.n_train + one.n_validation == N

@@ -40,6 +40,7 @@ def sections(c: dict[str, Any], s: dict[str, Any]) -> list[Section]:
         _curves(c, s),
         _multipliers(c, s),
         _differences(c, s),
+        _against_controls(c, s),
         _checks(c, s),
         _costs(c),
         _architectures(c),
@@ -150,6 +151,40 @@ def _differences(c: dict[str, Any], s: dict[str, Any]) -> Section:
     )
     alt = f"Differences to the baseline on {c['corpus']} by budget, with intervals"
     return Section("Differences to the baseline", (note,), (table,), (Picture("differences", alt),))
+
+
+def _against_controls(c: dict[str, Any], s: dict[str, Any]) -> Section:
+    rows = tuple(
+        (
+            d["arm"],
+            f"{d['n']:,}",
+            d["control"],
+            words.points(d["difference"]),
+            _verdict(d["difference"]),
+        )
+        for d in c["against_controls"]
+    )
+    if not rows:
+        return Section("Against their controls")
+    note = (
+        "A control does everything that its strategy does but the idea itself: the same number of copies"
+        " without new words, the same pacing in random order, as many labels at random. Intervals are"
+        f" simultaneous over the rows of a budget ({words.level(s['level'])} for all of them)."
+    )
+    table = Table(
+        f"{words.metric(c, start=True)} minus the control's, percentage points",
+        ("arm", "labels", "control", "difference", "verdict"),
+        rows,
+    )
+    return Section("Against their controls", (note,), (table,))
+
+
+def _verdict(d: dict[str, Any]) -> str:
+    if d["low"] is None:
+        return "no interval"
+    if d["low"] > 0:
+        return "better than its control"
+    return "worse than its control" if d["high"] < 0 else "cannot be told apart"
 
 
 def _checks(c: dict[str, Any], s: dict[str, Any]) -> Section:

@@ -201,6 +201,26 @@ def checks(f: Frame) -> list[dict[str, Any]]:
     return out
 
 
+def against_controls(f: Frame) -> list[dict[str, Any]]:
+    """Strategies minus the control that could explain their gain, at every shared budget.
+
+    Intervals are simultaneous over all rows of one budget (Bonferroni).
+    """
+    found = [
+        (arm, str(f.arms[arm].get("control")), n)
+        for arm, n in sorted(f.scores)
+        if (f.arms[arm].get("control"), n) in f.scores
+    ]
+    out = []
+    for arm, control, n in found:
+        ours, theirs = paired(f.scores[arm, n], f.scores[control, n])
+        if len(ours):
+            level = 1 - (1 - f.level) / sum(b == n for _, _, b in found)
+            d = asdict(f.interval(ours - theirs, n, level))
+            out.append({"arm": arm, "n": n, "control": control, "difference": d})
+    return out
+
+
 def _multiplier_check(f: Frame, arm: str, n: int, wanted: float) -> list[dict[str, Any]]:
     base = f.own_baseline(arm)
     curve = curve_of(f.scores, base, f.scores[arm, n].draws)

@@ -61,6 +61,7 @@ def _easy(name: str, summary: str, thesaurus: str, alpha: float, n_aug: int | No
             write=lambda words, synonyms, k, rng: OPERATIONS[k % 4](words, synonyms, alpha, rng),
             thesaurus=thesaurus,
         ),
+        control="repeat",
         source="Wei & Zou 2019, arXiv 1901.11196 (operations, Table 3)",
     )
 
@@ -118,6 +119,7 @@ def _alone(
             write=lambda words, synonyms, k, rng: operation(words, synonyms, alpha, rng),
             thesaurus=thesaurus,
         ),
+        control="repeat",
         source="Wei & Zou 2019, arXiv 1901.11196 (one operation alone)",
     )
 
@@ -157,6 +159,7 @@ def aeda(n_aug: int | None = None) -> Strategy:
         space=(Knob("n_aug", 1, MOST_VARIANTS, integer=True),),
         prepare=_with_variants(n_aug),
         rewrite=Rewrite(variants=n_aug or MOST_VARIANTS, write=insert_marks),
+        control="repeat",
         source="Karimi et al. 2021, arXiv 2108.13230",
     )
 

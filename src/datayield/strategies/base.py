@@ -164,6 +164,7 @@ class Strategy:
             variant's number k; see `augment`.
         expected: what a control or check should equal: {"arm": "lstm:plain"} (architecture
             filled in by the study) or {"multiplier": 2.0}.
+        control: the strategy that shows what else could explain a gain of this one.
         source: where the method comes from.
     """
 
@@ -183,6 +184,7 @@ class Strategy:
     pins: Callable[[int], Mapping[str, Any]] | None = None
     rewrite: "Rewrite | None" = None
     expected: Mapping[str, Any] = field(default_factory=dict)
+    control: str = ""
     source: str = ""
 
 

@@ -83,6 +83,7 @@ def baby_steps(buckets: int = 5, pace: float = 0.5) -> Strategy:
         space=(Knob("pace", 0.2, 1.0),),
         prepare=_ranked(_length),
         present=present,
+        control="random_order",
         source="Bengio et al. 2009; Spitkovsky et al. 2010; Cirik et al. 2016, arXiv 1611.06204",
     )
 
@@ -164,6 +165,7 @@ def _curriculum(
         space=(Knob("pace", 0.2, 1.0),),
         prepare=_ranked(measure),
         present=_up_to_competence(pace),
+        control="" if control else "random_order",
         source=source,
     )
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from datayield import text
 from datayield.strategies.base import Desk, Start, Strategy
 
-DIMENSIONS = 100  # of the vectors stage
 SCALE = 0.1  # root mean square of the embeddings at the start
 
 
@@ -22,7 +21,9 @@ def vectors() -> Strategy:
         words = sorted({w for t in texts for w in text.tokens(t)})
         found = desk.facts.vectors(words)
         known: NDArray[np.bool_] = ~np.isnan(found[:, 0])
-        table = found[known]
+        table = np.zeros((int(known.sum()), shape["embedding"]), np.float32)
+        shared = min(found.shape[1], shape["embedding"])  # leading dimensions; the rest start at 0
+        table[:, :shared] = found[known][:, :shared]
         table = table * (SCALE / max(float(np.sqrt((table**2).mean())), 1e-9))
         special = np.zeros((2, table.shape[1]), np.float32)  # padding and the unknown word
         vocabulary = ("<pad>", "<unk>", *(w for w, k in zip(words, known, strict=True) if k))
@@ -33,7 +34,6 @@ def vectors() -> Strategy:
         "vectors",
         "starts from the corpus's own word vectors, made from unlabelled text",
         facts=("vectors",),
-        pins=lambda labels: {"embedding": DIMENSIONS},
         pretrain=pretrain,
         source="Levy, Goldberg & Dagan 2015 (PPMI-SVD)",
     )

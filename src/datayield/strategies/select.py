@@ -44,6 +44,7 @@ def _selection(
         role="control" if control else "strategy",
         prepare=prepare,
         space=(Knob("keep", 0.3, 0.95),),
+        control="" if control else "random",
         source=source,
     )
 
