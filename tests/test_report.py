@@ -129,3 +129,40 @@ def test_numbers_in_words() -> None:
     assert words.percent(0.5421) == "54.2 %" and words.percent(None) == "–"
     assert words.signed(-0.0312) == "−3.1" and words.p(0.0004) == "< 0.001"
     assert words.listed(["a", "b", "c"]) == "a, b and c" and words.listed([]) == ""
+
+
+def test_several_corpora_start_with_a_line_each_and_published_scores() -> None:
+    from datayield.report import view
+    from datayield.stats import published
+
+    one = statistics(effects={"useless": 1.0})["corpora"][0]
+    corpora = [{**one, "corpus": name} for name in published.EDA_CORPORA]
+    s = {**statistics(effects={"useless": 1.0}), "corpora": corpora}
+    assert published.beside(corpora[:4]) == []
+    s["published"] = published.beside(corpora)
+    ours = next(r for r in s["published"] if r["who"] == "lstm:plain")
+    alone = {
+        str(x["n"]): x["accuracy"]["estimate"] for x in one["scores"] if x["arm"] == "lstm:plain"
+    }
+    assert ours["scores"] == pytest.approx(alone)
+    lines, beside = view.overview(s)
+    assert [row[0] for row in lines.tables[0].rows] == list(published.EDA_CORPORA)
+    assert "5 corpora of 1 families" in lines.paragraphs[0]
+    assert "the same + EDA" in [row[0] for row in beside.tables[0].rows]
+    assert view.overview({**s, "corpora": corpora[:1]}) == []
+    html = render(s, Path())["index.html"]
+    assert html.index("Every corpus in a line") < html.index("The answer")
+
+
+def test_shared_texts_and_overlap_are_told() -> None:
+    s = statistics(effects={"useless": 1.0})
+    s["shared_texts"] = [
+        {"corpora": ["written", "other"], "texts": 40, "share": 0.2, "test_in_other": [7, 3],
+         "other_class": 2, "same_family": False}
+    ]  # fmt: skip
+    said = render(s, Path())["report.md"]
+    assert (
+        "occur in other, compared by their letters: 40" in said
+        and "7 test texts of written" in said
+    )
+    assert "hardly independent" in said and "Accuracy without the 2 of 800 test texts" in said

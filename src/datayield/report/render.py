@@ -19,7 +19,12 @@ def render(statistics: dict[str, Any], root: Path) -> dict[str, str]:
         found = view.sections(c, statistics)
         pictures |= _pictures(c, statistics, found)
         parts.append({"corpus": c, "sections": found})
-    context = {"s": statistics, "parts": parts, "limits": view.limits(statistics)}
+    context = {
+        "s": statistics,
+        "overview": view.overview(statistics),
+        "parts": parts,
+        "limits": view.limits(statistics),
+    }
     templates = Environment(
         loader=PackageLoader("datayield.report"),
         autoescape=lambda name: bool(name and name.endswith(".html")),

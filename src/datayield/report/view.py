@@ -5,6 +5,8 @@ from typing import Any
 
 from datayield.report import answer, words
 
+MANY = 0.01  # share of common texts from which on two corpora are hardly independent
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -31,6 +33,70 @@ class Section:
     paragraphs: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
+
+
+def overview(s: dict[str, Any]) -> list[Section]:
+    """What stands before the corpora of a study of several: one row each, and published scores."""
+    if len(s["corpora"]) < 2:
+        return []
+    rows = []
+    for c in s["corpora"]:
+        own = {x["n"]: x for x in c["scores"] if x["arm"] == s["baseline"]}
+        shown = [n for n in words.main_budgets(c["scores"]) if n in own]
+        simple = {x["n"]: x for x in c["scores"] if x["arm"] == c["best_simple"]}
+        differ = [d for d in c["differences"] if d.get("differs")]
+        better = sorted({d["arm"] for d in differ if d["difference"]["estimate"] > 0})
+        worse = sorted({d["arm"] for d in differ if d["difference"]["estimate"] < 0})
+        rows.append(
+            (
+                c["corpus"],
+                words.metric(c),
+                ", ".join(f"{words.percent(own[n]['score']['estimate'])} at {n:,}" for n in shown),
+                ", ".join(
+                    f"{words.percent(simple[n]['score']['estimate'])} at {n:,}"
+                    for n in shown
+                    if n in simple
+                )
+                + (f" ({c['best_simple']})" if c["best_simple"] else ""),
+                words.listed(better) or "none",
+                words.listed(worse) or "none",
+            )
+        )
+    head = (
+        "corpus", "metric", s["baseline"], "best simple baseline", "better than the baseline",
+        "worse than the baseline",
+    )  # fmt: skip
+    families = {c["card"]["family"] for c in s["corpora"]}
+    note = (
+        f"{len(rows)} corpora of {len(families)} families. Better and worse are statements of the two-stage"
+        " Holm procedure inside each corpus; nothing is averaged over so few families."
+    )
+    return [
+        Section("All corpora", (note,), (Table("Every corpus in a line", head, tuple(rows)),)),
+        *_published(s),
+    ]
+
+
+def _published(s: dict[str, Any]) -> list[Section]:
+    if not s["published"]:
+        return []
+    budgets = ("500", "2000", "5000", "full")
+    rows = tuple(
+        (
+            row["who"],
+            "ours" if row["ours"] else "published",
+            *(words.percent(row["scores"].get(n)) for n in budgets),
+        )
+        for row in s["published"]
+        if any(n in row["scores"] for n in budgets)
+    )
+    note = (
+        "Mean accuracy over the five corpora of the EDA paper, in its authors' own files. Theirs start"
+        " from GloVe vectors made of billions of words; ours start from nothing, and validation texts"
+        " are paid out of the labels."
+    )
+    head = ("who", "source", "500 labels", "2,000", "5,000", "all")
+    return [Section("Published beside ours", (note,), (Table("Mean accuracy", head, rows),))]
 
 
 def sections(c: dict[str, Any], s: dict[str, Any]) -> list[Section]:
@@ -316,14 +382,17 @@ def _sharing(corpus: str, pair: dict[str, Any]) -> str:
     here = pair["corpora"].index(corpus)
     other = pair["corpora"][1 - here]
     text = (
-        f"{pair['texts']:,} texts also occur in {other} (compared by their letters), among them"
-        f" {pair['test_in_other'][here]:,} test texts of {corpus}"
+        f"Texts that also occur in {other}, compared by their letters: {pair['texts']:,}"
+        f" ({words.percent(pair['share'])} of the smaller corpus), among them"
+        f" {pair['test_in_other'][here]:,} test texts of {corpus}."
     )
     if pair["other_class"]:
-        text += f"; {pair['other_class']:,} have another class there"
-    if not pair["same_family"]:
-        text += ". The two are named as different families and may not be independent"
-    return f"{text}."
+        text += f" {pair['other_class']:,} of them have another class there."
+    if pair["same_family"]:
+        return f"{text} The two are one family: they are no independent evidence."
+    if pair["share"] > MANY:
+        text += " The two are named as different families and are hardly independent."
+    return text
 
 
 def _card(c: dict[str, Any]) -> Section:

@@ -46,7 +46,8 @@ def points(interval: dict[str, Any]) -> str:
 
 def signed(value: float) -> str:
     """0.021 → `+2.1`, with a true minus sign."""
-    return f"{100 * value:+.1f}".replace("-", "−")
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
 def p(value: float | None) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from datayield import table
 from datayield.config import Params
 from datayield.errors import UserError
-from datayield.stats import audits, compare
+from datayield.stats import audits, compare, published
 from datayield.stats.interval import METHOD
 from datayield.stats.scores import Metric, gather
 from datayield.table import CELLS, HISTORY
@@ -38,6 +38,7 @@ def analyse(params: Params, root: Path) -> dict[str, Any]:
         "method": METHOD,
         "baseline": params.analysis.baseline,
         "corpora": (found := [_corpus(params, name, root) for name in params.study.corpora]),
+        "published": published.beside(found),
         "shared_texts": audits.shared(
             list(params.study.corpora), {c["corpus"]: c["card"]["family"] for c in found}, root
         ),

@@ -68,6 +68,7 @@ def shared(names: list[str], families: dict[str, str], root: Path) -> list[dict[
                 if same
                 else None,
                 "same_family": families[a] == families[b],
+                "share": len(common) / min(len(content[a]), len(content[b])),
             }
         )
     return sorted(out, key=lambda pair: -pair["texts"])
