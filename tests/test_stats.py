@@ -1,5 +1,7 @@
 """Intervals, multipliers, corrections: against direct computations and known truths."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -148,6 +150,19 @@ def test_checks_hold_for_a_twin_and_not_for_an_impostor() -> None:
     assert all(k["holds"] for k in compare.checks(_frame()) if k["n"] == 400)
     broken = compare.checks(_frame(twin=4.0))
     assert any(not k["holds"] for k in broken)
+
+
+def test_interactions_are_what_the_parts_do_not_explain() -> None:
+    f = _frame()
+    scores = dict(f.scores)
+    for name, gain in (("a", 0.25), ("b", 0.5), ("a+b", 1.0)):
+        for n in (200, 400):
+            plain = f.scores["lstm:plain", n]
+            scores[f"lstm:{name}", n] = replace(plain, hits=plain.hits + gain)
+    scores["lstm:a+c", 200] = scores["lstm:a", 200]  # c was never run alone
+    found = compare.interactions(replace(f, scores=scores))
+    assert [(i["arm"], i["n"]) for i in found] == [("lstm:a+b", 200), ("lstm:a+b", 400)]
+    assert all(i["interaction"]["estimate"] == pytest.approx(0.25) for i in found)
 
 
 def test_different_test_sets_are_never_paired() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from datayield import corpora, linear, seeds, table, thesaurus
 from datayield.draws import Draws
+from datayield.score import accuracy
 from datayield.strategies.base import NOTHING_SHOWN, Fitted, Kind, Strategy
 from datayield.train import Verbs, train
 from datayield.types import Account, Corpus, Floats, Ints, Sample, Settings, TrainingSet
@@ -140,6 +141,12 @@ class CellDesk:
     def unlabelled_ids(self) -> Ints:
         """The pool ids of `unlabelled`."""
         return self._sample.rest
+
+    def validation_accuracy(self, fitted: Fitted) -> float:
+        """Accuracy on the validation part."""
+        ids = self._sample.validation
+        guessed = fitted.predict([self._data.corpus.texts[i] for i in ids])
+        return accuracy(guessed.argmax(1), self._data.corpus.labels[ids])
 
     def fit(self, training_set: TrainingSet, kind: Kind = "network", share: float = 1.0) -> Fitted:
         """Train a helper; its cost enters the account."""

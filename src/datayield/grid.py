@@ -122,14 +122,22 @@ def entries(params: Params, pool: int) -> tuple[list[tuple[Arm, int]], list[str]
     for block, sizes in zip(params.study.grid, per_block, strict=True):
         for arm in (parse_arm(a) for a in block.arms):
             for n in sizes:
-                needed = _labels_needed(arm, n)
-                if needed > pool:
-                    notices.append(
-                        f"{arm} at {n} labels needs {needed} texts of a pool of {pool} and was left out"
-                    )
+                lacking = _lacking(arm, n, pool)
+                if lacking:
+                    notices.append(f"{arm} at {n} labels needs {lacking} and was left out")
                 else:
                     found[arm, n] = None
     return list(found), notices
+
+
+def _lacking(arm: Arm, n: int, pool: int) -> str:
+    """What an arm would need that a pool of this size does not hold beside n labels; "" if nothing."""
+    needed = _labels_needed(arm, n)
+    if needed > pool:
+        return f"{needed} texts of a pool of {pool}"
+    if needed == pool and any(p.unlabelled for p in compose(arm.strategies, {}).parts):
+        return "texts without labels, of which the whole pool leaves none"
+    return ""
 
 
 def _labels_needed(arm: Arm, n: int) -> int:

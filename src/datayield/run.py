@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +30,15 @@ def run_cell(cell: Cell, data: Data) -> Row:
     plan: Plan = rewritten(Plan(cell.n, cell.seed)) if rewritten else Plan(cell.n, cell.seed)
     key = (cell.identity["study_seed"], cell.corpus, cell.draw, plan.seed)
     sample = _split(data.draws.sample(cell.draw, plan.labels), plan.validates)
-    labels = _labels(data.corpus, sample, plan, key)
+    data = replace(data, corpus=_labelled(data.corpus, sample, plan, key))
 
     began = time.perf_counter()
     desks = _desks(cell, data, sample, parts, account, key)
-    training_set, labelled = _prepared(data.corpus, sample, labels, parts, desks)
+    training_set, labelled = _prepared(data.corpus, sample, parts, desks)
     account.examples = int(np.isin(np.unique(training_set.parents), labelled).sum())
     account.prepare_seconds = time.perf_counter() - began
 
-    validation = _texts(data.corpus, sample.validation), labels[sample.validation]
+    validation = _texts(data.corpus, sample.validation), data.corpus.labels[sample.validation]
     fitted = _fit(cell, training_set, validation, parts, desks, data.corpus, sample, account, key)
     guessed = fitted.predict(validation[0]).argmax(1) if validation[0] else np.empty(0, np.int64)
     began = time.perf_counter()
@@ -79,13 +79,13 @@ def _texts(corpus: Corpus, ids: Ints) -> list[str]:
     return [corpus.texts[i] for i in ids]
 
 
-def _labels(corpus: Corpus, sample: Sample, plan: Plan, key: tuple[seeds.Key, ...]) -> Ints:
-    """Labels by pool id; where the plan says so, those of the sample permuted among its texts."""
+def _labelled(corpus: Corpus, sample: Sample, plan: Plan, key: tuple[seeds.Key, ...]) -> Corpus:
+    """The corpus; where the plan says so, with the sample's labels permuted among its texts."""
     if not plan.permuted:
-        return corpus.labels
+        return corpus
     labels, ids = corpus.labels.copy(), np.concatenate([sample.train, sample.validation])
     labels[ids] = seeds.rng(*key, "permuted").permutation(labels[ids])
-    return labels
+    return replace(corpus, labels=labels)
 
 
 def _desks(
@@ -105,7 +105,7 @@ def _desks(
 
 
 def _prepared(
-    corpus: Corpus, sample: Sample, labels: Ints, parts: Composition, desks: Sequence[CellDesk]
+    corpus: Corpus, sample: Sample, parts: Composition, desks: Sequence[CellDesk]
 ) -> tuple[TrainingSet, Ints]:
     """The texts that the arm labels, as one-hot rows, after every `prepare`; and their ids."""
     ids = sample.train
@@ -118,7 +118,7 @@ def _prepared(
                     " or texts of the validation part"
                 )
             desk.ask(ids)
-    targets = np.eye(len(corpus.classes), dtype=np.float32)[labels[ids]]
+    targets = np.eye(len(corpus.classes), dtype=np.float32)[corpus.labels[ids]]
     rows = TrainingSet(
         tuple(_texts(corpus, ids)), targets, np.ones(len(ids), np.float32), ids.astype(np.int64)
     )
@@ -154,7 +154,7 @@ def _fit(
                 texts, {"embedding": settings.embedding, "hidden": settings.hidden}, desk
             )
             account.prepare_seconds += time.perf_counter() - began
-    reading = [d for p, d in zip(parts.parts, desks, strict=True) if p.unlabelled]
+    reading = [d for p, d in zip(parts.parts, desks, strict=True) if p.unlabelled and p.objective]
     beside = reading[0].unlabelled if reading else ()
     verbs = Verbs(parts.present, parts.one("objective"), start, beside)
     trained = train(training_set, validation, settings, verbs, key)

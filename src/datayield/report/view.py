@@ -106,6 +106,7 @@ def sections(c: dict[str, Any], s: dict[str, Any]) -> list[Section]:
         _curves(c, s),
         _multipliers(c, s),
         _differences(c, s),
+        _interactions(c),
         _against_controls(c, s),
         _checks(c, s),
         _costs(c),
@@ -243,6 +244,20 @@ def _against_controls(c: dict[str, Any], s: dict[str, Any]) -> Section:
         rows,
     )
     return Section("Against their controls", (note,), (table,))
+
+
+def _interactions(c: dict[str, Any]) -> Section:
+    rows = tuple(
+        (i["arm"], f"{i['n']:,}", words.points(i["interaction"]), words.p(i["interaction"]["p"]))
+        for i in c["interactions"]
+    )
+    if not rows:
+        return Section("Compositions")
+    note = "What a composition gains beyond the sum of its parts' gains over plain, uncorrected."
+    table = Table(
+        "Interaction, percentage points", ("arm", "labels", "beyond the parts", "p"), rows
+    )
+    return Section("Compositions", (note,), (table,))
 
 
 def _verdict(d: dict[str, Any]) -> str:

@@ -74,6 +74,7 @@ def _corpus(params: Params, name: str, root: Path) -> dict[str, Any]:
         "multipliers_simple": compare.multipliers(frame, simple) if simple else [],
         "best": compare.best_by_validation(frame),
         "checks": compare.checks(frame),
+        "interactions": compare.interactions(frame),
         "against_controls": compare.against_controls(frame),
         "target": compare.to_target(frame, params.analysis.target),
         "architectures": _architectures(frame, lines),

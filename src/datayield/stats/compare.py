@@ -221,6 +221,27 @@ def against_controls(f: Frame) -> list[dict[str, Any]]:
     return out
 
 
+def interactions(f: Frame) -> list[dict[str, Any]]:
+    """What a composition gains beyond the sum of its parts' gains, paired by draw and text.
+
+    (a+b - plain) - (a - plain) - (b - plain) for compositions whose parts and plain were all run.
+    """
+    out = []
+    for arm, n in sorted(f.scores):
+        architecture, _, names = arm.partition(":")
+        parts = [f"{architecture}:{name}" for name in names.split("+")]
+        plain = f"{architecture}:plain"
+        needed = [arm, plain, *parts]
+        if len(parts) < 2 or any((a, n) not in f.scores for a in needed):
+            continue
+        draws = sorted(set.intersection(*(set(f.scores[a, n].draws) for a in needed)))
+        if draws:
+            at = {a: curve_of(f.scores, a, tuple(draws))[n] for a in needed}
+            x = at[arm] - at[plain] - sum(at[p] - at[plain] for p in parts)
+            out.append({"arm": arm, "n": n, "interaction": asdict(f.interval(x, n))})
+    return out
+
+
 def _multiplier_check(f: Frame, arm: str, n: int, wanted: float) -> list[dict[str, Any]]:
     base = f.own_baseline(arm)
     curve = curve_of(f.scores, base, f.scores[arm, n].draws)

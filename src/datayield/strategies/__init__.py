@@ -30,6 +30,7 @@ from datayield.strategies.augment import (
     eda_nn,
     insert,
     repeat,
+    self_training,
     swap,
     synonym,
 )
@@ -101,6 +102,7 @@ OURS: tuple[Factory, ...] = (
     delete,
     aeda,
     distil,
+    self_training,
     repeat,
     # where to start
     vectors,

@@ -92,6 +92,9 @@ class Desk(Protocol):
     def unlabelled_ids(self) -> Ints:
         """The pool ids of `unlabelled`, in the same order."""
 
+    def validation_accuracy(self, fitted: Fitted) -> float:
+        """The accuracy of a helper on the validation part (its labels are paid for); NaN without."""
+
     def fit(self, training_set: TrainingSet, kind: Kind = "network", share: float = 1.0) -> Fitted:
         """Train a helper on what is given, for a share of the cell's updates; its cost is charged."""
 
@@ -156,8 +159,9 @@ class Strategy:
             count twice), or None for all rows. Never new texts.
         objective: how a batch is judged: (model, batch, unlabelled batches, carry, rng) ->
             (loss per example (B,), carry). `carry` starts as None.
-        unlabelled: whether the objective wants a batch of unlabelled texts beside each labelled one;
-            their words join the vocabulary.
+        unlabelled: whether it learns from texts without labels, so that there must be some. An
+            objective then gets a batch of them beside each labelled one; their words join the
+            vocabulary.
         plan: rewrites the plan of a run, for checks of the machinery and other protocols.
         pins: labels -> settings that this strategy fixes ({} by default); see types.Settings.
         rewrite: makes the augment stage's variants: (words, synonyms, rng) -> words, with the
@@ -221,6 +225,12 @@ def check_number(name: str, value: float | None, low: float, high: float) -> Non
         isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
     ):
         raise UserError(f"{name}: wanted a number from {low:g} to {high:g}, got {value!r}")
+
+
+def check_one_of(name: str, value: str, options: Sequence[str]) -> None:
+    """An argument is one of some words; errors as `check_number`."""
+    if value not in options:
+        raise UserError(f"{name}: wanted {' or '.join(options)}, got {value!r}")
 
 
 def check_share(name: str, value: float) -> None:

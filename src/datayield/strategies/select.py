@@ -7,8 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datayield import near, text
-from datayield.errors import UserError
-from datayield.strategies.base import Desk, Knob, Prepare, Strategy, check_number, check_share
+from datayield.strategies.base import (
+    Desk,
+    Knob,
+    Prepare,
+    Strategy,
+    check_number,
+    check_one_of,
+    check_share,
+)
 from datayield.types import Floats, Ints, TrainingSet
 
 Score: TypeAlias = Callable[[TrainingSet, Desk], Floats]  # larger: kept first; shape (rows,)
@@ -236,8 +243,7 @@ def clean(kind: str = "linear") -> Strategy:
     Args:
         kind: of the models that judge, "linear" or "network".
     """
-    if kind not in ("linear", "network"):
-        raise UserError(f"kind: wanted linear or network, got {kind!r}")
+    check_one_of("kind", kind, ("linear", "network"))
 
     def prepare(training_set: TrainingSet, desk: Desk) -> TrainingSet:
         labels = training_set.targets.argmax(1)
