@@ -44,7 +44,7 @@ def _budget_axis(axis: Axes, budgets: Sequence[int]) -> None:
 def learning_curves(c: dict[str, Any], baseline: str) -> str:
     """Accuracy against labels: the baseline, the best simple baseline, every strategy."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.4, 4.8))
+        figure = Figure(figsize=(8.4, 4.8), layout="constrained")
         axis = figure.subplots()
         strategies = [a for a, d in sorted(c["arms"].items()) if d["role"] == "strategy"]
         for i, arm in enumerate(strategies):
@@ -57,7 +57,7 @@ def learning_curves(c: dict[str, Any], baseline: str) -> str:
         _budget_axis(axis, _round_budgets(c))
         axis.set_xlabel("labels paid (validation included)")
         axis.set_ylabel(f"test {metric(c)}, %")
-        axis.legend(frameon=False, loc="upper left")
+        figure.legend(frameon=False, loc="outside lower center", ncols=4)
         return _svg(figure)
 
 

@@ -160,7 +160,7 @@ def best_by_validation(f: Frame) -> list[dict[str, Any]]:
     """Per budget the arm with the highest validation score among strategies and plain arms.
 
     Its difference from the study's baseline carries an interval that is simultaneous over the k
-    arms considered (Bonferroni), because the best of k was picked.
+    arms considered (Bonferroni), because the best of k was picked. Among equals the baseline wins.
     """
     out = []
     for n in f.budgets(f.baseline):
@@ -173,7 +173,7 @@ def best_by_validation(f: Frame) -> list[dict[str, Any]]:
         }
         if len(known) < 3:
             continue
-        best = max(sorted(known), key=lambda a: known[a])
+        best = max(sorted(known), key=lambda a: (known[a], a == f.baseline))
         entry: dict[str, Any] = {"n": n, "arm": best, "of": len(known), "validation": known[best]}
         if best != f.baseline:
             ours, theirs = paired(f.scores[best, n], f.scores[f.baseline, n])
