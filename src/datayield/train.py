@@ -204,11 +204,18 @@ class _Loop:
         loss = (per_example * batch.weights).mean()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), s.clip)
+        self._clip()
         self.optimizer.step()
         self.update += 1
         self.tokens += int(batch.lengths.sum())
         return loss.item()
+
+    def _clip(self) -> None:
+        """Gradients scaled to the norm `clip` where they are longer; else no pass over them."""
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if norm > self.settings.clip:
+            nn.utils.clip_grads_with_norm_(self.model.parameters(), self.settings.clip, norm)
 
     def _judge(self, batch: Batch, rows: Ints) -> torch.Tensor:
         objective = self.verbs.objective

@@ -15,8 +15,7 @@ from datayield.desk import Data
 from datayield.run import run_cell
 from datayield.strategies.base import Desk, Strategy
 from datayield.types import Cell, Row, Settings, TrainingSet, as_dict
-from tests.contracts.test_strategies import N, NAMES
-from tests.contracts.test_strategies import data as data
+from tests.contracts.conftest import NAMES, N
 
 POOL, CLASSES = 200, 3
 

@@ -1,14 +1,12 @@
 """What every registered strategy must keep; runs over the whole list."""
 
-import shutil
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from datayield import config, grid, stages, strategies
+from datayield import grid, strategies
 from datayield.desk import CellDesk, Data
 from datayield.encode import Vocabulary, batch_of, encode
 from datayield.model import Classifier, initialise
@@ -16,33 +14,7 @@ from datayield.run import SEED_LABELS, run_cell
 from datayield.strategies.augment import MARKS
 from datayield.strategies.base import Plan, Strategy
 from datayield.types import Account, Cell, Past, Pool, Settings, TrainingSet, as_dict
-from tests.conftest import read_params, write_dictionary, write_params
-
-NAMES = list(strategies.registry())
-N = 60
-
-
-def having(verb: str) -> list[str]:
-    """The strategies that use a verb."""
-    return [n for n in NAMES if getattr(strategies.make(n), verb) is not None]
-
-
-@pytest.fixture(scope="module")
-def data(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Data:
-    """The written corpus with variants for every strategy that rewrites."""
-    folder = tmp_path_factory.mktemp("contracts") / "project"
-    shutil.copytree(prepared, folder)
-    changed = read_params(folder)
-    # Beside k_center any text of the pool may be asked for.
-    block = {"arms": [f"lstm:k_center+{n}" for n in having("rewrite")], "budgets": [N]}
-    changed["study"]["grid"] = [block]
-    write_params(folder, changed)
-    dictionary = tmp_path_factory.mktemp("wordnet")
-    write_dictionary(dictionary)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATAYIELD_WORDNET", str(dictionary))
-        stages.augment(config.load(folder / "params.yaml"), "written", folder)
-    return Data.load(folder / "data" / "written")
+from tests.contracts.conftest import NAMES, N, having
 
 
 def _desk(data: Data, strategy: Strategy, key: int = 1) -> tuple[CellDesk, Account]:
