@@ -208,12 +208,12 @@ def test_a_full_disk_stops_the_study_with_one_error(project: Path) -> None:
 
 def test_permuted_labels_are_noise_and_the_sample_is_untouched(prepared: Path) -> None:
     from datayield.desk import Data
-    from datayield.run import _labels
+    from datayield.run import _labelled
     from datayield.strategies.base import Plan
 
     data = Data.load(prepared / "data" / "written")
     sample = data.draws.sample(0, 60)
-    labels = _labels(data.corpus, sample, Plan(60, 0, permuted=True), (1,))
+    labels = _labelled(data.corpus, sample, Plan(60, 0, permuted=True), (1,)).labels
     ids = np.concatenate([sample.train, sample.validation])
     assert sorted(labels[ids]) == sorted(data.corpus.labels[ids])
     assert not np.array_equal(labels[sample.validation], data.corpus.labels[sample.validation])

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from datayield import corpora, linear, seeds, table, thesaurus
+from datayield import corpora, linear, pretrain, seeds, table, thesaurus
 from datayield.draws import Draws
 from datayield.score import accuracy
-from datayield.strategies.base import NOTHING_SHOWN, Fitted, Kind, Strategy
+from datayield.strategies.base import NOTHING_SHOWN, Fitted, Kind, Reader, Strategy
 from datayield.train import Verbs, train
 from datayield.types import Account, Corpus, Floats, Ints, Sample, Settings, TrainingSet
 
@@ -147,6 +147,20 @@ class CellDesk:
         ids = self._sample.validation
         guessed = fitted.predict([self._data.corpus.texts[i] for i in ids])
         return accuracy(guessed.argmax(1), self._data.corpus.labels[ids])
+
+    def reader(self, task: str, passes: int) -> Reader:
+        """The language model of this corpus and draw; see `base.Desk`."""
+        texts = [self._data.corpus.texts[i] for i in self._sample.readable]
+        shape = {k: getattr(self._settings, k) for k in pretrain.SHAPE}
+        key = (*self._key[:3], "reader", task)  # of study, corpus and draw, not of the cell
+        found, made = pretrain.kept(texts, shape, task, passes, key, self._data.folder.parents[1])
+        account = self._account
+        account.unlabelled = max(account.unlabelled, len(texts) - len(self._sample.train))
+        account.tokens += found.tokens
+        account.pretrain_seconds += found.seconds
+        if made:  # its time is told apart from this cell's own
+            account.prepare_seconds -= found.seconds
+        return found
 
     def fit(self, training_set: TrainingSet, kind: Kind = "network", share: float = 1.0) -> Fitted:
         """Train a helper; its cost enters the account."""

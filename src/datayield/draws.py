@@ -113,7 +113,8 @@ class Draws:
         ids, validates = self._ids[draw], self._validates[draw]
         if n > len(ids):
             raise UserError(f"a sample of {n} labels was asked of a pool of {len(ids)} texts")
-        return Sample(ids[:n][~validates[:n]], ids[:n][validates[:n]], ids[n:])
+        readable = np.sort(ids[~validates])
+        return Sample(ids[:n][~validates[:n]], ids[:n][validates[:n]], ids[n:], readable)
 
     def first(self, draw: int, n: int) -> Ints:
         """The ids of the first n texts of a draw, in draw order."""

@@ -114,16 +114,18 @@ class Classifier(nn.Module):
 
     def encode(self, embedded: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """(B, T, E) -> pooled (B, P): what is behind the last layer, before the output dropout."""
-        states = self._layer(0, embedded, lengths)
+        states = self.directions(embedded, lengths)
         for number in range(1, self.settings.layers):
             # The layer above reads both directions in the order of the text.
             below = torch.cat([states[0], *(flip(h, lengths) for h in states[1:])], 2)
-            states = self._layer(number, self.dropout(below), lengths)
+            states = self.directions(self.dropout(below), lengths, number)
         pool = _last if self.settings.pooling == "last" else _max_mean
         return torch.cat([pool(h, lengths) for h in states], 1)
 
-    def _layer(self, number: int, x: torch.Tensor, lengths: torch.Tensor) -> list[torch.Tensor]:
-        """(B, T, F) -> per direction its states (B, T, H) in its own reading order."""
+    def directions(
+        self, x: torch.Tensor, lengths: torch.Tensor, number: int = 0
+    ) -> list[torch.Tensor]:
+        """What layer `number` reads: (B, T, F) -> per direction (B, T, H) in its reading order."""
         forward, *backward = cast(nn.ModuleList, self.recurrent[number])
         return [forward(x)[0], *(back(flip(x, lengths))[0] for back in backward)]
 

@@ -36,7 +36,7 @@ def run_cell(cell: Cell, data: Data) -> Row:
     desks = _desks(cell, data, sample, parts, account, key)
     training_set, labelled = _prepared(data.corpus, sample, parts, desks)
     account.examples = int(np.isin(np.unique(training_set.parents), labelled).sum())
-    account.prepare_seconds = time.perf_counter() - began
+    account.prepare_seconds += time.perf_counter() - began
 
     validation = _texts(data.corpus, sample.validation), data.corpus.labels[sample.validation]
     fitted = _fit(cell, training_set, validation, parts, desks, data.corpus, sample, account, key)
@@ -72,6 +72,7 @@ def _split(sample: Sample, validates: float) -> Sample:
         np.concatenate([sample.train, sample.validation[:moved]]),
         sample.validation[moved:],
         sample.rest,
+        sample.readable,
     )
 
 
@@ -149,7 +150,7 @@ def _fit(
     start = None
     for part, desk in zip(parts.parts, desks, strict=True):
         if part.pretrain is not None:
-            texts = _texts(corpus, np.setdiff1d(np.arange(len(corpus.texts)), sample.validation))
+            texts = _texts(corpus, sample.readable)
             start = part.pretrain(
                 texts, {"embedding": settings.embedding, "hidden": settings.hidden}, desk
             )

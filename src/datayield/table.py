@@ -28,6 +28,7 @@ _ACCOUNT = pa.schema(
         ("train_seconds", pa.float64()),
         ("inference_seconds", pa.float64()),
         ("cell_seconds", pa.float64()),
+        ("pretrain_seconds", pa.float64()),
         ("peak_memory_mib", pa.float64()),
         ("parameters", pa.int64()),
     ]
@@ -224,11 +225,20 @@ def write(table: pa.Table, path: Path, order: tuple[str, ...] = ()) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """UTF-8 text, written to a temporary name and renamed."""
+    """UTF-8 text; see `write_bytes`."""
+    write_bytes(text.encode("utf-8"), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """A file written to a temporary name and renamed.
+
+    Raises:
+        UserError: when the disk is full or the folder cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as e:
         raise UserError(

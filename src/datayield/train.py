@@ -140,8 +140,10 @@ class _Loop:
         self.model, self.encoded, self.training_set = model, encoded, training_set
         self.settings, self.verbs = settings, verbs
         kind = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[settings.optimizer]
+        self.tuning = verbs.start.tuning if verbs.start else None
+        self.parts = _parts(model)
         self.optimizer = kind(
-            model.parameters(),
+            [{"params": own, "name": name} for name, own in self.parts.items()],
             settings.learning_rate,
             weight_decay=settings.weight_decay,
             fused=True,
@@ -195,20 +197,38 @@ class _Loop:
             )
 
     def _step(self, rows: Ints) -> float:
-        s = self.settings
-        self.rate = s.learning_rate * (1 - self.update / s.updates if s.decay else 1)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate
+        self._set_rates()
         batch = batch_of(self.encoded, self.training_set, rows)
         per_example = self._judge(batch, rows)
         loss = (per_example * batch.weights).mean()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        self._hold()
         self._clip()
         self.optimizer.step()
         self.update += 1
         self.tokens += int(batch.lengths.sum())
         return loss.item()
+
+    def _set_rates(self) -> None:
+        """The schedule's rate for every part of the network."""
+        s, progress = self.settings, self.update / self.settings.updates
+        tuning = self.tuning
+        if tuning is None:
+            self.rate = s.learning_rate * (1 - progress if s.decay else 1)
+        else:
+            self.rate = s.learning_rate * tuning.slope(progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate * (tuning.rates[group["name"]] if tuning else 1)
+
+    def _hold(self) -> None:
+        """No gradient for parts whose time to learn has not come."""
+        if self.tuning is None:
+            return
+        for part, own in self.parts.items():
+            if self.update / self.settings.updates < self.tuning.begins[part]:
+                for parameter in own:
+                    parameter.grad = None
 
     def _clip(self) -> None:
         """Gradients scaled to the norm `clip` where they are longer; else no pass over them."""
@@ -258,6 +278,14 @@ class _Loop:
         labels = self.training_set.targets[rows].argmax(1)
         gold = p[np.arange(len(rows)), labels].astype(np.float64)
         return Shown(rows, gold, p.argmax(1) == labels)
+
+
+def _parts(model: Classifier) -> dict[str, list[nn.Parameter]]:
+    """Parameters by the first word of their names, in the model's order."""
+    out: dict[str, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        out.setdefault(name.partition(".")[0], []).append(parameter)
+    return out
 
 
 def _read_only(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -54,6 +54,7 @@ class Sample:
     train: Ints  # ids, in draw order
     validation: Ints  # ids, in draw order
     rest: Ints  # ids whose labels are not paid for
+    readable: Ints  # ids that validate at no budget of this draw: what pretraining reads, sorted
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,7 @@ class Account:
     train_seconds: float = 0.0
     inference_seconds: float = 0.0  # whole test set
     cell_seconds: float = 0.0  # the whole cell in its worker
+    pretrain_seconds: float = 0.0  # of a language model that other cells of the draw share
     peak_memory_mib: float = 0.0  # of the worker process
     parameters: int = 0  # trained numbers in the final model
 
@@ -186,6 +188,7 @@ class Account:
         "train_seconds",
         "inference_seconds",
         "cell_seconds",
+        "pretrain_seconds",
         "peak_memory_mib",
     )
 

@@ -29,6 +29,7 @@ from datayield.strategies.augment import (
     eda,
     eda_nn,
     insert,
+    lm_substitute,
     repeat,
     self_training,
     swap,
@@ -53,7 +54,7 @@ from datayield.strategies.order import (
     self_paced,
 )
 from datayield.strategies.plain import double, permuted_labels, plain, twin
-from datayield.strategies.pretrain import vectors
+from datayield.strategies.pretrain import autoencoder, lm, vectors
 from datayield.strategies.protocol import article, refit_all
 from datayield.strategies.select import (
     ccs,
@@ -102,10 +103,13 @@ OURS: tuple[Factory, ...] = (
     delete,
     aeda,
     distil,
+    lm_substitute,
     self_training,
     repeat,
     # where to start
     vectors,
+    lm,
+    autoencoder,
     # in which order
     competence,
     competence_rarity,

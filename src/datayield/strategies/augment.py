@@ -7,6 +7,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from datayield import text
+from datayield.errors import UserError
 from datayield.strategies.base import (
     Desk,
     Knob,
@@ -39,19 +41,27 @@ def _with_variants(n_aug: int | None) -> Prepare:
     def prepare(training_set: TrainingSet, desk: Desk) -> TrainingSet:
         count = copies_at(len(training_set)) if n_aug is None else n_aug
         variants = desk.facts.variants(training_set.parents)
-        rows = np.repeat(np.arange(len(training_set)), count + 1)
-        texts = [
-            line
-            for own, others in zip(training_set.texts, variants, strict=True)
-            for line in (own, *others[:count])
-        ]
-        return replace(training_set.take(rows), texts=tuple(texts))
+        return _beside(training_set, [others[:count] for others in variants])
 
     return prepare
 
 
-def _easy(name: str, summary: str, thesaurus: str, alpha: float, n_aug: int | None) -> Strategy:
-    check_share("alpha", alpha)
+def _beside(training_set: TrainingSet, variants: Sequence[tuple[str, ...]]) -> TrainingSet:
+    """Each text followed by its variants, of which there are equally many."""
+    rows = np.repeat(np.arange(len(training_set)), len(variants[0]) + 1)
+    pairs = zip(training_set.texts, variants, strict=True)
+    texts = tuple(line for own, others in pairs for line in (own, *others))
+    return replace(training_set.take(rows), texts=texts)
+
+
+def _easy(
+    name: str, summary: str, thesaurus: str, alpha: float | Sequence[float], n_aug: int | None
+) -> Strategy:
+    alphas = [alpha] * len(OPERATIONS) if isinstance(alpha, (int, float)) else list(alpha)
+    for own in alphas:
+        check_share("alpha", own)
+    if len(alphas) != len(OPERATIONS):
+        raise UserError(f"alpha: wanted a number or {len(OPERATIONS)} numbers, got {alpha!r}")
     return Strategy(
         name,
         summary,
@@ -60,7 +70,9 @@ def _easy(name: str, summary: str, thesaurus: str, alpha: float, n_aug: int | No
         prepare=_with_variants(n_aug),
         rewrite=Rewrite(
             variants=n_aug or MOST_VARIANTS,
-            write=lambda words, synonyms, k, rng: OPERATIONS[k % 4](words, synonyms, alpha, rng),
+            write=lambda words, synonyms, k, rng: OPERATIONS[k % 4](
+                words, synonyms, alphas[k % 4], rng
+            ),
             thesaurus=thesaurus,
         ),
         control="repeat",
@@ -68,14 +80,15 @@ def _easy(name: str, summary: str, thesaurus: str, alpha: float, n_aug: int | No
     )
 
 
-def eda(alpha: float = 0.05, n_aug: int | None = None) -> Strategy:
+def eda(alpha: float | Sequence[float] = 0.05, n_aug: int | None = None) -> Strategy:
     """Easy data augmentation with WordNet's synonyms.
 
     Variant k of a text applies operation k mod 4: synonym replacement, random insertion, random
     swap, random deletion. The original is kept.
 
     Args:
-        alpha: share of a text's words that an operation touches, in (0, 1).
+        alpha: share of a text's words that an operation touches, in (0, 1]; or one for each
+            operation, in the order above.
         n_aug: variants per text; None: the paper's 16, 8 or 4 by number of labels.
     """
     return _easy(
@@ -87,7 +100,7 @@ def eda(alpha: float = 0.05, n_aug: int | None = None) -> Strategy:
     )
 
 
-def eda_nn(alpha: float = 0.05, n_aug: int | None = None) -> Strategy:
+def eda_nn(alpha: float | Sequence[float] = 0.05, n_aug: int | None = None) -> Strategy:
     """As `eda`, with the corpus's own word neighbours as thesaurus.
 
     Not called EDA, because the thesaurus is not WordNet and is made from unlabelled text.
@@ -247,6 +260,48 @@ def self_training(rounds: int = 2, threshold: float = 0.9, kind: str = "network"
         space=(Knob("threshold", 0.6, 0.99),),
         source="Scudder 1965; Xie et al. 2020, arXiv 1911.04252 (noised student, balanced classes)",
     )
+
+
+def lm_substitute(share: float = 0.15, n_aug: int | None = None, passes: int = 8) -> Strategy:
+    """Variants whose words are drawn anew by the corpus's own language model.
+
+    Each word of a text is chosen with probability `share`, at least one; p(word | left, right)
+    comes from the forward and the backward model. The label stays.
+
+    Args:
+        share: of a text's words, in (0, 1].
+        n_aug: variants per text; None: EDA's 16, 8 or 4 by number of labels.
+        passes: of the language model over the pool's texts; see `lm`.
+    """
+    check_share("share", share)
+    check_number("n_aug", n_aug, 1, 1000)
+    check_number("passes", passes, 1, 1000)
+
+    def prepare(training_set: TrainingSet, desk: Desk) -> TrainingSet:
+        count = copies_at(len(training_set)) if n_aug is None else n_aug
+        reader = desk.reader("next", passes)
+        lines = [text.tokens(t) for t in training_set.texts for _ in range(count)]
+        places = [_some(len(line), share, desk.rng) for line in lines]
+        filled = reader.fill(lines, places, desk.rng)
+        variants = [
+            tuple(" ".join(x) for x in filled[i * count : (i + 1) * count])
+            for i in range(len(training_set))
+        ]
+        return _beside(training_set, variants)
+
+    return Strategy(
+        "lm_substitute",
+        "variants with some words drawn anew by the corpus's own language model",
+        prepare=prepare,
+        space=(Knob("share", 0.05, 0.4),),
+        control="repeat",
+        source="after Kobayashi 2018, arXiv 1805.06201 (without its label condition)",
+    )
+
+
+def _some(count: int, share: float, rng: np.random.Generator) -> list[int]:
+    chosen = np.flatnonzero(rng.random(count) < share).tolist()
+    return chosen or [int(rng.integers(count))] if count else []
 
 
 def confident(p: NDArray[np.float32], threshold: float) -> Ints:

@@ -95,6 +95,13 @@ class Desk(Protocol):
     def validation_accuracy(self, fitted: Fitted) -> float:
         """The accuracy of a helper on the validation part (its labels are paid for); NaN without."""
 
+    def reader(self, task: str, passes: int) -> "Reader":
+        """The language model of this corpus and draw ("next" or "again"), trained once for all cells.
+
+        It reads every text of the pool but the draw's validation texts; its whole cost is charged to
+        each cell that uses it.
+        """
+
     def fit(self, training_set: TrainingSet, kind: Kind = "network", share: float = 1.0) -> Fitted:
         """Train a helper on what is given, for a share of the cell's updates; its cost is charged."""
 
@@ -115,7 +122,45 @@ class Start:
 
     weights: Mapping[str, NDArray[np.float32]]
     vocabulary: tuple[str, ...]
-    schedule: Mapping[str, float] = field(default_factory=dict)
+    tuning: "FineTuning | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuning:
+    """How a network that was read in before goes on to learn from labels.
+
+    Parts are the first words of parameter names: "embedding", "recurrent", "linear".
+    """
+
+    rates: Mapping[str, float]  # part -> factor of the learning rate
+    begins: Mapping[str, float]  # part -> share of training before which it does not move
+    rise: float = 0.1  # share of training in which the rate rises; then it falls linearly
+    ratio: float = 32.0  # highest over lowest rate
+
+    def slope(self, progress: float) -> float:
+        """The slanted triangle at a share of training in [0, 1): from 1/ratio to 1 and back."""
+        up = progress / self.rise if progress < self.rise else (1 - progress) / (1 - self.rise)
+        return (1 + up * (self.ratio - 1)) / self.ratio
+
+
+class Reader(Protocol):
+    """A language model of the pool's texts: see datayield.pretrain."""
+
+    @property
+    def weights(self) -> Mapping[str, NDArray[np.float32]]:
+        """Parameters of embedding and first layer, by name."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Its vocabulary, special words first."""
+
+    def fill(
+        self,
+        lines: Sequence[Sequence[str]],
+        places: Sequence[Sequence[int]],
+        rng: np.random.Generator,
+    ) -> list[list[str]]:
+        """Texts whose words at the given places are drawn anew."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,281 @@
+"""Language models on unlabelled text, made of the classifier's own embedding and first layer.
+
+Two tasks over one network, each in both reading directions at once. "next": predict the following
+word (Howard & Ruder 2018, arXiv 1801.06146, without its general-domain stage). "again": after the
+whole text predict it once more from its beginning (the sequence autoencoder of Dai & Le 2015, arXiv
+1511.01432, whose decoder shares the encoder's weights).
+
+Axes as in `model`: B texts, T tokens, H hidden width per direction, V words.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from filelock import FileLock
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+from torch import nn
+
+from datayield import seeds, table
+from datayield.encode import PAD, UNKNOWN, Vocabulary, by_length, encode, padded, row_stream
+from datayield.errors import UserError
+from datayield.model import Classifier, flip, initialise, inside
+from datayield.types import RECIPE, Ints, Settings
+
+MIN_COUNT = 2  # rarer words are unknown: nothing is learnt about them
+FREQUENT = 2000  # words of the softmax's head; the rest share a narrower tail
+SHAPE = ("cell", "embedding", "hidden", "bidirectional", "embedding_scale", "max_tokens")
+DROPOUT = 0.2
+BATCH = 32
+RATE = 0.004
+SCORED = 1024  # tokens whose words are predicted at once
+Arrays: TypeAlias = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A finished language model.
+
+    `weights` are the classifier's parameters by name; `words` is its vocabulary; `loss` the mean
+    loss per word of the last pass, in nats.
+    """
+
+    settings: Settings
+    vocabulary: Vocabulary
+    counts: Ints  # (V,) occurrences in the texts
+    arrays: Arrays  # parameters of model and softmax
+    tokens: int  # that training read
+    seconds: float
+    loss: float
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The vocabulary, special words first."""
+        return self.vocabulary.words
+
+    @property
+    def weights(self) -> Arrays:
+        """What a classifier starts from."""
+        own = {k.removeprefix("body."): v for k, v in self.arrays.items()}
+        return {k: v for k, v in own.items() if k.startswith(("embedding.", "recurrent.0."))}
+
+    def save(self, path: Path) -> None:
+        """One safetensors file; counts, vocabulary and cost beside the arrays."""
+        told = {
+            "words": self.words,
+            "tokens": self.tokens,
+            "seconds": self.seconds,
+            "loss": self.loss,
+        }
+        content = save({**self.arrays, "counts": self.counts}, {"reader": json.dumps(told)})
+        table.write_bytes(content, path)
+
+    @classmethod
+    def load(cls, path: Path, settings: Settings) -> "Reader":
+        """What `save` stored.
+
+        Raises:
+            UserError: when the file is damaged.
+        """
+        try:
+            with safe_open(path, "np") as stored:
+                told = json.loads(stored.metadata()["reader"])
+                arrays = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118
+            counts, words = arrays.pop("counts"), tuple(told["words"])
+        except (SafetensorError, KeyError, TypeError, ValueError) as e:
+            raise UserError(f"{path} is damaged ({e}). Delete it; it is made again.") from e
+        vocabulary = Vocabulary(words, {w: i for i, w in enumerate(words)})
+        costs = told["tokens"], told["seconds"], told["loss"]
+        return cls(settings, vocabulary, counts, arrays, *costs)
+
+    def fill(
+        self,
+        lines: Sequence[Sequence[str]],
+        places: Sequence[Sequence[int]],
+        rng: np.random.Generator,
+    ) -> list[list[str]]:
+        """Texts whose words at the given places are drawn anew from p(word | left, right).
+
+        The two directions are combined as log p(w | left) + log p(w | right) - log p(w); a word is
+        never replaced by itself or by an unknown word. Places beyond what is read stay.
+        """
+        network = _Network(self.settings, len(self.vocabulary))
+        network.load_state_dict({k: torch.from_numpy(v) for k, v in self.arrays.items()})
+        out = [list(line) for line in lines]
+        encoded = encode([" ".join(x) for x in lines], self.vocabulary, self.settings.max_tokens)
+        unigram = np.log((self.counts + 1) / (self.counts + 1).sum()).astype(np.float32)
+        for rows in by_length(encoded.lengths, SCORED):
+            ids, lengths = padded(encoded, rows)
+            logs = network.eval().around(ids, lengths, torch.from_numpy(unigram)).numpy()
+            for row, i in enumerate(rows):
+                for t in (t for t in places[i] if t < encoded.lengths[i]):
+                    score = logs[row, t] + rng.gumbel(size=len(self.vocabulary))
+                    score[[PAD, UNKNOWN, int(ids[row, t])]] = -np.inf
+                    out[i][t] = self.vocabulary.words[int(score.argmax())]
+        return out
+
+
+class _Network(nn.Module):
+    """Embedding and first layer of a classifier with one softmax for both directions."""
+
+    def __init__(self, settings: Settings, words: int) -> None:
+        super().__init__()
+        self.body = Classifier(replace(settings, layers=1, word_dropout=0.0), words, 2)
+        self.softmax = nn.AdaptiveLogSoftmaxWithLoss(
+            settings.hidden, words, [min(FREQUENT, words // 2)], div_value=2.0
+        )
+
+    def states(self, ids: torch.Tensor, lengths: torch.Tensor) -> list[torch.Tensor]:
+        """(B, T) -> per direction (B, T, H) in its own reading order."""
+        return self.body.directions(self.body.embed(ids, lengths), lengths)
+
+    def around(
+        self, ids: torch.Tensor, lengths: torch.Tensor, unigram: torch.Tensor
+    ) -> torch.Tensor:
+        """Of every place log p(w | left) + log p(w | right) - log p(w), (B, T, V)."""
+        with torch.no_grad():
+            total = -unigram.expand(*ids.shape, -1)
+            for number, states in enumerate(self.states(ids, lengths)):
+                before = self.softmax.log_prob(states[:, :-1].flatten(0, 1)).view(
+                    len(ids), -1, len(unigram)
+                )
+                own = torch.cat([unigram.expand(len(ids), 1, -1), before], 1)
+                total = total + (own if number == 0 else flip(own, lengths))
+            return total
+
+
+def read(
+    texts: Sequence[str], settings: Settings, task: str, passes: int, key: tuple[seeds.Key, ...]
+) -> Reader:
+    """Train a language model.
+
+    Args:
+        texts: without labels.
+        settings: widths of the classifier that will start from it; its dropouts are used.
+        task: "next" or "again".
+        passes: over the texts.
+        key: every random number derives from it.
+    """
+    began = time.perf_counter()
+    torch.manual_seed(seeds.integer(*key, "dropout"))
+    vocabulary = Vocabulary.of(texts, MIN_COUNT)
+    vocabulary, counts = _by_frequency(texts, vocabulary)
+    encoded = encode(texts, vocabulary, settings.max_tokens)
+    network = _Network(settings, len(vocabulary))
+    initialise(network.body, vocabulary, (*key, "init"))
+    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.0, fused=True)
+    stream = row_stream(np.arange(len(texts)), encoded.lengths, BATCH, seeds.rng(*key, "batches"))
+    per_pass = max(1, len(texts) // BATCH)
+    losses, tokens = [], 0
+    for update in range(passes * per_pass):
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * (1 - update / (passes * per_pass))
+        rows = next(stream)
+        loss = TASKS[task](network.train(), *padded(encoded, rows))
+        tokens += int(encoded.lengths[rows].sum())
+        if loss is None:
+            continue
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+    arrays = {k: v.detach().numpy() for k, v in network.state_dict().items()}
+    last = float(np.mean(losses[-per_pass:])) if losses else float("nan")
+    seconds = time.perf_counter() - began
+    return Reader(settings, vocabulary, counts, arrays, tokens, seconds, last)
+
+
+def kept(
+    texts: Sequence[str],
+    shape: Mapping[str, Any],
+    task: str,
+    passes: int,
+    key: tuple[seeds.Key, ...],
+    root: Path,
+) -> tuple[Reader, bool]:
+    """The language model from `state/pretrained/`, trained first where it is not there yet.
+
+    Args:
+        texts: as in `read`.
+        shape: the settings named in SHAPE.
+        task: as in `read`.
+        passes: as in `read`.
+        key: as in `read`.
+        root: the project folder.
+
+    Returns:
+        The model, and whether it was trained now.
+    """
+    recipe = [RECIPE, shape, task, passes, list(key), torch.__version__, list(texts)]
+    name = hashlib.sha256(table.canonical(recipe).encode()).hexdigest()[:32]
+    path = root / "state" / "pretrained" / f"{name}.safetensors"
+    settings = Settings(**shape, embedding_dropout=DROPOUT, dropout=DROPOUT)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # another worker may be training the same one
+        missing = not path.exists()
+        if missing:
+            read(texts, settings, task, passes, key).save(path)
+    return Reader.load(path, settings), missing
+
+
+def _by_frequency(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[Vocabulary, Ints]:
+    """The same words, the most frequent first (the softmax's head holds those), and their counts."""
+    flat = encode(texts, vocabulary, 10**9).flat
+    counts = np.bincount(flat, minlength=len(vocabulary))
+    order = np.concatenate([[PAD, UNKNOWN], 2 + np.argsort(-counts[2:], kind="stable")])
+    words = tuple(vocabulary.words[i] for i in order)
+    return Vocabulary(words, {w: i for i, w in enumerate(words)}), counts[order].astype(np.int64)
+
+
+def _next(network: _Network, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor | None:
+    """Mean loss of every word but the first of each reading direction."""
+    if ids.shape[1] < 2:
+        return None
+    known = inside(lengths, ids.shape[1])[:, 1:]
+    own = (ids, _reversed(ids, lengths))
+    states = network.states(ids, lengths)
+    return _loss(network, [(s[:, :-1], w[:, 1:], known) for s, w in zip(states, own, strict=False)])
+
+
+def _again(network: _Network, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor | None:
+    """Mean loss of every word when the text is read once and then predicted from its beginning."""
+    width = ids.shape[1]
+    t = torch.arange(2 * width - 1)[None]
+    twice = ids.gather(1, (t % lengths[:, None]).clamp(max=width - 1))
+    total = 2 * lengths - 1
+    twice = torch.where(t < total[:, None], twice, PAD)
+    parts = []
+    for s, w in zip(network.states(twice, total), (ids, _reversed(ids, lengths)), strict=False):
+        # Where word k of the second reading is predicted: the place before it.
+        where = (lengths[:, None] - 1 + torch.arange(width)[None]).clamp(max=2 * width - 2)
+        at = s.gather(1, where[:, :, None].expand(-1, -1, s.shape[2]))
+        parts.append((at, w, inside(lengths, width)))
+    return _loss(network, parts)
+
+
+TASKS: dict[str, Callable[..., torch.Tensor | None]] = {"next": _next, "again": _again}
+
+
+def _reversed(ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    return flip(ids[:, :, None], lengths)[:, :, 0]
+
+
+def _loss(
+    network: _Network, parts: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+) -> torch.Tensor | None:
+    """Mean over the directions' known words; parts are (states (B, T, H), words (B, T), (B, T))."""
+    states = torch.cat([s[k & (w != UNKNOWN)] for s, w, k in parts])
+    words = torch.cat([w[k & (w != UNKNOWN)] for _, w, k in parts])
+    if not len(words):
+        return None
+    loss: torch.Tensor = network.softmax(network.body.dropout(states), words).loss
+    return loss

@@ -1,0 +1,163 @@
+"""Language models: what they learn, what they read, what is kept; word vectors from a file."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from datayield import pretrain, strategies
+from datayield.desk import Data
+from datayield.encode import Vocabulary
+from datayield.errors import UserError
+from datayield.strategies.base import FineTuning, Start
+from datayield.train import Verbs, train
+from datayield.types import Settings, TrainingSet
+from tests.conftest import written_texts
+from tests.test_run import N, run
+
+TEXTS = written_texts(300)[0]
+SHAPE = Settings(hidden=12, embedding=12, dropout=0.0, embedding_dropout=0.0, embedding_scale=1.0)
+
+
+def pattern_texts(count: int) -> list[str]:
+    """One word follows from the word before, in both directions."""
+    rng = np.random.default_rng(0)
+    circle = "red orange yellow green blue indigo violet".split()
+    starts = rng.integers(0, len(circle), (count, 2))
+    return [" ".join(circle[(a + k) % 7] for k in range(4 + b)) for a, b in starts]
+
+
+@pytest.mark.parametrize(("task", "cell"), [("next", "lstm"), ("next", "gru"), ("again", "lstm")])
+def test_a_language_model_learns_what_follows(task: str, cell: str) -> None:
+    texts = pattern_texts(300)
+    done = pretrain.read(texts, replace(SHAPE, cell=cell), task, 40, ("k",))
+    assert done.loss < 0.35, "seven words, each known from its neighbour: log 7 = 1.95 by chance"
+    assert set(done.weights) == {"embedding.weight"} | {
+        f"recurrent.0.{d}.{p}_l0" for d in (0, 1) for p in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    }  # fmt: skip
+
+
+def test_a_text_of_one_word_and_unknown_words_teach_nothing() -> None:
+    done = pretrain.read(["alone", "alone", "rare words here"], SHAPE, "next", 2, ("k",))
+    assert all(np.isfinite(v).all() for v in done.arrays.values())
+
+
+def test_what_is_filled_in_fits_both_sides() -> None:
+    texts = pattern_texts(300)
+    done = pretrain.read(texts, SHAPE, "next", 40, ("k",))
+    lines = [t.split() for t in texts[:50]]
+    places = [[2]] * 50
+    damaged = [[*x[:2], "red" if x[2] != "red" else "blue", *x[3:]] for x in lines]
+    filled = done.fill(damaged, places, np.random.default_rng(1))
+    assert [x[:2] + x[3:] for x in filled] == [x[:2] + x[3:] for x in lines]
+    assert all(
+        a[2] != b[2] and not a[2].startswith("<") for a, b in zip(filled, damaged, strict=True)
+    )
+    assert np.mean([a[2] == b[2] for a, b in zip(filled, lines, strict=True)]) > 0.9
+
+
+def test_the_predictions_around_a_place_do_not_see_it() -> None:
+    done = pretrain.read(TEXTS, SHAPE, "next", 1, ("k",))
+    network = pretrain._Network(SHAPE, len(done.words)).eval()
+    network.load_state_dict({k: torch.from_numpy(v) for k, v in done.arrays.items()})
+    ids = torch.tensor([[5, 6, 7, 8, 9]])
+    even = torch.zeros(len(done.words))
+    before = network.around(ids, torch.tensor([5]), even)
+    ids[0, 2] = 11
+    after = network.around(ids, torch.tensor([5]), even)
+    assert torch.allclose(before[0, 2], after[0, 2], atol=1e-5)
+    assert not torch.allclose(before[0, 1], after[0, 1], atol=1e-5)
+
+
+def test_kept_models_are_trained_once_and_a_damaged_one_is_told(tmp_path: Path) -> None:
+    shape = {k: getattr(SHAPE, k) for k in pretrain.SHAPE}
+    ask = (TEXTS[:60], shape, "next", 1, ("k", 0), tmp_path)
+    one, made = pretrain.kept(*ask)
+    two, again = pretrain.kept(*ask)
+    assert made and not again and one.words == two.words and one.tokens == two.tokens
+    assert all(np.array_equal(one.arrays[k], two.arrays[k]) for k in one.arrays)
+    other, made = pretrain.kept(TEXTS[:59], *ask[1:])
+    assert made and other.words != one.words
+    for file in (tmp_path / "state" / "pretrained").glob("*.safetensors"):
+        file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(UserError, match="is damaged.*Delete it"):
+        pretrain.kept(*ask)
+
+
+def test_it_reads_no_validation_text_and_no_test_text(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = Data.load(prepared / "data" / "written")
+    seen: list[Sequence[str]] = []
+
+    def kept(texts: Sequence[str], *rest: object) -> tuple[pretrain.Reader, bool]:
+        seen.append(texts)
+        return pretrain.read(texts, SHAPE, "next", 1, ("k",)), True
+
+    monkeypatch.setattr(pretrain, "kept", kept)
+    row = run(data, "lstm:lm", hidden=12, embedding=12)
+    every = data.draws.sample(0, len(data.corpus.texts)).validation
+    assert not {data.corpus.texts[i] for i in every} & set(seen[0])
+    assert not set(data.corpus.test_texts) & set(seen[0])
+    assert row.account.pretrain_seconds > 0 and row.account.tokens > 1000
+    assert row.account.unlabelled == len(seen[0]) - row.n_train
+
+
+def test_the_same_row_whoever_trained_the_model(prepared: Path, tmp_path: Path) -> None:
+    rows = []
+    for k in range(2):
+        folder = tmp_path / str(k) / "data" / "written"
+        folder.parent.mkdir(parents=True)
+        folder.symlink_to(prepared / "data" / "written")
+        data = Data.load(folder)
+        rows += [run(data, "lstm:lm+lm_substitute"), run(data, "lstm:lm+lm_substitute")]
+    assert len({r.predicted.tobytes() for r in rows}) == 1
+    assert len({r.account.tokens for r in rows}) == 1
+
+
+def test_fine_tuning_slants_and_unfreezes_from_above() -> None:
+    tuning = FineTuning({}, {}, rise=0.1, ratio=32)
+    assert tuning.slope(0) == pytest.approx(1 / 32) and tuning.slope(0.1) == pytest.approx(1)
+    assert tuning.slope(0.55) == pytest.approx((1 + 0.5 * 31) / 32)
+    texts = TEXTS[:40]
+    vocabulary = Vocabulary.of(texts)
+    rows = TrainingSet(
+        tuple(texts), np.eye(2, dtype=np.float32)[np.arange(40) % 2], np.ones(40, np.float32), np.arange(40)
+    )  # fmt: skip
+    first = {"embedding.weight": np.full((len(vocabulary), 6), 0.1, np.float32)}
+    slower = {"linear": 1.0, "recurrent": 1.0, "embedding": 0.1}
+    for begin, moves in ((0.95, False), (0.5, True)):
+        begins = {"linear": 0.0, "recurrent": 0.0, "embedding": begin}
+        start = Start(first, vocabulary.words, FineTuning(slower, begins))
+        settings = Settings(hidden=4, embedding=6, updates=10, rounds=1, batch=8)
+        done = train(rows, ((), np.empty(0, np.int64)), settings, Verbs(start=start), ("k",))
+        after = done.model.embedding.weight.detach().numpy()
+        assert (after != first["embedding.weight"])[2:].any() == moves
+
+
+# --- word vectors from a file
+
+
+def test_vectors_from_a_file(prepared: Path, tmp_path: Path) -> None:
+    data = Data.load(prepared / "data" / "written")
+    file = tmp_path / "words.txt"
+    file.write_text("rain 1 0 0.5\nboat 0 1 0\nunheard 9 9 9\n")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    found = strategies.pretrain.read_vectors(str(file), digest, ("boat", "rain", "soup"))
+    assert found[:2].tolist() == [[0, 1, 0], [1, 0, 0.5]] and np.isnan(found[2]).all()
+    with pytest.raises(UserError, match=r"has the sha256 .* not 000"):
+        strategies.pretrain.read_vectors(str(file), "0" * 64, ("boat",))
+    file.write_text("rain 1 0 0.5\nboat 0 1\n")
+    with pytest.raises(UserError, match="line 2: wanted 3 numbers"):
+        strategies.pretrain.read_vectors(str(file), digest, ("boat", "rain", "sail"))
+    for arguments, what in (
+        ({"file": "nowhere.txt"}, "file: wanted"),
+        ({"file": str(file)}, "sha256: wanted"),
+    ):
+        with pytest.raises(UserError, match=what):
+            strategies.make("vectors", arguments)
+    assert run(data, "lstm:vectors").account.labels_paid == N
