@@ -99,7 +99,8 @@ def small_params(sha256: str, **study: object) -> dict[str, object]:
         "model": {"hidden": 8, "embedding": 8, "rounds": 4, "batch": 8},
         "strategies": {},
         "updates": {0: 12},
-        "analysis": {"level": 0.95},
+        "tuning": {"trials": 0},
+        "analysis": {"level": 0.95, "metric": "auto"},
         "execution": {"workers": 2},
     }
 

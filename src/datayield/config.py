@@ -224,6 +224,22 @@ class Execution(_Frozen):
         return value
 
 
+class Tuning(_Frozen):
+    """How settings are searched before the study; 0 trials: the untuned settings serve."""
+
+    trials: int = Field(
+        default=0, ge=0, le=10_000, description="per search, the same for every arm"
+    )
+    scope: Literal["draw", "regime"] = Field(
+        default="regime",
+        description="draw: each draw tunes on its own labels; regime: once, on a draw never scored",
+    )
+    arms: Literal["own", "shared"] = Field(
+        default="own",
+        description="own: a search for every arm; shared: plain's serves its architecture",
+    )
+
+
 class Analysis(_Frozen):
     """What the report asks of the tables."""
 
@@ -248,6 +264,7 @@ class Params(_Frozen):
     updates: dict[int, int] = Field(
         description="labels → updates; the last entry not above n counts"
     )
+    tuning: Tuning = Tuning()
     execution: Execution = Execution()
     analysis: Analysis = Analysis()
 

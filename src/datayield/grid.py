@@ -1,7 +1,7 @@
 """params → the cells of a study."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import pairwise
@@ -18,6 +18,7 @@ from datayield.table import canonical as canonical_json
 from datayield.types import RECIPE, Arm, Cell
 
 PRECISION, DEVICE = "fp32", "cpu"
+ALL = "all"  # in settings.json: these settings serve every draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,11 @@ def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
     return {"model": model, **{s: a for s, a in own.items() if a}}
 
 
+def pinned(arm: Arm) -> Collection[str]:
+    """The settings that an arm's architecture fixes."""
+    return ARCHITECTURES[arm.architecture]
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """The cells of one corpus, what was left out, and how each arm is to be read."""
@@ -151,17 +157,22 @@ def make(params: Params, scope: Scope, chosen: Mapping[str, Mapping[str, Any]]) 
     Args:
         params: the study.
         scope: pool size and digests.
-        chosen: settings.json of the tune stage: budget -> arm -> settings.
+        chosen: settings.json of the tune stage: budget -> arm -> draw (or ALL) -> settings.
     """
     planned, notices = entries(params, scope.pool)
     cells = tuple(
-        _cell(params, scope, arm, n, draw, seed, chosen[str(n)][str(arm)])
+        cell(params, scope, arm, n, draw, seed, _own(chosen[str(n)][str(arm)], draw))
         for arm, n in planned
         for draw in range(params.study.draws)
         for seed in range(params.study.seeds)
     )
     arms = {str(arm): describe(arm) for arm, _ in planned}
     return Grid(cells, tuple(notices), arms)
+
+
+def _own(by_draw: Mapping[str, Any], draw: int) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = by_draw.get(str(draw), by_draw.get(ALL, {}))
+    return found
 
 
 def describe(arm: Arm) -> dict[str, Any]:
@@ -184,9 +195,10 @@ def describe(arm: Arm) -> dict[str, Any]:
     return out
 
 
-def _cell(
+def cell(
     params: Params, scope: Scope, arm: Arm, n: int, draw: int, seed: int, chosen: Mapping[str, Any]
 ) -> Cell:
+    """One cell with everything that determines its result."""
     identity: dict[str, Any] = {
         "recipe": RECIPE,
         "data": scope.digest,

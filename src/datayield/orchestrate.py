@@ -11,11 +11,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import as_completed as completed
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 from filelock import FileLock, Timeout
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
@@ -24,11 +27,13 @@ from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from datayield import corpora, cost, environment, grid, stages, table
+from datayield import tune as tuning
 from datayield.cells import CellStore
 from datayield.config import Params
-from datayield.draws import thin_classes
+from datayield.draws import TUNING_DRAW, thin_classes
 from datayield.errors import UserError
 from datayield.progress import Progress
+from datayield.score import leading
 from datayield.types import Cell, Row
 from datayield.workers import WorkerDied, WorkerPool
 
@@ -41,14 +46,15 @@ def lock(root: Path) -> FileLock:
 
 @flow(name="tune", log_prints=False, persist_result=False, validate_parameters=False)
 def tune(corpus: str, params: Params, root: Path) -> int:
-    """Write `settings.json`: the settings of every (budget, arm). Until tuning is on: defaults."""
-    pool = len(corpora.load(stages.folder(root, corpus)).texts)
-    chosen: dict[str, dict[str, Any]] = {}
-    for arm, n in grid.entries(params, pool)[0]:
-        chosen.setdefault(str(n), {})[str(arm)] = grid.default_settings(params, arm, n)
-    text = json.dumps(chosen, indent=1, sort_keys=True)
-    table.write_text(text + "\n", root / "results" / corpus / "settings.json")
-    return sum(len(arms) for arms in chosen.values())
+    """Search settings and write `settings.json` and `trials.parquet`.
+
+    Returns:
+        The number of searches.
+
+    Raises:
+        UserError: when another study runs in this folder, or the trials cannot be kept.
+    """
+    return _tune(corpus, params, root, by_prefect)
 
 
 @flow(name="study", log_prints=False, persist_result=False, validate_parameters=False)
@@ -64,8 +70,14 @@ def study(corpus: str, params: Params, root: Path) -> dict[str, Any]:
 
 
 def run_tune(corpus: str, params: Params, root: Path) -> None:
-    """The tune flow; without a loopback network the plain function."""
-    (tune if loopback() else tune.fn)(corpus, params, root)
+    """The tune flow with as many threads as there are workers; each search takes one."""
+    count = environment.workers(params.execution.workers)
+    if not loopback():
+        _tune(corpus, params, root, partial(by_threads, count))
+        return
+    threads: Any = ThreadPoolTaskRunner(max_workers=count)
+    named = f"tune {params.study.name}: {corpus}"
+    tune.with_options(task_runner=threads, flow_run_name=named)(corpus, params, root)
 
 
 def run_study(corpus: str, params: Params, root: Path) -> None:
@@ -143,16 +155,95 @@ def by_threads(
             yield futures[future], future.exception()
 
 
-def _study(
-    corpus: str, params: Params, root: Path, carry: Carry
-) -> tuple[dict[str, Any], dict[str, Row]]:
+def _tune(corpus: str, params: Params, root: Path, carry: Carry) -> int:
+    with _locked(root):
+        loaded = corpora.load(stages.folder(root, corpus))
+        largest = max(np.bincount(loaded.labels)) / len(loaded.labels)
+        scope = stages.scope(params, corpus, root)
+        searches = tuning.searches(params, scope, leading(params.analysis.metric, largest))
+        kept = tuning.storage(root)
+        if searches:
+            _search(searches, params, root, kept, carry)
+        results = root / "results" / corpus
+        rows = [line for s in searches for line in tuning.lines(s, kept)]
+        table.write(pa.Table.from_pylist(rows, tuning.TRIALS), results / "trials.parquet")
+        text = json.dumps(
+            _chosen(searches, params, len(loaded.texts), kept), indent=1, sort_keys=True
+        )
+        table.write_text(text + "\n", results / "settings.json")
+    return len(searches)
+
+
+def _search(
+    searches: list[tuning.Search],
+    params: Params,
+    root: Path,
+    kept: tuning.Storage,
+    carry: Carry,
+) -> None:
+    """Carry every search to its number of trials."""
+    by_name = {s.name: s for s in searches}
+    print(
+        f"{searches[0].cell.corpus}: {len(searches)} searches of {params.tuning.trials} trials",
+        file=sys.stderr,
+    )
+    pool = WorkerPool(root, params.execution.cell_timeout_minutes * 60)
+    try:
+        for done, (name, error) in enumerate(
+            carry(
+                {name: f"search {name}" for name in by_name},
+                lambda name: tuning.run(by_name[name], params.tuning.trials, kept, pool.trial),
+            ),
+            1,
+        ):
+            if error is not None:
+                raise UserError(
+                    f"the search {name} ended: {type(error).__name__}: {str(error)[:300]}."
+                    " The same command goes on from its last trial."
+                ) from error
+            print(f"[{done}/{len(by_name)} searches] {name}", file=sys.stderr)
+    finally:
+        pool.close()
+
+
+def _chosen(
+    searches: list[tuning.Search], params: Params, pool: int, kept: tuning.Storage
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Settings by budget, arm and draw: the best trial's, or the untuned."""
+    found: dict[tuple[str, int], dict[int, dict[str, Any] | None]] = {}
+    for s in searches:
+        own = tuning.best(s, kept)
+        found.setdefault((str(s.cell.arm), s.cell.n), {})[s.cell.draw] = own
+        if own is None:
+            print(f"notice: every trial of {s.name} failed; its arms stay untuned", file=sys.stderr)
+    chosen: dict[str, dict[str, dict[str, Any]]] = {}
+    for arm, n in grid.entries(params, pool)[0]:
+        by_draw = found.get((str(tuning.tuned_as(params, arm)), n)) or {TUNING_DRAW: None}
+        chosen.setdefault(str(n), {})[str(arm)] = {
+            grid.ALL if draw == TUNING_DRAW else str(draw): tuning.taken_over(
+                params, arm, n, values
+            )
+            for draw, values in by_draw.items()
+        }
+    return chosen
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
     try:
         with lock(root):
-            return _locked_study(corpus, params, root, carry)
+            yield
     except Timeout as e:
         raise UserError(
             f"another study runs in {root.resolve()} (it holds state/study.lock). Wait for it or end it."
         ) from e
+
+
+def _study(
+    corpus: str, params: Params, root: Path, carry: Carry
+) -> tuple[dict[str, Any], dict[str, Row]]:
+    with _locked(root):
+        return _locked_study(corpus, params, root, carry)
 
 
 def _locked_study(

@@ -10,6 +10,7 @@ import numpy as np
 
 from datayield import linear, seeds
 from datayield.desk import CellDesk, Data
+from datayield.draws import FOLDS_UP_TO
 from datayield.grid import key as cell_key
 from datayield.score import accuracy, macro_f1
 from datayield.strategies import Composition, compose
@@ -25,21 +26,15 @@ def run_cell(cell: Cell, data: Data) -> Row:
     reset_peak_memory()
     started = time.perf_counter()
     account = Account(labels_paid=cell.n)
-    parts = compose(cell.arm.strategies, {s: cell.settings.get(s, {}) for s in cell.arm.strategies})
+    parts = _composed(cell)
     rewritten = parts.one("plan")
     plan: Plan = rewritten(Plan(cell.n, cell.seed)) if rewritten else Plan(cell.n, cell.seed)
     key = (cell.identity["study_seed"], cell.corpus, cell.draw, plan.seed)
     sample = _split(data.draws.sample(cell.draw, plan.labels), plan.validates)
     data = replace(data, corpus=_labelled(data.corpus, sample, plan, key))
-
-    began = time.perf_counter()
-    desks = _desks(cell, data, sample, parts, account, key)
-    training_set, labelled = _prepared(data.corpus, sample, parts, desks)
-    account.examples = int(np.isin(np.unique(training_set.parents), labelled).sum())
-    account.prepare_seconds += time.perf_counter() - began
-
     validation = _texts(data.corpus, sample.validation), data.corpus.labels[sample.validation]
-    fitted = _fit(cell, training_set, validation, parts, desks, data.corpus, sample, account, key)
+
+    fitted = _fitted(cell, data, sample, validation, parts, account, key)
     guessed = fitted.predict(validation[0]).argmax(1) if validation[0] else np.empty(0, np.int64)
     began = time.perf_counter()
     predicted = fitted.predict(data.corpus.test_texts).argmax(1)
@@ -63,6 +58,56 @@ def run_cell(cell: Cell, data: Data) -> Row:
         account=account,
         history=fitted.history if isinstance(fitted, Trained) else (),
     )
+
+
+def run_trial(cell: Cell, data: Data) -> dict[str, float]:
+    """Score the settings of a cell on its n labels alone: by folds where they are few.
+
+    Returns:
+        accuracy and macro_f1 on held-out labels, seconds and tokens of training them.
+    """
+    parts, account = _composed(cell), Account(labels_paid=cell.n)
+    sample = data.draws.sample(cell.draw, cell.n)
+    pairs = [(sample.train, sample.validation)]
+    if cell.n <= FOLDS_UP_TO:
+        pairs = data.draws.folds(cell.draw, cell.n)
+    began = time.perf_counter()
+    guessed, labels = [], []
+    for number, (train_ids, held) in enumerate(pairs):
+        part = replace(sample, train=train_ids, validation=held)
+        key = (cell.identity["study_seed"], cell.corpus, cell.draw, cell.seed, "fold", number)
+        fitted = _fitted(cell, data, part, ([], held[:0]), parts, account, key)
+        guessed.append(fitted.predict(_texts(data.corpus, held)).argmax(1))
+        labels.append(data.corpus.labels[held])
+    said, truth = np.concatenate(guessed), np.concatenate(labels)
+    return {
+        "accuracy": accuracy(said, truth),
+        "macro_f1": macro_f1(said, truth, len(data.corpus.classes)),
+        "seconds": time.perf_counter() - began,
+        "tokens": account.tokens,
+    }
+
+
+def _composed(cell: Cell) -> Composition:
+    return compose(cell.arm.strategies, {s: cell.settings.get(s, {}) for s in cell.arm.strategies})
+
+
+def _fitted(
+    cell: Cell,
+    data: Data,
+    sample: Sample,
+    validation: tuple[list[str], Ints],
+    parts: Composition,
+    account: Account,
+    key: tuple[seeds.Key, ...],
+) -> Trained | linear.Linear:
+    """Prepare and fit the arm on one sample."""
+    began = time.perf_counter()
+    desks = _desks(cell, data, sample, parts, account, key)
+    training_set, labelled = _prepared(data.corpus, sample, parts, desks)
+    account.examples = int(np.isin(np.unique(training_set.parents), labelled).sum())
+    account.prepare_seconds += time.perf_counter() - began
+    return _fit(cell, training_set, validation, parts, desks, data.corpus, sample, account, key)
 
 
 def _split(sample: Sample, validates: float) -> Sample:

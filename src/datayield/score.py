@@ -25,6 +25,16 @@ def macro_f1(predicted: Ints, labels: Ints, classes: int) -> float:
     return float(f1[present].mean())
 
 
+DOMINANT = 0.6  # share of the largest class from which on macro-F1 leads
+
+
+def leading(wanted: str, majority: float) -> str:
+    """The metric that leads: "accuracy" or "macro_f1"; "auto" decides by the largest class's share."""
+    if wanted == "auto":
+        return "macro_f1" if majority > DOMINANT else "accuracy"
+    return wanted
+
+
 def confusion(predicted: Ints, labels: Ints, classes: int) -> NDArray[np.int64]:
     """(classes, classes) counts: rows true, columns predicted."""
     flat = np.bincount(labels * classes + predicted, minlength=classes * classes)

@@ -1,5 +1,7 @@
 """Architectures and their settings as data."""
 
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from datayield.errors import UserError, nearest
@@ -13,6 +15,49 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "lstm-256": {"hidden": 256},
     "gru": {"cell": "gru"},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers to search, ends included."""
+
+    name: str
+    low: float
+    high: float
+    log: bool = False
+    integer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Options to search."""
+
+    name: str
+    options: tuple[Any, ...]
+
+
+SPACE: tuple[Range | Choice, ...] = (
+    Choice("hidden", (32, 64, 128)),
+    Choice("embedding", (64, 128, 256)),
+    Range("learning_rate", 0.001, 0.04, log=True),
+    Range("weight_decay", 0.001, 0.3, log=True),
+    Choice("batch", (16, 32, 64)),
+    Range("word_dropout", 0.0, 0.3),
+    Range("embedding_dropout", 0.0, 0.7),
+    Range("dropout", 0.0, 0.7),
+    Range("embedding_scale", 0.03, 1.0, log=True),
+    Choice("pooling", ("max_mean", "last")),
+    Range("min_count", 1, 3, integer=True),
+)
+WIDTHS = ("hidden", "embedding", "embedding_scale", "min_count")  # a pretrained start decides these
+
+
+def space_of(pinned: Collection[str], pretrained: bool) -> Iterator[Range | Choice]:
+    """The shared space without what an arm pins, and without widths where the start has one shape."""
+    for r in SPACE:
+        if r.name not in pinned and not (pretrained and r.name in WIDTHS):
+            yield r
+
 
 _POSITIVE = (
     "embedding",

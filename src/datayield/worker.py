@@ -31,15 +31,21 @@ def serve(root: Path, requests: IO[str], answers: IO[str]) -> None:
     import torch
 
     from datayield import cells
-    from datayield.run import Shelf, from_json, run_cell
+    from datayield.run import Shelf, from_json, run_cell, run_trial
 
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     shelf = Shelf(root, {})
     for line in requests:
         try:
-            cell = from_json(json.loads(line))
-            answer = {"row": cells.dumps(run_cell(cell, shelf.data(cell.corpus)))}
+            asked = json.loads(line)
+            cell = from_json(asked["cell"])
+            data = shelf.data(cell.corpus)
+            answer: dict[str, object]
+            if asked["want"] == "trial":
+                answer = {"trial": run_trial(cell, data)}
+            else:
+                answer = {"row": cells.dumps(run_cell(cell, data))}
         except Exception as e:  # every error of a cell is that cell's answer; the worker goes on
             answer = {"error": f"{type(e).__name__}: {e}", "trace": traceback.format_exc()}
         answers.write(json.dumps(answer) + "\n")

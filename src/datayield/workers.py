@@ -8,6 +8,7 @@ import sys
 import threading
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 from datayield import cells
 from datayield.environment import ONE_THREAD
@@ -18,7 +19,7 @@ class WorkerDied(Exception):
     """The process that computed a cell ended: worth one more try."""
 
 
-class CellFailed(Exception):
+class CellFailed(RuntimeError):
     """The cell itself raises an error: trying again would raise it again."""
 
 
@@ -37,11 +38,11 @@ class _Worker:
     def pid(self) -> int:
         return self._process.pid
 
-    def run(self, cell: Cell, timeout: float) -> Row:
+    def ask(self, want: str, cell: Cell, timeout: float) -> Any:
         requests, answers = self._process.stdin, self._process.stdout
         assert requests is not None and answers is not None
         try:
-            requests.write(json.dumps(as_dict(cell)) + "\n")
+            requests.write(json.dumps({"want": want, "cell": as_dict(cell)}) + "\n")
             requests.flush()
             ready, _, _ = select.select([answers], [], [], timeout)
             line = answers.readline() if ready else None
@@ -55,7 +56,7 @@ class _Worker:
         answer = json.loads(line)
         if "error" in answer:
             raise CellFailed(answer["error"], answer["trace"])
-        return cells.loads(answer["row"])
+        return answer[want]
 
     def end(self) -> None:
         self._process.kill()
@@ -76,17 +77,25 @@ class WorkerPool:
         self._closed = False
 
     def run(self, cell: Cell) -> Row:
-        """Compute one cell in a warm worker.
+        """Compute one cell in a warm worker; errors as `trial`."""
+        return cells.loads(self._ask("row", cell))
+
+    def trial(self, cell: Cell) -> dict[str, float]:
+        """Score one cell's settings on its labels (`run.run_trial`) in a warm worker.
 
         Raises:
             WorkerDied: the process ended before it answered; it is replaced at the next call.
             CellFailed: the cell raised an error or took too long.
         """
+        found: dict[str, float] = self._ask("trial", cell)
+        return found
+
+    def _ask(self, want: str, cell: Cell) -> Any:
         with self._lock:
             worker = self._idle.popleft() if self._idle else _Worker(self._root)
             self._busy.add(worker)
         try:
-            row = worker.run(cell, self._timeout)
+            answer = worker.ask(want, cell, self._timeout)
         except CellFailed:
             self._give_back(worker)
             raise
@@ -94,7 +103,7 @@ class WorkerPool:
             self._drop(worker)
             raise
         self._give_back(worker)
-        return row
+        return answer
 
     def _give_back(self, worker: _Worker) -> None:
         with self._lock:

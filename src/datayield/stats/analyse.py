@@ -5,20 +5,20 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from math import isnan
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from datayield import table
 from datayield.config import Params
 from datayield.errors import UserError
+from datayield.score import leading
 from datayield.stats import audits, compare, published
 from datayield.stats.interval import METHOD
 from datayield.stats.scores import Metric, gather
 from datayield.table import CELLS, HISTORY
 from datayield.types import Account, names_of
 
-DOMINANT = 0.6  # share of the largest class from which on macro-F1 leads
 COSTS = names_of(Account)
 
 
@@ -51,7 +51,7 @@ def _corpus(params: Params, name: str, root: Path) -> dict[str, Any]:
     lines = table.read(results / "cells.parquet", CELLS).to_pylist()
     history = table.read(results / "history.parquet", HISTORY).to_pylist()
     audited = table.read(root / "data" / name / "audit.parquet", table.AUDIT)
-    metric = _metric(params.analysis.metric, summary["majority_share"])
+    metric: Metric = leading(params.analysis.metric, summary["majority_share"])  # type: ignore[assignment]
     scores = gather(lines, audits.truth(audited, summary["classes"]), metric)
     wanted = params.analysis.baseline
     frame = compare.Frame(
@@ -87,13 +87,6 @@ def _corpus(params: Params, name: str, root: Path) -> dict[str, Any]:
             "overlap": audits.overlap(audited, scores),
         },
     }
-
-
-def _metric(wanted: Literal["auto", "accuracy", "macro_f1"], majority: float) -> Metric:
-    """The metric that leads: where one class holds most test texts, accuracy says little."""
-    if wanted == "auto":
-        return "macro_f1" if majority > DOMINANT else "accuracy"
-    return wanted
 
 
 def _json(path: Path) -> dict[str, Any]:
