@@ -101,7 +101,7 @@ def small_params(sha256: str, **study: object) -> dict[str, object]:
         "updates": {0: 12},
         "tuning": {"trials": 0},
         "analysis": {"level": 0.95, "metric": "auto"},
-        "execution": {"workers": 2},
+        "execution": {"workers": 2, "device": "auto", "precision": "fp32"},
     }
 
 

@@ -257,7 +257,8 @@ def _plan(options: argparse.Namespace) -> None:
             print(f"  {arm:24} {budgets:3} budgets  {budgets * each:4} cells")
         for sentence in notices:
             print(f"  notice: {sentence}")
-    workers = environment.workers(params.execution.workers)
+    device = environment.device(params.execution.device)
+    workers = environment.workers(params.execution.workers, device)
     model = cost.fit(store.rows(), stages.shapes(ROOT))
     seconds = cost.wall(missing, stages.shapes(ROOT), model, workers)
     source = f"fitted on {model.cells} cells" if model.cells else "from another machine's speed"

@@ -211,10 +211,16 @@ Source = Annotated[
 
 
 class Execution(_Frozen):
-    """How the grid is carried; never changes a result."""
+    """How the grid is carried. Device and precision are part of a cell; the rest changes no result."""
 
     workers: int | Literal["auto"] = "auto"
     cell_timeout_minutes: int = Field(default=60, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="of networks; auto: cuda where PyTorch finds one"
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        default="fp32", description="of recurrent layers; bf16 where the machine has it"
+    )
 
     @field_validator("workers")
     @classmethod

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from datayield import text
+from datayield.place import tensor
 from datayield.types import Ints, TrainingSet
 
 PAD, UNKNOWN = 0, 1
@@ -78,7 +79,7 @@ def padded(encoded: Encoded, rows: Ints) -> tuple[torch.Tensor, torch.Tensor]:
     columns = np.arange(int(lengths.max()))
     inside = columns < lengths[:, None]
     where = np.where(inside, encoded.starts[rows][:, None] + columns, 0)
-    return torch.from_numpy(np.where(inside, encoded.flat[where], PAD)), torch.from_numpy(lengths)
+    return tensor(np.where(inside, encoded.flat[where], PAD)), tensor(lengths)
 
 
 def batch_of(encoded: Encoded, training_set: TrainingSet, rows: Ints) -> Batch:
@@ -87,8 +88,8 @@ def batch_of(encoded: Encoded, training_set: TrainingSet, rows: Ints) -> Batch:
     return Batch(
         ids,
         lengths,
-        torch.from_numpy(training_set.targets[rows]),
-        torch.from_numpy(training_set.weights[rows]),
+        tensor(training_set.targets[rows]),
+        tensor(training_set.weights[rows]),
     )
 
 

@@ -20,6 +20,7 @@ QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 ONE_THREAD = {
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic sums on a GPU
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -71,11 +72,28 @@ def prepare_prefect(root: Path) -> None:
     os.environ["PREFECT_HOME"] = str(home)
 
 
-def workers(asked: int | str) -> int:
-    """How many worker processes: the number asked for, or one per usable core."""
+SHARING = 8  # processes that share one GPU at most, unless a number is asked for
+
+
+def workers(asked: int | str, device: str = "cpu") -> int:
+    """How many worker processes: the number asked for, or one per usable core (few on one GPU)."""
     if isinstance(asked, int):
         return asked
     try:
-        return len(os.sched_getaffinity(0))
+        cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system
-        return os.cpu_count() or 1
+        cores = os.cpu_count() or 1
+    return min(cores, SHARING) if device == "cuda" else cores
+
+
+def device(asked: str) -> str:
+    """Where networks are trained: "cpu" or "cuda"; "auto" is cuda where PyTorch finds one."""
+    if asked != "auto":
+        return asked
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:  # no driver: known without the second that importing torch takes
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

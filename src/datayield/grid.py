@@ -17,7 +17,6 @@ from datayield.strategies.base import Plan
 from datayield.table import canonical as canonical_json
 from datayield.types import RECIPE, Arm, Cell
 
-PRECISION, DEVICE = "fp32", "cpu"
 ALL = "all"  # in settings.json: these settings serve every draw
 
 
@@ -29,6 +28,7 @@ class Scope:
     pool: int
     digest: str
     facts: Mapping[str, str]  # digest per data table: variants, difficulties, vectors
+    device: str = "cpu"  # that networks are trained on here
 
 
 def parse_arm(text: str) -> Arm:
@@ -204,8 +204,8 @@ def cell(
         "data": scope.digest,
         "study_seed": params.study.seed,
         "sampling": params.study.sampling,
-        "precision": PRECISION,
-        "device": DEVICE,
+        "precision": params.execution.precision if arm.strategies else "fp32",
+        "device": scope.device if arm.strategies else "cpu",
     }
     if arm.strategies:
         parts = _composed(arm, chosen)

@@ -16,6 +16,7 @@ from torch import nn
 
 from datayield import seeds
 from datayield.encode import PAD, UNKNOWN, Vocabulary
+from datayield.place import recurrent_precision, tensor
 from datayield.types import Settings
 
 NEGATIVE = -1e30  # below every real activation: what padding counts in a maximum
@@ -127,7 +128,9 @@ class Classifier(nn.Module):
     ) -> list[torch.Tensor]:
         """What layer `number` reads: (B, T, F) -> per direction (B, T, H) in its reading order."""
         forward, *backward = cast(nn.ModuleList, self.recurrent[number])
-        return [forward(x)[0], *(back(flip(x, lengths))[0] for back in backward)]
+        with recurrent_precision():
+            states = [forward(x)[0], *(back(flip(x, lengths))[0] for back in backward)]
+        return [h.to(x.dtype) for h in states]
 
     def head(self, pooled: torch.Tensor) -> torch.Tensor:
         """(B, P) -> logits (B, C)."""
@@ -166,10 +169,10 @@ def initialise(
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if start is not None and name in start:
-                parameter.copy_(torch.from_numpy(start[name]))
+                parameter.copy_(tensor(start[name]))
             elif name == "embedding.weight":
                 rows = seeds.uniform_rows(list(vocabulary.words), parameter.shape[1], *key, name)
-                parameter.copy_(torch.from_numpy(rows * np.float32(model.settings.embedding_scale)))
+                parameter.copy_(tensor(rows * np.float32(model.settings.embedding_scale)))
                 parameter[PAD] = 0.0
             else:
                 _uniform(model, name, parameter, key)
@@ -181,6 +184,6 @@ def _uniform(
     hidden = model.settings.hidden
     fan = model.linear.in_features if name.startswith("linear") else hidden
     values = seeds.rng(*key, name, *parameter.shape).uniform(-1.0, 1.0, tuple(parameter.shape))
-    parameter.copy_(torch.from_numpy((values / np.sqrt(fan)).astype(np.float32)))
+    parameter.copy_(tensor((values / np.sqrt(fan)).astype(np.float32)))
     if model.settings.cell == "lstm" and "bias_ih" in name:
         parameter[hidden : 2 * hidden] = 1.0

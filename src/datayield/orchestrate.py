@@ -71,7 +71,7 @@ def study(corpus: str, params: Params, root: Path) -> dict[str, Any]:
 
 def run_tune(corpus: str, params: Params, root: Path) -> None:
     """The tune flow with as many threads as there are workers; each search takes one."""
-    count = environment.workers(params.execution.workers)
+    count = _workers(params)
     if not loopback():
         _tune(corpus, params, root, partial(by_threads, count))
         return
@@ -82,7 +82,7 @@ def run_tune(corpus: str, params: Params, root: Path) -> None:
 
 def run_study(corpus: str, params: Params, root: Path) -> None:
     """The study flow with as many threads as there are workers; each thread lends one worker."""
-    count = environment.workers(params.execution.workers)
+    count = _workers(params)
     if not loopback():
         print(
             "notice: this machine has no loopback network, which Prefect needs; plain threads carry"
@@ -95,6 +95,17 @@ def run_study(corpus: str, params: Params, root: Path) -> None:
     study.with_options(task_runner=threads, flow_run_name=f"{params.study.name}: {corpus}")(
         corpus, params, root
     )
+
+
+def _workers(params: Params) -> int:
+    """How many workers carry the grid; errors where this machine cannot compute as asked."""
+    asked = params.execution
+    device = environment.device(asked.device)
+    if device != "cpu" or asked.precision != "fp32":
+        from datayield import place  # torch, which this process needs for nothing else
+
+        place.check(device, asked.precision)
+    return environment.workers(asked.workers, device)
 
 
 def loopback() -> bool:

@@ -28,6 +28,7 @@ from datayield import seeds, table
 from datayield.encode import PAD, UNKNOWN, Vocabulary, by_length, encode, padded, row_stream
 from datayield.errors import UserError
 from datayield.model import Classifier, flip, initialise, inside
+from datayield.place import array, tensor
 from datayield.types import RECIPE, Ints, Settings
 
 MIN_COUNT = 2  # rarer words are unknown: nothing is learnt about them
@@ -108,13 +109,13 @@ class Reader:
         never replaced by itself or by an unknown word. Places beyond what is read stay.
         """
         network = _Network(self.settings, len(self.vocabulary))
-        network.load_state_dict({k: torch.from_numpy(v) for k, v in self.arrays.items()})
+        network.load_state_dict({k: tensor(v) for k, v in self.arrays.items()})
         out = [list(line) for line in lines]
         encoded = encode([" ".join(x) for x in lines], self.vocabulary, self.settings.max_tokens)
         unigram = np.log((self.counts + 1) / (self.counts + 1).sum()).astype(np.float32)
         for rows in by_length(encoded.lengths, SCORED):
             ids, lengths = padded(encoded, rows)
-            logs = network.eval().around(ids, lengths, torch.from_numpy(unigram)).numpy()
+            logs = array(network.eval().around(ids, lengths, tensor(unigram)))
             for row, i in enumerate(rows):
                 for t in (t for t in places[i] if t < encoded.lengths[i]):
                     score = logs[row, t] + rng.gumbel(size=len(self.vocabulary))
@@ -188,7 +189,7 @@ def read(
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         losses.append(loss.item())
-    arrays = {k: v.detach().numpy() for k, v in network.state_dict().items()}
+    arrays = {k: array(v) for k, v in network.state_dict().items()}
     last = float(np.mean(losses[-per_pass:])) if losses else float("nan")
     seconds = time.perf_counter() - began
     return Reader(settings, vocabulary, counts, arrays, tokens, seconds, last)

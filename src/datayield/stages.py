@@ -10,7 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datayield import corpora, draws, grid, seeds, table, text, thesaurus, wordnet
+from datayield import (
+    corpora,
+    draws,
+    environment,
+    grid,
+    seeds,
+    table,
+    text,
+    thesaurus,
+    wordnet,
+)
 from datayield.config import Params
 from datayield.cost import Shape
 from datayield.errors import UserError, nearest
@@ -185,6 +195,7 @@ def scope(params: Params, name: str, root: Path) -> grid.Scope:
             "vectors": thesaurus_digest,
             "difficulties": _file_digest(folder(root, name) / "difficulties.parquet"),
         },
+        environment.device(params.execution.device),
     )
 
 

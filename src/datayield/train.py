@@ -25,6 +25,7 @@ from datayield.encode import (
     row_stream,
 )
 from datayield.model import Classifier, initialise
+from datayield.place import array, tensor
 from datayield.strategies.base import NOTHING_SHOWN, Objective, Present, Shown, Start
 from datayield.types import Ints, Past, Round, Settings, TrainingSet
 
@@ -110,7 +111,7 @@ def train(
 def _counts(encoded: Encoded, others: Encoded | None, words: int) -> torch.Tensor:
     """Occurrences of every word in what is read, (words,), float."""
     flat = encoded.flat if others is None else np.concatenate([encoded.flat, others.flat])
-    return torch.from_numpy(np.bincount(flat, minlength=words).astype(np.float32))
+    return tensor(np.bincount(flat, minlength=words).astype(np.float32))
 
 
 def _vocabulary(texts: Sequence[str], settings: Settings, start: Start | None) -> Vocabulary:
@@ -142,8 +143,9 @@ class _Loop:
         kind = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[settings.optimizer]
         self.tuning = verbs.start.tuning if verbs.start else None
         self.parts = _parts(model)
+        groups: Any = [{"params": own, "name": name} for name, own in self.parts.items()]
         self.optimizer = kind(
-            [{"params": own, "name": name} for name, own in self.parts.items()],
+            groups if self.tuning else model.parameters(),  # a group costs a call per update
             settings.learning_rate,
             weight_decay=settings.weight_decay,
             fused=True,
@@ -265,7 +267,7 @@ class _Loop:
         return (Batch(ids, lengths, even, torch.ones(len(rows))),)
 
     def _remember(self, logits: torch.Tensor, rows: Ints) -> None:
-        p = logits.softmax(1).numpy()
+        p = array(logits.softmax(1))
         self.seen[rows] = p
         self.presented.append((rows, p))
 
@@ -307,7 +309,7 @@ def probabilities(
     out = np.empty((len(encoded), model.linear.out_features), np.float32)
     with torch.no_grad():
         for rows in by_length(encoded.lengths, SCORING_TOKENS):
-            out[rows] = model(*padded(encoded, rows)).softmax(1).numpy()
+            out[rows] = array(model(*padded(encoded, rows)).softmax(1))
     return out
 
 

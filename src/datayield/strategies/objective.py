@@ -111,10 +111,10 @@ def _pairs(
     count: int, alpha: float, rng: np.random.Generator
 ) -> "tuple[torch.Tensor, torch.Tensor]":
     """A partner for every example (B,), and the share of the first (B, 1)."""
-    import torch
+    from datayield.place import tensor
 
-    pairs = torch.from_numpy(rng.permutation(count))
-    return pairs, torch.from_numpy(rng.beta(alpha, alpha, count).astype(np.float32))[:, None]
+    pairs = tensor(rng.permutation(count))
+    return pairs, tensor(rng.beta(alpha, alpha, count).astype(np.float32))[:, None]
 
 
 def adversarial(epsilon: float = 5.0) -> Strategy:
@@ -188,17 +188,19 @@ def _smoothness(
     """Cross-entropy and KL(p(x) || p(x + r)) per text, (B,) each, with the same dropout throughout."""
     import torch
 
+    from datayield import place
+
     embedded = model.embed(batch.ids, batch.lengths)
-    state = torch.random.get_rng_state()
+    state = place.random_state()
 
     def predict(x: torch.Tensor) -> torch.Tensor:
-        torch.random.set_rng_state(state)  # other dropout would be a larger change than the step
+        place.restore(state)  # other dropout would be a larger change than the step
         return model.head(model.encode(x, batch.lengths)).log_softmax(1)
 
     logs = predict(embedded)
     fixed = logs.detach()
     fixed_input = embedded.detach()
-    start = torch.from_numpy(rng.standard_normal(tuple(embedded.shape)).astype(np.float32))
+    start = place.tensor(rng.standard_normal(tuple(embedded.shape)).astype(np.float32))
     direction = (XI * unit(start, batch.lengths)).requires_grad_()
     (gradient,) = torch.autograd.grad(
         divergence(fixed, predict(fixed_input + direction)).sum(), direction
@@ -237,14 +239,14 @@ def superloss(strength: float = 1.0, moving: bool = True) -> Strategy:
         model: "Classifier", batch: "Batch", unlabelled: "Sequence[Batch]", carry: Any,
         rng: np.random.Generator,
     ) -> "tuple[torch.Tensor, Any]":  # fmt: skip
-        import torch
+        from datayield.place import array, tensor
 
         loss = _cross_entropy(model(batch.ids, batch.lengths), batch.targets)
-        mean = float(loss.detach().mean())
+        mean = float(array(loss.mean()))
         tau = np.log(batch.targets.shape[1])
         if moving:
             tau = carry = mean if carry is None else MEMORY * carry + (1 - MEMORY) * mean
-        sigma = torch.from_numpy(confidence(loss.detach().numpy(), tau, strength))
+        sigma = tensor(confidence(array(loss), tau, strength))
         return (loss - tau) * sigma + strength * sigma.log() ** 2, carry
 
     return Strategy(

@@ -1,0 +1,105 @@
+"""Another device: nothing that networks or objectives make may stay behind on the CPU."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from datayield import environment, place, strategies
+from datayield.encode import Batch, Vocabulary, batch_of, encode
+from datayield.errors import UserError
+from datayield.model import Classifier, initialise
+from datayield.train import Verbs, cross_entropy, train
+from datayield.types import Settings, TrainingSet
+
+TEXTS = ("rain and wind", "wind", "a boat in the rain today", "soup", "the pan", "soup again")
+ROWS = TrainingSet(
+    TEXTS, np.eye(2, dtype=np.float32)[[0, 0, 0, 1, 1, 1]], np.ones(6, np.float32), np.arange(6)
+)
+SMALL = Settings(hidden=4, embedding=6, layers=2, updates=4, rounds=2, batch=4)
+OBJECTIVES = [n for n in strategies.registry() if strategies.make(n).objective is not None]
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[None]:
+    """A device without data: mixing it with CPU tensors raises, as a GPU's would."""
+    torch.set_default_device("meta")
+    yield
+    torch.set_default_device("cpu")
+    torch.set_default_device(None)
+
+
+@pytest.fixture
+def half() -> Iterator[None]:
+    place.settle(precision="bf16")
+    yield
+    place.settle()
+
+
+def made(settings: Settings) -> tuple[Classifier, Batch]:
+    vocabulary = Vocabulary.of(TEXTS)
+    model = Classifier(settings, len(vocabulary), 2)
+    initialise(model, vocabulary, (1,))
+    return model.train(), batch_of(encode(TEXTS, vocabulary, 64), ROWS, np.arange(6))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("pooling", ["max_mean", "last"])
+def test_networks_live_on_the_device_of_the_process(
+    elsewhere: None, cell: str, pooling: str
+) -> None:
+    model, batch = made(Settings(cell=cell, pooling=pooling, hidden=4, embedding=6, layers=2))
+    loss = cross_entropy(model(batch.ids, batch.lengths), batch.targets) * batch.weights
+    loss.mean().backward()
+    assert {p.device.type for p in model.parameters()} == {"meta"}
+    assert all(p.grad is not None and p.grad.device.type == "meta" for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_objectives_live_there_too(
+    elsewhere: None, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, "array", lambda x: np.ones(tuple(x.shape), np.float32))
+    model, batch = made(SMALL)
+    if strategies.compose((name,), {}).pins(100).get("normalised"):
+        model.normalise_by(torch.ones(model.embedding.num_embeddings))
+    objective = strategies.make(name).objective
+    assert objective is not None
+    loss, _ = objective(model, batch, (batch,), None, np.random.default_rng(0))
+    (loss * batch.weights).mean().backward()
+    assert loss.device.type == "meta" and loss.shape == (6,)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_bf16_is_near_fp32_and_keeps_its_weights_in_fp32(half: None, cell: str) -> None:
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("this processor has no bf16 instructions")
+    settings = Settings(cell=cell, hidden=16, embedding=16, word_dropout=0, embedding_dropout=0)
+    model, batch = made(settings)
+    model.eval()
+    ours = model(batch.ids, batch.lengths)
+    place.settle()
+    exact = model(batch.ids, batch.lengths)
+    assert ours.dtype == torch.float32
+    assert 0 < (ours - exact).abs().max() < 0.02
+    place.settle(precision="bf16")
+    trained = train(ROWS, ([], np.empty(0, np.int64)), SMALL, Verbs(), (1,))
+    assert {p.dtype for p in trained.model.parameters()} == {torch.float32}
+
+
+def test_what_this_machine_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"execution\.device: cuda was asked for"):
+        place.check("cuda", "fp32")
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    with pytest.raises(UserError, match=r"no bf16 instructions"):
+        place.check("cpu", "bf16")
+
+
+def test_a_gpu_is_shared_by_a_few_processes() -> None:
+    assert environment.workers(3, "cuda") == 3
+    assert environment.workers("auto", "cuda") <= min(
+        environment.SHARING, environment.workers("auto")
+    )
+    assert environment.device("cuda") == "cuda" and environment.device("cpu") == "cpu"
