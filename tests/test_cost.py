@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from datayield import cost
+from datayield import cost, probe
 from datayield.types import Account, Arm, Cell, Row, Settings, as_dict
 
 SHAPES = {"a": cost.Shape(20.0, 1000), "b": cost.Shape(10.0, 400)}
@@ -20,7 +20,7 @@ def _row(cell: Cell, seconds: float) -> Row:
 
 
 def _cells() -> list[Cell]:
-    plain, slow = Arm("lstm", ("plain",)), Arm("lstm", ("slow",))
+    plain, slow = Arm("lstm", ("plain",)), Arm("lstm", ("el2n",))
     return [
         _cell(corpus, arm, 100, hidden=h, updates=u)
         for corpus in SHAPES
@@ -35,7 +35,7 @@ def test_planted_costs_are_recovered() -> None:
 
     def real(cell: Cell) -> float:
         weights = (0.2, 5e-3, 2e-2, 6e-3) if cell.arm.strategies else (0.1, 3e-5)
-        slow = 2.0 if cell.arm.strategies == ("slow",) else 1.0
+        slow = 2.0 if "el2n" in cell.arm.strategies else 1.0
         return slow * float(np.dot(cost.features(cell, SHAPES[cell.corpus]), weights))
 
     rows = [_row(c, real(c) * float(np.exp(0.05 * rng.standard_normal()))) for c in _cells()]
@@ -43,13 +43,33 @@ def test_planted_costs_are_recovered() -> None:
     assert model.cells == len(rows)
     unseen = [
         _cell("b", Arm("lstm", ("plain",)), 300, hidden=96, updates=300),
-        _cell("a", Arm("lstm", ("slow",)), 300, hidden=48, updates=150),
+        _cell("a", Arm("lstm", ("el2n",)), 300, hidden=48, updates=150),
+        _cell("a", Arm("lstm", ("el2n", "repeat")), 300),  # parts alone were seen, or never
         _cell("a", Arm("tfidf"), 2500),
     ]
     for cell in unseen:
         assert 0.85 < model.seconds(cell, SHAPES[cell.corpus]) / real(cell) < 1.15
     total = sum(real(c) for c in unseen)
     assert 0.8 < cost.wall(unseen, SHAPES, model, 1) * cost.INSIDE / total < 1.2
+
+
+def test_before_any_cell_the_machine_is_asked_once_how_fast_it_is() -> None:
+    cell = _cell("a", Arm("lstm", ("plain",)), 100)
+    asked: list[float] = []
+
+    def slower() -> float:
+        asked.append(3.0)
+        return 3.0
+
+    usual = cost.fit([], SHAPES).seconds(cell, SHAPES["a"])
+    assert cost.fit([], SHAPES, slower).seconds(cell, SHAPES["a"]) == 3 * usual
+    rows = [_row(c, 1.0) for c in _cells()]
+    cost.fit(rows, SHAPES, slower)
+    assert len(asked) == 1, "cells of this machine say it better"
+
+
+def test_the_probe_takes_a_moment_and_says_a_ratio() -> None:
+    assert 0.05 < probe.slower() < 100
 
 
 def test_without_earlier_cells_the_reference_stands_in() -> None:

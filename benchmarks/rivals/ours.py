@@ -1,6 +1,7 @@
 """datayield's own training at the same widths; run by benchmarks/engine.py.
 
-The fourth argument `default` takes the default widths instead (BiLSTM 64, embedding 128).
+Further arguments: `default` takes the default widths (BiLSTM 64, embedding 128), `bf16` the other
+precision, `cuda` the GPU.
 """
 
 import sys
@@ -13,6 +14,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from data import BATCH, EMBEDDING, EVERY, HIDDEN, LIMIT, UPDATES, answer, arguments  # noqa: E402
 
+from datayield import place  # noqa: E402
 from datayield.train import Verbs, train  # noqa: E402
 from datayield.types import Settings, TrainingSet  # noqa: E402
 
@@ -20,6 +22,7 @@ from datayield.types import Settings, TrainingSet  # noqa: E402
 def main() -> None:
     """Texts are handed over as words, so that encoding them is part of what is done."""
     texts, seed, threads = arguments()
+    place.settle("cuda" if "cuda" in sys.argv else "cpu", "bf16" if "bf16" in sys.argv else "fp32")
     torch.set_num_threads(threads)
     widths = {} if "default" in sys.argv else {"hidden": HIDDEN, "embedding": EMBEDDING}
     settings = Settings(

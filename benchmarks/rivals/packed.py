@@ -1,7 +1,7 @@
 """Plain PyTorch as its tutorials do it: DataLoader, pack_padded_sequence, Adam.
 
 Run by benchmarks/engine.py. With the word `article` as fourth argument: the article's loop with its
-faults repaired, that is fixed length, no packing, SGD 0.01.
+faults repaired, that is fixed length, no packing, SGD 0.01. With the word `cuda`: on the GPU.
 """
 
 import sys
@@ -12,7 +12,8 @@ from data import BATCH, EMBEDDING, EVERY, HIDDEN, LIMIT, UPDATES, answer, argume
 from torch import nn
 from torch.utils.data import DataLoader
 
-ARTICLE = len(sys.argv) > 4 and sys.argv[4] == "article"
+ARTICLE = "article" in sys.argv
+DEVICE = "cuda" if "cuda" in sys.argv else "cpu"
 
 
 class Network(nn.Module):
@@ -49,7 +50,7 @@ def main() -> None:
     texts, seed, threads = arguments()
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    model = Network(texts.words, texts.classes)
+    model = Network(texts.words, texts.classes).to(DEVICE)
     rows = list(zip(texts.train, texts.labels.tolist(), strict=True))
     loader = DataLoader(rows, BATCH, shuffle=True, collate_fn=collate, drop_last=True)
     held = list(zip(texts.validation, texts.validation_labels.tolist(), strict=True))
@@ -63,7 +64,7 @@ def main() -> None:
     began = time.perf_counter()
     while done < UPDATES:
         for ids, lengths, labels in loader:
-            loss = nn.functional.cross_entropy(model(ids, lengths), labels)
+            loss = nn.functional.cross_entropy(model(ids.to(DEVICE), lengths), labels.to(DEVICE))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -73,7 +74,10 @@ def main() -> None:
                 seconds += time.perf_counter() - began
                 model.eval()
                 with torch.no_grad():
-                    right = sum(int((model(i, n).argmax(1) == y).sum()) for i, n, y in scored)
+                    right = sum(
+                        int((model(i.to(DEVICE), n).argmax(1).cpu() == y).sum())
+                        for i, n, y in scored
+                    )
                 model.train()
                 curve.append((seconds, right / len(held)))
                 began = time.perf_counter()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -234,7 +235,7 @@ def _study(options: argparse.Namespace) -> None:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from datayield import corpora, cost, grid, stages
+    from datayield import corpora, cost, grid, probe, stages
     from datayield.cells import CellStore
     from datayield.progress import duration
 
@@ -259,9 +260,10 @@ def _plan(options: argparse.Namespace) -> None:
             print(f"  notice: {sentence}")
     device = environment.device(params.execution.device)
     workers = environment.workers(params.execution.workers, device)
-    model = cost.fit(store.rows(), stages.shapes(ROOT))
+    machine = partial(probe.slower, device, params.execution.precision)
+    model = cost.fit(store.rows(), stages.shapes(ROOT), machine)
     seconds = cost.wall(missing, stages.shapes(ROOT), model, workers)
-    source = f"fitted on {model.cells} cells" if model.cells else "from another machine's speed"
+    source = f"fitted on {model.cells} cells" if model.cells else "from a short training"
     print(
         f"to compute: {len(missing)} cells, about {duration(seconds)} with {workers} workers ({source})"
     )

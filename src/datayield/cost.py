@@ -2,17 +2,20 @@
 
 A cell's seconds are linear in a few counts (updates, multiply-adds of training and of scoring, rows
 of a linear model); the coefficients come from non-negative least squares on relative errors. What a
-strategy adds is a factor, the mean ratio seen with it. Without earlier cells the coefficients of
-`REFERENCE` stand in, and the prediction says so.
+strategy adds is a factor, the mean ratio seen with it, or what it declares (`Strategy.effort`) where it
+was never seen. Without earlier cells the coefficients of `REFERENCE` stand in, times how much slower
+this machine trains (`datayield.probe`), and the prediction says so.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 from scipy.optimize import nnls
 
+from datayield.strategies import compose
 from datayield.types import Account, Cell, Floats, Row
 
 FEWEST = 12  # cells of a kind before its coefficients are fitted
@@ -41,40 +44,62 @@ class CostModel:
     coefficients: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: dict(REFERENCE))
     factors: Mapping[tuple[str, ...], float] = field(default_factory=dict)  # by strategies
     cells: int = 0  # that it was fitted on
+    slower: float = 1.0  # than the machine of REFERENCE, for kinds that were not fitted
+    fitted: frozenset[str] = frozenset()  # kinds
 
     def seconds(self, cell: Cell, shape: Shape) -> float:
         """Predicted seconds, > 0."""
         kind = _kind(cell)
         base = float(np.dot(features(cell, shape), self.coefficients[kind]))
-        return max(base, 0.01) * self.factors.get(cell.arm.strategies, 1.0)
+        machine = 1.0 if kind in self.fitted else self.slower
+        return max(base, 0.01) * machine * self._factor(cell.arm.strategies)
+
+    def _factor(self, names: tuple[str, ...]) -> float:
+        """Of a composition: as seen, or its parts' factors multiplied."""
+        if names in self.factors or len(names) == 1:
+            return self.factors.get(names, effort(names))
+        return prod(self._factor((name,)) for name in names)
 
 
-def fit(rows: Iterable[Row], shapes: Mapping[str, Shape]) -> CostModel:
+def effort(names: Sequence[str]) -> float:
+    """The declared seconds of cells with these strategies over those of plain cells."""
+    return prod(p.effort for p in compose(names, {}).parts)
+
+
+def fit(
+    rows: Iterable[Row], shapes: Mapping[str, Shape], slower: Callable[[], float] = lambda: 1.0
+) -> CostModel:
     """The model of the cells that were computed on this machine.
 
     Args:
         rows: finished cells; those of other corpora are left out.
         shapes: corpus → shape.
+        slower: how many times slower than the machine of REFERENCE this one is; asked where no cell
+            of a network was computed here.
     """
     by_kind: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if row.cell.corpus in shapes:
             by_kind[_kind(row.cell)].append(row)
     coefficients = dict(REFERENCE)
+    fitted: set[str] = set()
     factors: dict[tuple[str, ...], list[float]] = defaultdict(list)
     used = 0
     for kind, own in by_kind.items():
         if len(own) < FEWEST:
             continue
         used += len(own)
+        fitted.add(kind)
         x = np.array([features(r.cell, shapes[r.cell.corpus]) for r in own])
         y = np.array([seconds_of(r.account) for r in own])
-        found, _ = nnls(x / y[:, None], np.ones(len(y)))
+        plain = y / np.array([effort(r.cell.arm.strategies) for r in own])
+        found, _ = nnls(x / plain[:, None], np.ones(len(y)))
         coefficients[kind] = tuple(float(c) for c in found)
         for row, predicted, real in zip(own, x @ found, y, strict=True):
             factors[row.cell.arm.strategies].append(real / max(float(predicted), 0.01))
     means = {k: float(np.mean(v)) for k, v in factors.items()}
-    return CostModel(coefficients, means, used)
+    machine = 1.0 if fitted - {"linear"} else slower()
+    return CostModel(coefficients, means, used, machine, frozenset(fitted))
 
 
 def seconds_of(account: Account) -> float:

@@ -214,6 +214,8 @@ class Strategy:
         expected: what a control or check should equal: {"arm": "lstm:plain"} (architecture
             filled in by the study) or {"multiplier": 2.0}.
         control: the strategy that shows what else could explain a gain of this one.
+        effort: seconds of a cell over those of a plain one, for predictions before any was computed;
+            measured with the preset `arms` (benchmarks/effort.py prints them).
         source: where the method comes from.
     """
 
@@ -234,6 +236,7 @@ class Strategy:
     rewrite: "Rewrite | None" = None
     expected: Mapping[str, Any] = field(default_factory=dict)
     control: str = ""
+    effort: float = 1.0
     source: str = ""
 
 
