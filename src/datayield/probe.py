@@ -4,7 +4,7 @@ import numpy as np
 
 from datayield import place
 from datayield.train import Verbs, train
-from datayield.types import Settings, TrainingSet
+from datayield.types import Ints, Settings, TrainingSet
 
 WORDS, TEXTS, UPDATES = 20, 256, 30
 REFERENCE_SECONDS = 0.2  # that it takes on the machine of cost.REFERENCE
@@ -18,6 +18,6 @@ def slower(device: str = "cpu", precision: str = "fp32") -> float:
     targets = np.eye(2, dtype=np.float32)[np.arange(TEXTS) % 2]
     rows = TrainingSet(texts, targets, np.ones(TEXTS, np.float32), np.arange(TEXTS))
     settings = Settings(updates=UPDATES, rounds=1)
-    nothing = [], np.empty(0, np.int64)
+    nothing: tuple[list[str], Ints] = [], np.empty(0, np.int64)
     seconds = [train(rows, nothing, settings, Verbs(), ("probe",)).seconds for _ in range(2)]
     return min(seconds) / REFERENCE_SECONDS
