@@ -12,8 +12,14 @@ from datayield.encode import Vocabulary, batch_of, encode
 from datayield.errors import UserError
 from datayield.model import Classifier, initialise
 from datayield.near import pairs, shingled
-from datayield.strategies import acquire, augment, objective, select
-from datayield.strategies.augment import MARKS, OPERATIONS, delete_words, insert_marks, swap_words
+from datayield.strategies import acquire, objective, select, teach
+from datayield.strategies.operations import (
+    MARKS,
+    OPERATIONS,
+    delete_words,
+    insert_marks,
+    swap_words,
+)
 from datayield.types import Past, Settings, TrainingSet
 
 RNG = np.random.default_rng
@@ -219,9 +225,9 @@ def test_pseudo_labels_are_balanced_and_sure() -> None:
     p = np.array(
         [[0.95, 0.03, 0.02], [0.99, 0.01, 0], [0.91, 0.09, 0], [0.04, 0.96, 0], [0.6, 0.3, 0.1],
          [0.01, 0.94, 0.05], [0.0, 0.2, 0.8]], np.float32)  # fmt: skip
-    assert augment.confident(p, 0.9).tolist() == [0, 1, 3, 5]  # the third class has no sure row
-    assert augment.confident(p, 0.75).tolist() == [1, 3, 6]  # one of each, the surest
-    assert augment.confident(p, 0.999).tolist() == []
+    assert teach.confident(p, 0.9).tolist() == [0, 1, 3, 5]  # the third class has no sure row
+    assert teach.confident(p, 0.75).tolist() == [1, 3, 6]  # one of each, the surest
+    assert teach.confident(p, 0.999).tolist() == []
 
 
 # --- order

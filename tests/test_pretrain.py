@@ -13,8 +13,9 @@ from datayield import pretrain, strategies
 from datayield.desk import Data
 from datayield.encode import Vocabulary
 from datayield.errors import UserError
+from datayield.model import Classifier
 from datayield.strategies.base import FineTuning, Start
-from datayield.train import Verbs, train
+from datayield.train import Verbs, _parts, train
 from datayield.types import Settings, TrainingSet
 from tests.conftest import written_texts
 from tests.test_run import N, run
@@ -35,7 +36,8 @@ def pattern_texts(count: int) -> list[str]:
 def test_a_language_model_learns_what_follows(task: str, cell: str) -> None:
     texts = pattern_texts(300)
     done = pretrain.read(texts, replace(SHAPE, cell=cell), task, 40, ("k",))
-    assert done.loss < 0.35, "seven words, each known from its neighbour: log 7 = 1.95 by chance"
+    # Under dropout; seven words, each known from its neighbour: log 7 = 1.95 by chance.
+    assert done.loss < 0.6
     assert set(done.weights) == {"embedding.weight"} | {
         f"recurrent.0.{d}.{p}_l0" for d in (0, 1) for p in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     }  # fmt: skip
@@ -50,9 +52,9 @@ def test_what_is_filled_in_fits_both_sides() -> None:
     texts = pattern_texts(300)
     done = pretrain.read(texts, SHAPE, "next", 40, ("k",))
     lines = [t.split() for t in texts[:50]]
-    places = [[2]] * 50
     damaged = [[*x[:2], "red" if x[2] != "red" else "blue", *x[3:]] for x in lines]
-    filled = done.fill(damaged, places, np.random.default_rng(1))
+    uniform = np.random.default_rng(1).random(50)
+    filled = done.fill(damaged, [{2: u} for u in uniform])
     assert [x[:2] + x[3:] for x in filled] == [x[:2] + x[3:] for x in lines]
     assert all(
         a[2] != b[2] and not a[2].startswith("<") for a, b in zip(filled, damaged, strict=True)
@@ -66,11 +68,12 @@ def test_the_predictions_around_a_place_do_not_see_it() -> None:
     network.load_state_dict({k: torch.from_numpy(v) for k, v in done.arrays.items()})
     ids = torch.tensor([[5, 6, 7, 8, 9]])
     even = torch.zeros(len(done.words))
-    before = network.around(ids, torch.tensor([5]), even)
+    ask = torch.tensor([5]), torch.tensor([0, 0]), torch.tensor([2, 1]), even
+    before = network.around(ids, *ask)
     ids[0, 2] = 11
-    after = network.around(ids, torch.tensor([5]), even)
-    assert torch.allclose(before[0, 2], after[0, 2], atol=1e-5)
-    assert not torch.allclose(before[0, 1], after[0, 1], atol=1e-5)
+    after = network.around(ids, *ask)
+    assert torch.allclose(before[0], after[0], atol=1e-5)
+    assert not torch.allclose(before[1], after[1], atol=1e-5)
 
 
 def test_kept_models_are_trained_once_and_a_damaged_one_is_told(tmp_path: Path) -> None:
@@ -129,14 +132,91 @@ def test_fine_tuning_slants_and_unfreezes_from_above() -> None:
         tuple(texts), np.eye(2, dtype=np.float32)[np.arange(40) % 2], np.ones(40, np.float32), np.arange(40)
     )  # fmt: skip
     first = {"embedding.weight": np.full((len(vocabulary), 6), 0.1, np.float32)}
-    slower = {"linear": 1.0, "recurrent": 1.0, "embedding": 0.1}
+    slower = {"linear": 1.0, "recurrent.0": 1.0, "embedding": 0.1}
     for begin, moves in ((0.95, False), (0.5, True)):
-        begins = {"linear": 0.0, "recurrent": 0.0, "embedding": begin}
+        begins = {"linear": 0.0, "recurrent.0": 0.0, "embedding": begin}
         start = Start(first, vocabulary.words, FineTuning(slower, begins))
         settings = Settings(hidden=4, embedding=6, updates=10, rounds=1, batch=8)
         done = train(rows, ((), np.empty(0, np.int64)), settings, Verbs(start=start), ("k",))
         after = done.model.embedding.weight.detach().numpy()
         assert (after != first["embedding.weight"])[2:].any() == moves
+
+
+@pytest.mark.parametrize("name", ["lm", "autoencoder"])
+def test_each_layer_learns_slower_and_later_than_the_one_above(name: str) -> None:
+    class Desk:
+        def reader(self, task: str, passes: int) -> object:
+            return type("Reader", (), {"weights": {}, "words": ()})
+
+    made = strategies.make(name, {"rate": 3.0}).pretrain
+    shape = {"embedding": 6, "hidden": 4, "layers": 2}
+    tuning = made((), shape, Desk()).tuning
+    parts = ["linear", "recurrent.1", "recurrent.0", "embedding"]
+    assert list(tuning.rates) == list(tuning.begins) == parts
+    assert [tuning.rates[p] for p in parts] == pytest.approx([3 / 2.6**k for k in range(4)])
+    assert [tuning.begins[p] for p in parts] == pytest.approx([0, 0.1, 0.2, 0.3])
+    assert (tuning.rise, tuning.ratio) == (0.1, 32)
+    model = Classifier(Settings(hidden=4, embedding=6, layers=2), 9, 2)
+    assert set(_parts(model)) == set(parts)
+
+
+def test_reading_drops_words_weights_and_units() -> None:
+    network = pretrain._Network(SHAPE, 12).train()
+    ids, lengths = torch.full((4, 6), 5), torch.full((4,), 6)
+    torch.manual_seed(0)
+    forward, _ = network.states(ids, lengths)
+    silent = (forward == 0).all(1)  # an output unit is dropped for a whole text or not at all
+    assert silent.any() and ((forward == 0).any(1) == silent).all()
+    forward.sum().backward()
+    raw = network.body.recurrent[0][0].weight_hh_l0
+    assert ((raw.grad == 0).float().mean() - pretrain.WEIGHTS).abs() < 0.1
+    network.eval()
+    assert torch.equal(network.states(ids, lengths)[0], network.states(ids, lengths)[0])
+
+
+def test_normalised_embeddings_are_read_as_they_will_be_used(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data" / "written"
+    folder.parent.mkdir()
+    folder.symlink_to(prepared / "data" / "written")
+    made, before = [], pretrain.read
+    monkeypatch.setattr(pretrain, "read", lambda *ask: (made.append(before(*ask)), made[-1])[1])
+    for normalised in (False, True):
+        run(Data.load(folder), "lstm:lm", hidden=6, embedding=6, normalised=normalised)
+    one, two = (reader.arrays["body.embedding.weight"] for reader in made)
+    assert one.shape == two.shape and not np.array_equal(one, two)
+    assert made[1].settings.normalised and not made[0].settings.normalised
+
+
+@pytest.mark.parametrize("seeds_of", [(0, 1), (0, 0)], ids=["another seed", "the same seed"])
+def test_a_variant_depends_on_its_seed_text_and_number_alone(seeds_of: tuple[int, int]) -> None:
+    """Whatever other texts are rewritten beside it, in whatever order, and how many variants each."""
+    reader = pretrain.read(TEXTS, SHAPE, "next", 2, ("k",))
+
+    class Desk:
+        def __init__(self, seed: int) -> None:
+            self.rng = np.random.default_rng(seed)
+
+        def reader(self, task: str, passes: int) -> pretrain.Reader:
+            return reader
+
+    def variants(seed: int, ids: list[int], n_aug: int) -> dict[int, list[str]]:
+        rows = TrainingSet(
+            tuple(TEXTS[i] for i in ids), np.ones((len(ids), 1), np.float32),
+            np.ones(len(ids), np.float32), np.array(ids),
+        )  # fmt: skip
+        out = strategies.make("lm_substitute", {"n_aug": n_aug}).prepare(rows, Desk(seed))
+        found: dict[int, list[str]] = {}
+        for line, parent in zip(out.texts, out.parents.tolist(), strict=True):
+            found.setdefault(parent, []).append(line)
+        return found
+
+    many = variants(seeds_of[0], list(range(40)), 4)
+    few = variants(seeds_of[1], [7, 3], 2)
+    same = [few[i] == many[i][:3] for i in (3, 7)]
+    assert same == [seeds_of[0] == seeds_of[1]] * 2
+    assert all(line[0] == TEXTS[i] and len(set(line)) > 2 for i, line in many.items())
 
 
 # --- word vectors from a file

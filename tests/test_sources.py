@@ -1,5 +1,8 @@
 """Hub folders, the synthetic corpus, WordNet, presets."""
 
+import hashlib
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 import yaml
 
 from datayield import config, corpora, linear, wordnet
-from datayield.corpora import synthetic
+from datayield.corpora import fetch, synthetic
 from datayield.errors import UserError
 from datayield.types import TrainingSet
 from tests.conftest import REPO, need, write_csv, write_dictionary, written_texts
@@ -119,30 +122,72 @@ def test_what_the_synthetic_corpus_plants_is_there() -> None:
 def test_wordnet_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_dictionary(tmp_path)
     monkeypatch.setenv("DATAYIELD_WORDNET", str(tmp_path))
-    words = wordnet.WordNet.load()
+    words = wordnet.WordNet.load(tmp_path)
     assert words.synonyms("boat") == ("small boat", "vessel")
     assert words.synonyms("boats") == ("boat", "small boat", "vessel")
     assert words.synonyms("boaten") == ("boat", "small boat", "vessel")
     assert words.synonyms("rained") == ("pour", "rain")
     assert words.synonyms("rain") == ("pour", "rain fall")
     assert words.synonyms("sky") == ()
+    (tmp_path / "data.noun").write_text((tmp_path / "data.noun").read_text()[:60])
+    with pytest.raises(
+        UserError, match=r"index.noun lists synsets of 'rain' that data.noun .* cut off"
+    ):
+        wordnet.WordNet.load(tmp_path)
     (tmp_path / "data.verb").write_text("nonsense\n")
     with pytest.raises(UserError, match="no dictionary files of WordNet"):
-        wordnet.WordNet.load()
+        wordnet.WordNet.load(tmp_path)
 
 
 def test_without_wordnet_the_error_names_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATAYIELD_WORDNET", str(tmp_path))
-    with pytest.raises(UserError, match="wordnet-base.*DATAYIELD_WORDNET.*eda_nn"):
-        wordnet.WordNet.load()
+    with pytest.raises(
+        UserError, match="index.noun cannot be read.*wordnet-base.*DATAYIELD_WORDNET.*eda_nn"
+    ):
+        wordnet.WordNet.load(tmp_path)
+
+
+def _packed(folder: Path) -> bytes:
+    write_dictionary(folder)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in wordnet.NAMES:
+            archive.write(folder / name, f"wordnet/{name}")
+    return out.getvalue()
+
+
+def test_wordnet_is_fetched_by_hash_where_no_folder_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("files", "mirror"):
+        (tmp_path / name).mkdir()
+    content = _packed(tmp_path / "files")
+    pinned = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    own = wordnet.ARCHIVE.model_copy(update={**pinned, "url": "http://127.0.0.1:9/wordnet.zip"})
+    monkeypatch.setattr(wordnet, "ARCHIVE", own)
+    monkeypatch.setattr(wordnet, "USUAL", tmp_path / "nowhere")
+    monkeypatch.setattr(fetch, "RETRIES", 0)
+    monkeypatch.delenv("DATAYIELD_WORDNET", raising=False)
+    monkeypatch.setenv("DATAYIELD_MIRROR", str(tmp_path / "mirror"))
+    told = "strategy eda needs .* no connection.*The mirror .* has no file.*wordnet-base.*eda_nn"
+    with pytest.raises(UserError, match=told):
+        wordnet.WordNet.load(tmp_path / "cache")
+    (tmp_path / "mirror" / "wordnet.zip").write_bytes(content[:-9])
+    with pytest.raises(UserError, match="is truncated: wanted"):
+        wordnet.WordNet.load(tmp_path / "cache")
+    (tmp_path / "mirror" / "wordnet.zip").write_bytes(content)
+    fetched = wordnet.WordNet.load(tmp_path / "cache")
+    monkeypatch.setenv("DATAYIELD_WORDNET", str(tmp_path / "files"))
+    assert fetched.digest == wordnet.WordNet.load(tmp_path / "cache").digest
+    assert fetched.synonyms("boat") == ("small boat", "vessel")
 
 
 def test_the_real_wordnet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATAYIELD_WORDNET", raising=False)
     need(wordnet.USUAL.is_dir(), "WordNet's files (Debian: wordnet-base)")
-    words = wordnet.WordNet.load()
+    words = wordnet.WordNet.load(Path("unused"))
     assert sum(len(s) for s in words.members.values()) == 117_659
     assert {"film", "picture", "motion picture"} <= set(words.synonyms("movie"))
     assert "mouse" in words.synonyms("mice")

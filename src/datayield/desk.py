@@ -137,6 +137,13 @@ class CellDesk:
             raise LookupError(f"labels asked for: {len(self._paid)}; paid for: {self._limit}")
         return self._data.corpus.labels[ids]
 
+    def acquired(self, ids: Ints) -> None:
+        """From here on these texts are the labelled ones, and the draw's others are not."""
+        drawn = np.concatenate([self._sample.train, self._sample.rest])
+        rest = drawn[~np.isin(drawn, ids)]
+        self._sample = replace(self._sample, train=ids, rest=rest)
+        self.labelled, self._paid = ids, {int(i) for i in ids}
+
     @property
     def unlabelled_ids(self) -> Ints:
         """The pool ids of `unlabelled`."""

@@ -17,6 +17,7 @@ from datayield.strategies.base import Plan
 from datayield.table import canonical as canonical_json
 from datayield.types import RECIPE, Arm, Cell
 
+DROPOUTS = ("word_dropout", "embedding_dropout", "dropout")
 ALL = "all"  # in settings.json: these settings serve every draw
 
 
@@ -101,9 +102,14 @@ def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
     """The untuned settings of an arm at a budget: {"model": ..., "<strategy>": ...}."""
     if not arm.strategies:
         return {}
-    pinned = compose(arm.strategies, {}).pins(n)
-    model = settings(arm.architecture, {**params.model, **pinned}, updates_at(params, n))
+    parts = compose(arm.strategies, {s: params.strategies.get(s, {}) for s in arm.strategies})
+    model = settings(arm.architecture, {**params.model, **parts.pins(n)}, updates_at(params, n))
     own = {s: arguments_of(s, params.strategies.get(s, {})) for s in arm.strategies}
+    if parts.needs("dropout") and not any(model[d] for d in DROPOUTS):
+        raise UserError(
+            f'arm "{arm}" needs predictions that vary: wanted a share above 0 for one of'
+            f" {', '.join(DROPOUTS)}, and all of them are 0"
+        )
     return {"model": model, **{s: a for s, a in own.items() if a}}
 
 
@@ -125,15 +131,51 @@ def entries(params: Params, pool: int) -> tuple[list[tuple[Arm, int]], list[str]
     """Every (arm, budget) of a study once, in the order of params.yaml, and notices."""
     per_block, notices = budgets(params.study.grid, pool)
     found: dict[tuple[Arm, int], None] = {}
+    without: dict[Arm, int] = {}
     for block, sizes in zip(params.study.grid, per_block, strict=True):
         for arm in (parse_arm(a) for a in block.arms):
             for n in sizes:
                 lacking = _lacking(arm, n, pool)
                 if lacking:
                     notices.append(f"{arm} at {n} labels needs {lacking} and was left out")
+                    without.setdefault(arm, n)
                 else:
                     found[arm, n] = None
+    arms = {arm for arm, _ in found}
+    _check_unlabelled([arm for arm in without if arm not in arms], pool)
+    _check_controls(params, arms)
     return list(found), notices
+
+
+def _check_unlabelled(lost: Sequence[Arm], pool: int) -> None:
+    """An arm that learns from texts without labels has a budget that leaves some."""
+    for arm in lost:
+        if any(p.unlabelled for p in _defaults(arm).parts):
+            raise UserError(
+                f"params.yaml: study.grid: {arm} learns from texts without labels, and each of its"
+                f" budgets takes the whole pool of {pool} texts. Name a smaller budget for it, bring"
+                " more texts, or leave it out."
+            )
+
+
+def _check_controls(params: Params, arms: Collection[Arm]) -> None:
+    """A strategy and the control beside it in the study agree on the arguments that both have."""
+    for arm in arms:
+        control = _control(arm)
+        if control is None or control not in arms:
+            continue
+        own, other = (
+            arguments_of(a.strategies[0], params.strategies.get(a.strategies[0], {}))
+            for a in (arm, control)
+        )
+        for name in own.keys() & other.keys():
+            if own[name] != other[name]:
+                this, that = arm.strategies[0], control.strategies[0]
+                raise UserError(
+                    f"params.yaml: strategies: {this} has {name} {own[name]!r} and its control {that} has"
+                    f" {other[name]!r}; beside each other they need the same:"
+                    f" {{{this}: {{{name}: {other[name]!r}}}}}, or the other way round"
+                )
 
 
 def _lacking(arm: Arm, n: int, pool: int) -> str:
@@ -141,13 +183,13 @@ def _lacking(arm: Arm, n: int, pool: int) -> str:
     needed = _labels_needed(arm, n)
     if needed > pool:
         return f"{needed} texts of a pool of {pool}"
-    if needed == pool and any(p.unlabelled for p in compose(arm.strategies, {}).parts):
+    if needed == pool and any(p.unlabelled for p in _defaults(arm).parts):
         return "texts without labels, of which the whole pool leaves none"
     return ""
 
 
 def _labels_needed(arm: Arm, n: int) -> int:
-    plan = compose(arm.strategies, {}).one("plan") if arm.strategies else None
+    plan = _defaults(arm).one("plan") if arm.strategies else None
     return plan(Plan(n, 0)).labels if plan else n
 
 
@@ -189,10 +231,21 @@ def describe(arm: Arm) -> dict[str, Any]:
         expected["arm"] = str(Arm(arm.architecture, ("plain",)))
     if expected:
         out["expected"] = expected
-    controls = [p.control for p in parts.parts if p.control]
-    if len(parts.parts) == 1 and controls:
-        out["control"] = str(Arm(arm.architecture, (controls[0],)))
+    control = _control(arm)
+    if control is not None:
+        out["control"] = str(control)
     return out
+
+
+def _control(arm: Arm) -> Arm | None:
+    """The arm that shows what else could explain a gain of a single strategy."""
+    if len(arm.strategies) != 1 or not (name := _defaults(arm).parts[0].control):
+        return None
+    return Arm(arm.architecture, (name,))
+
+
+def _defaults(arm: Arm) -> Composition:
+    return compose(arm.strategies, {})
 
 
 def cell(

@@ -3,7 +3,9 @@
 Two tasks over one network, each in both reading directions at once. "next": predict the following
 word (Howard & Ruder 2018, arXiv 1801.06146, without its general-domain stage). "again": after the
 whole text predict it once more from its beginning (the sequence autoencoder of Dai & Le 2015, arXiv
-1511.01432, whose decoder shares the encoder's weights).
+1511.01432, whose decoder shares the encoder's weights). While it is trained, the dropouts are those
+of AWD-LSTM (Merity et al. 2017, arXiv 1708.02182) in ULMFiT's strengths: whole words, embedding
+dimensions and output units for a whole text, single weights from state to state.
 
 Axes as in `model`: B texts, T tokens, H hidden width per direction, V words.
 """
@@ -11,10 +13,10 @@ Axes as in `model`: B texts, T tokens, H hidden width per direction, V words.
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -23,21 +25,27 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from torch import nn
+from torch.func import functional_call
+from torch.nn import functional
 
 from datayield import seeds, table
 from datayield.encode import PAD, UNKNOWN, Vocabulary, by_length, encode, padded, row_stream
 from datayield.errors import UserError
 from datayield.model import Classifier, flip, initialise, inside
-from datayield.place import array, tensor
+from datayield.place import array, recurrent_precision, tensor
 from datayield.types import RECIPE, Ints, Settings
 
+VERSION = 2  # raised with the versions of the strategies that read, when the models are to change
 MIN_COUNT = 2  # rarer words are unknown: nothing is learnt about them
 FREQUENT = 2000  # words of the softmax's head; the rest share a narrower tail
-SHAPE = ("cell", "embedding", "hidden", "bidirectional", "embedding_scale", "max_tokens")
-DROPOUT = 0.2
+SHAPE = (
+    "cell", "embedding", "hidden", "bidirectional", "embedding_scale", "max_tokens", "normalised"
+)  # fmt: skip
+INPUT, OUTPUT, WEIGHTS, WORDS = 0.25, 0.1, 0.2, 0.02  # dropouts (Howard & Ruder 2018)
 BATCH = 32
 RATE = 0.004
-SCORED = 1024  # tokens whose words are predicted at once
+SCORED = 1024  # tokens that are read at once when nothing is learnt
+PREDICTED = 256  # places whose words are predicted at once
 Arrays: TypeAlias = Mapping[str, NDArray[np.float32]]
 
 
@@ -98,30 +106,57 @@ class Reader:
         return cls(settings, vocabulary, counts, arrays, *costs)
 
     def fill(
-        self,
-        lines: Sequence[Sequence[str]],
-        places: Sequence[Sequence[int]],
-        rng: np.random.Generator,
+        self, lines: Sequence[Sequence[str]], drawn: Sequence[Mapping[int, float]]
     ) -> list[list[str]]:
-        """Texts whose words at the given places are drawn anew from p(word | left, right).
+        """Texts whose words at some places are drawn anew from p(word | left, right).
 
         The two directions are combined as log p(w | left) + log p(w | right) - log p(w); a word is
         never replaced by itself or by an unknown word. Places beyond what is read stay.
+
+        Args:
+            lines: texts; equal ones are read once.
+            drawn: per text, place -> a number in [0, 1) that decides the word: the smallest one
+                whose cumulative probability is above.
         """
+        distinct = list(dict.fromkeys(tuple(x) for x in lines))
+        number = {line: i for i, line in enumerate(distinct)}
+        waiting: dict[tuple[int, int], list[tuple[int, float]]] = {}
+        for i, (line, own) in enumerate(zip(lines, drawn, strict=True)):
+            for t, u in own.items():
+                waiting.setdefault((number[tuple(line)], t), []).append((i, u))
+        out = [list(line) for line in lines]
+        for read_as, t, cumulative in self._distributions(distinct, waiting):
+            for i, u in waiting[read_as, t]:
+                word = int(np.searchsorted(cumulative, u * cumulative[-1], side="right"))
+                out[i][t] = self.words[word]
+        return out
+
+    def _distributions(
+        self, lines: Sequence[Sequence[str]], places: Collection[tuple[int, int]]
+    ) -> Iterator[tuple[int, int, NDArray[np.float64]]]:
+        """(line, place, cumulative weight of every word (V,)) for places (line, place) that are read."""
         network = _Network(self.settings, len(self.vocabulary))
         network.load_state_dict({k: tensor(v) for k, v in self.arrays.items()})
-        out = [list(line) for line in lines]
+        if self.settings.normalised:
+            network.body.normalise_by(tensor(self.counts).float())
+        network.eval()
+        unigram = tensor((self.counts + 1) / (self.counts + 1).sum()).log().float()
         encoded = encode([" ".join(x) for x in lines], self.vocabulary, self.settings.max_tokens)
-        unigram = np.log((self.counts + 1) / (self.counts + 1).sum()).astype(np.float32)
+        by_line: dict[int, list[int]] = {}
+        for line, t in sorted(places):
+            if t < encoded.lengths[line]:
+                by_line.setdefault(line, []).append(t)
         for rows in by_length(encoded.lengths, SCORED):
             ids, lengths = padded(encoded, rows)
-            logs = array(network.eval().around(ids, lengths, tensor(unigram)))
-            for row, i in enumerate(rows):
-                for t in (t for t in places[i] if t < encoded.lengths[i]):
-                    score = logs[row, t] + rng.gumbel(size=len(self.vocabulary))
-                    score[[PAD, UNKNOWN, int(ids[row, t])]] = -np.inf
-                    out[i][t] = self.vocabulary.words[int(score.argmax())]
-        return out
+            wanted = [(row, t) for row, line in enumerate(rows) for t in by_line.get(int(line), ())]
+            for start in range(0, len(wanted), PREDICTED):
+                row, t = tensor(np.array(wanted[start : start + PREDICTED])).T
+                logs = network.around(ids, lengths, row, t, unigram)
+                logs[:, [PAD, UNKNOWN]] = -torch.inf
+                logs[torch.arange(len(row)), ids[row, t]] = -torch.inf
+                sums = array(logs.double().softmax(1).cumsum(1))
+                for r, place, cumulative in zip(row.tolist(), t.tolist(), sums, strict=True):
+                    yield int(rows[r]), place, cumulative
 
 
 class _Network(nn.Module):
@@ -136,21 +171,48 @@ class _Network(nn.Module):
 
     def states(self, ids: torch.Tensor, lengths: torch.Tensor) -> list[torch.Tensor]:
         """(B, T) -> per direction (B, T, H) in its own reading order."""
-        return self.body.directions(self.body.embed(ids, lengths), lengths)
+        x = self.body.embed(ids, lengths)
+        if not self.training:
+            return self.body.directions(x, lengths)
+        kept = functional.dropout(torch.ones(self.body.embedding.num_embeddings), WORDS)
+        x = x * kept[ids][:, :, None]
+        forward, *backward = cast(nn.ModuleList, self.body.recurrent[0])
+        return [_read_through(forward, x), *(_read_through(b, flip(x, lengths)) for b in backward)]
 
     def around(
-        self, ids: torch.Tensor, lengths: torch.Tensor, unigram: torch.Tensor
+        self,
+        ids: torch.Tensor,
+        lengths: torch.Tensor,
+        row: torch.Tensor,
+        t: torch.Tensor,
+        unigram: torch.Tensor,
     ) -> torch.Tensor:
-        """Of every place log p(w | left) + log p(w | right) - log p(w), (B, T, V)."""
+        """Of P places log p(w | left) + log p(w | right) - log p(w), (P, V), up to a constant.
+
+        Args:
+            ids: (B, T).
+            lengths: (B,).
+            row: (P,) texts.
+            t: (P,) places in them.
+            unigram: (V,) log p(w), which also stands where nothing is left or right of a place.
+        """
         with torch.no_grad():
-            total = -unigram.expand(*ids.shape, -1)
-            for number, states in enumerate(self.states(ids, lengths)):
-                before = self.softmax.log_prob(states[:, :-1].flatten(0, 1)).view(
-                    len(ids), -1, len(unigram)
-                )
-                own = torch.cat([unigram.expand(len(ids), 1, -1), before], 1)
-                total = total + (own if number == 0 else flip(own, lengths))
+            states = self.states(ids, lengths)
+            total = (1 - len(states)) * unigram.expand(len(row), -1)
+            # Places as each direction counts them: its first, its second, ... word.
+            for own, place in zip(states, (t, lengths[row] - 1 - t), strict=False):
+                said = self.softmax.log_prob(own[row, (place - 1).clamp_min(0)])
+                total = total + torch.where((place > 0)[:, None], said, unigram)
             return total
+
+
+def _read_through(cell: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """(B, T, E) -> (B, T, H) with weights from state to state dropped, and one output mask per text."""
+    weights = functional.dropout(cast(torch.Tensor, cell.weight_hh_l0), WEIGHTS)
+    with recurrent_precision():
+        read: torch.Tensor = functional_call(cell, {"weight_hh_l0": weights}, (x,))[0]
+    states = read.to(x.dtype)
+    return states * functional.dropout(torch.ones(len(x), 1, states.shape[2]), OUTPUT)
 
 
 def read(
@@ -160,7 +222,7 @@ def read(
 
     Args:
         texts: without labels.
-        settings: widths of the classifier that will start from it; its dropouts are used.
+        settings: widths of the classifier that will start from it.
         task: "next" or "again".
         passes: over the texts.
         key: every random number derives from it.
@@ -172,6 +234,8 @@ def read(
     encoded = encode(texts, vocabulary, settings.max_tokens)
     network = _Network(settings, len(vocabulary))
     initialise(network.body, vocabulary, (*key, "init"))
+    if settings.normalised:
+        network.body.normalise_by(tensor(counts).float())
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.0, fused=True)
     stream = row_stream(np.arange(len(texts)), encoded.lengths, BATCH, seeds.rng(*key, "batches"))
     per_pass = max(1, len(texts) // BATCH)
@@ -216,10 +280,10 @@ def kept(
     Returns:
         The model, and whether it was trained now.
     """
-    recipe = [RECIPE, shape, task, passes, list(key), torch.__version__, list(texts)]
+    recipe = [RECIPE, VERSION, shape, task, passes, list(key), torch.__version__, list(texts)]
     name = hashlib.sha256(table.canonical(recipe).encode()).hexdigest()[:32]
     path = root / "state" / "pretrained" / f"{name}.safetensors"
-    settings = Settings(**shape, embedding_dropout=DROPOUT, dropout=DROPOUT)
+    settings = Settings(**shape, embedding_dropout=INPUT)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):  # another worker may be training the same one
         missing = not path.exists()
@@ -278,5 +342,5 @@ def _loss(
     words = torch.cat([w[k & (w != UNKNOWN)] for _, w, k in parts])
     if not len(words):
         return None
-    loss: torch.Tensor = network.softmax(network.body.dropout(states), words).loss
+    loss: torch.Tensor = network.softmax(states, words).loss
     return loss

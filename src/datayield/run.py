@@ -164,6 +164,8 @@ def _prepared(
                     " or texts of the validation part"
                 )
             desk.ask(ids)
+            for each in desks:
+                each.acquired(ids)
     targets = np.eye(len(corpus.classes), dtype=np.float32)[corpus.labels[ids]]
     rows = TrainingSet(
         tuple(_texts(corpus, ids)), targets, np.ones(len(ids), np.float32), ids.astype(np.int64)
@@ -196,9 +198,8 @@ def _fit(
     for part, desk in zip(parts.parts, desks, strict=True):
         if part.pretrain is not None:
             texts = _texts(corpus, sample.readable)
-            start = part.pretrain(
-                texts, {"embedding": settings.embedding, "hidden": settings.hidden}, desk
-            )
+            shape = {k: getattr(settings, k) for k in ("embedding", "hidden", "layers")}
+            start = part.pretrain(texts, shape, desk)
             account.prepare_seconds += time.perf_counter() - began
     reading = [d for p, d in zip(parts.parts, desks, strict=True) if p.unlabelled and p.objective]
     beside = reading[0].unlabelled if reading else ()

@@ -22,6 +22,7 @@ from datayield import (
     wordnet,
 )
 from datayield.config import Params
+from datayield.corpora.download import DOWNLOADS
 from datayield.cost import Shape
 from datayield.errors import UserError, nearest
 from datayield.strategies import make as make_strategy
@@ -100,7 +101,8 @@ def augment(params: Params, name: str, root: Path) -> None:
                 opened, digest = THESAURI[rewrite.thesaurus](folder(root, name))
                 thesauri[rewrite.thesaurus], digests[rewrite.thesaurus] = opened, digest
             words = thesauri[rewrite.thesaurus]
-        tables.append(_variants(params, loaded, words, strategy, rewrite, ids.tolist()))
+        count = rewrite.variants(largest)
+        tables.append(_variants(params, loaded, words, strategy, rewrite, count, ids.tolist()))
     made = pa.concat_tables(tables).replace_schema_metadata(digests)
     table.write(made, folder(root, name) / "variants.parquet", ("strategy", "id"))
 
@@ -111,7 +113,7 @@ def _neighbours(folder: Path) -> tuple[thesaurus.Thesaurus, str]:
 
 
 def _wordnet(folder: Path) -> tuple[thesaurus.Thesaurus, str]:
-    loaded = wordnet.WordNet.load()
+    loaded = wordnet.WordNet.load(folder.parents[1] / DOWNLOADS)
     return loaded, loaded.digest
 
 
@@ -128,6 +130,7 @@ def _variants(
     near: thesaurus.Thesaurus,
     strategy: str,
     rewrite: Rewrite,
+    count: int,
     ids: list[int],
 ) -> pa.Table:
     lines = []
@@ -135,10 +138,7 @@ def _variants(
         words = text.tokens(loaded.texts[i])
         key = (params.study.seed, "variant", strategy, loaded.name, i)
         lines.append(
-            [
-                " ".join(rewrite.write(words, near, k, seeds.rng(*key, k)))
-                for k in range(rewrite.variants)
-            ]
+            [" ".join(rewrite.write(words, near, k, seeds.rng(*key, k))) for k in range(count)]
         )
     return pa.table({"strategy": [strategy] * len(ids), "id": ids, "texts": lines}, VARIANTS)
 

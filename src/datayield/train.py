@@ -283,10 +283,12 @@ class _Loop:
 
 
 def _parts(model: Classifier) -> dict[str, list[nn.Parameter]]:
-    """Parameters by the first word of their names, in the model's order."""
+    """Parameters by part ("embedding", "recurrent.<layer>", "linear"), in the model's order."""
     out: dict[str, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        out.setdefault(name.partition(".")[0], []).append(parameter)
+        first, second, *_ = name.split(".")
+        part = f"{first}.{second}" if first == "recurrent" else first
+        out.setdefault(part, []).append(parameter)
     return out
 
 

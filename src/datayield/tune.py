@@ -111,11 +111,12 @@ def _draws(params: Params) -> Sequence[int]:
 
 def _space(arm: Arm, settings: Mapping[str, Any]) -> dict[str, BaseDistribution]:
     """The shared space and the knobs of the arm's strategies, widened to hold what is untuned."""
-    parts = strategies.compose(arm.strategies, {})
+    parts = strategies.compose(arm.strategies, {s: settings.get(s, {}) for s in arm.strategies})
     pinned = {*grid.pinned(arm), *parts.pins(1000)}
+    shaped = parts.one("pretrain") is not None or parts.needs("reader")
     out = {
         f"model.{r.name}": _distribution(r, settings["model"][r.name])
-        for r in space_of(pinned, pretrained=parts.one("pretrain") is not None)
+        for r in space_of(pinned, pretrained=shaped)
     }
     for part in parts.parts:
         for knob in part.space:

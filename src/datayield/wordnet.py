@@ -1,6 +1,8 @@
-"""WordNet's dictionary files as a thesaurus (index.*, data.*, *.exc; version 3.0 as Debian ships it).
+"""WordNet's dictionary files as a thesaurus (index.*, data.*, *.exc; version 3.0).
 
-A word's synonyms are the other members of all synsets of all its base forms, as in EDA's own code.
+They come from the folder that DATAYIELD_WORDNET names, from Debian's, or else from a pinned archive
+that is downloaded by hash. A word's synonyms are the other members of all synsets of all its base
+forms, as in EDA's own code.
 """
 
 import hashlib
@@ -9,11 +11,29 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from datayield.config import RemoteFile
+from datayield.corpora.fetch import fetch
 from datayield.errors import UserError
 
 FOLDER = "DATAYIELD_WORDNET"
 USUAL = Path("/usr/share/wordnet")
 PARTS = ("noun", "verb", "adj", "adv")
+NAMES = (
+    *(f"{kind}.{p}" for kind in ("index", "data") for p in PARTS),
+    *(f"{p}.exc" for p in PARTS),
+)
+# WordNet 3.0 as the Natural Language Toolkit ships it; size and hash are those of its own index.
+ARCHIVE = RemoteFile(
+    name="wordnet.zip",
+    url="https://raw.githubusercontent.com/nltk/nltk_data/550b6625bcef1f2abff2ff770a5a0d272c9c6b2a/"
+    "packages/corpora/wordnet.zip",
+    sha256="cbda5ea6eef7f36a97a43d4a75f85e07fccbb4f23657d27b4ccbc93e2646ab59",
+    bytes=10_775_600,
+)
+WAYS_OUT = (
+    f"Install them (Debian: wordnet-base), or set {FOLDER} to their folder, or use eda_nn, whose synonyms"
+    " come from the corpus itself."
+)
 
 # Endings by which a base form is found where the list of exceptions has none (WordNet's morphy).
 _ENDINGS = {
@@ -65,39 +85,72 @@ class WordNet:
         return [f for f in dict.fromkeys(forms) if f in known]
 
     @classmethod
-    def load(cls) -> "WordNet":
-        """Read the folder named by DATAYIELD_WORDNET, or Debian's.
+    def load(cls, cache: Path) -> "WordNet":
+        """Read the dictionary files.
+
+        Args:
+            cache: folder that keeps what was downloaded.
 
         Raises:
             UserError: when the files are missing or damaged.
         """
-        folder = Path(os.environ.get(FOLDER) or USUAL)
-        hashed = hashlib.sha256()
-        lines: dict[str, list[str]] = {}
-        for name in [f"{kind}.{p}" for kind in ("index", "data") for p in PARTS] + [
-            f"{p}.exc" for p in PARTS
-        ]:
-            try:
-                content = (folder / name).read_bytes()
-            except OSError as e:
-                raise UserError(
-                    f"the strategy eda needs WordNet's dictionary files and {folder / name} cannot be"
-                    f" read. Install them (Debian: wordnet-base), or set {FOLDER} to their folder, or"
-                    " use eda_nn, whose synonyms come from the corpus itself."
-                ) from e
-            hashed.update(content)
-            lines[name] = [
-                x for x in content.decode("latin-1").split("\n") if x and not x.startswith("  ")
-            ]
+        named = os.environ.get(FOLDER)
+        if named or USUAL.is_dir():
+            where = named or str(USUAL)
+            contents = _from_folder(Path(where))
+        else:
+            where, contents = ARCHIVE.url, _from_archive(cache)
+        hashed = hashlib.sha256(b"".join(contents[name] for name in NAMES))
+        lines = {
+            name: [x for x in content.decode("latin-1").split("\n") if x and not x.startswith("  ")]
+            for name, content in contents.items()
+        }
         try:
-            return cls(
+            found = cls(
                 {p: dict(_indexed(x) for x in lines[f"index.{p}"]) for p in PARTS},
                 {p: dict(_synset(x) for x in lines[f"data.{p}"]) for p in PARTS},
                 {p: dict(_exception(x) for x in lines[f"{p}.exc"]) for p in PARTS},
                 hashed.hexdigest()[:32],
             )
         except (ValueError, IndexError) as e:
-            raise UserError(f"{folder} holds no dictionary files of WordNet 3: {e}") from e
+            raise UserError(
+                f"{where} holds no dictionary files of WordNet 3: {e}. {WAYS_OUT}"
+            ) from e
+        _check_whole(found, where)
+        return found
+
+
+def _check_whole(found: WordNet, where: str) -> None:
+    for part in PARTS:
+        listed, known = found.synsets[part], found.members[part]
+        lost = next((w for w, offsets in listed.items() if not known.keys() >= set(offsets)), None)
+        if lost is not None:
+            raise UserError(
+                f"{where}: index.{part} lists synsets of {lost!r} that data.{part} does not have: one of"
+                f" the files is cut off or of another version. {WAYS_OUT}"
+            )
+
+
+def _from_folder(folder: Path) -> dict[str, bytes]:
+    try:
+        return {name: (folder / name).read_bytes() for name in NAMES}
+    except OSError as e:
+        raise UserError(
+            f"the strategy eda needs WordNet's dictionary files and {e.filename} cannot be read."
+            f" {WAYS_OUT}"
+        ) from e
+
+
+def _from_archive(cache: Path) -> dict[str, bytes]:
+    try:
+        return {
+            name: fetch(ARCHIVE.model_copy(update={"member": f"wordnet/{name}"}), cache)
+            for name in NAMES
+        }
+    except UserError as e:
+        raise UserError(
+            f"the strategy eda needs WordNet's dictionary files; {USUAL} is not there, and {e} {WAYS_OUT}"
+        ) from e
 
 
 def _indexed(line: str) -> tuple[str, tuple[int, ...]]:

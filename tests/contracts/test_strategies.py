@@ -11,8 +11,8 @@ from datayield.desk import CellDesk, Data
 from datayield.encode import Vocabulary, batch_of, encode
 from datayield.model import Classifier, initialise
 from datayield.run import SEED_LABELS, run_cell
-from datayield.strategies.augment import MARKS
 from datayield.strategies.base import Plan, Strategy
+from datayield.strategies.operations import MARKS
 from datayield.types import Account, Cell, Past, Pool, Settings, TrainingSet, as_dict
 from tests.contracts.conftest import NAMES, N, having
 
@@ -145,7 +145,7 @@ def test_rewrites_depend_on_their_key_alone(name: str) -> None:
             return {"rain": ("drizzle", "shower"), "boat": ("ship",)}.get(word, ())
 
     words = "the rain fell on the old boat .".split()
-    for k in range(rewrite.variants):
+    for k in range(rewrite.variants(10_000)):
         one = rewrite.write(list(words), Few(), k, np.random.default_rng(k))
         two = rewrite.write(list(words), Few(), k, np.random.default_rng(k))
         assert one == two and one

@@ -25,17 +25,15 @@ from datayield.strategies.acquire import (
 from datayield.strategies.augment import (
     aeda,
     delete,
-    distil,
     eda,
     eda_nn,
     insert,
     lm_substitute,
     repeat,
-    self_training,
     swap,
     synonym,
 )
-from datayield.strategies.base import Desk, Prepare, Present, Role, Strategy
+from datayield.strategies.base import Desk, Need, Plan, Prepare, Present, Role, Strategy
 from datayield.strategies.objective import (
     adversarial,
     label_smoothing,
@@ -66,6 +64,7 @@ from datayield.strategies.select import (
     forgetting,
     random,
 )
+from datayield.strategies.teach import distil, self_training
 from datayield.types import Ints, Past, TrainingSet
 
 Factory = Callable[..., Strategy]
@@ -128,7 +127,13 @@ OURS: tuple[Factory, ...] = (
 )
 
 CHAINED = ("prepare", "present")
-EXCLUSIVE = ("acquire", "pretrain", "objective", "plan")
+EXCLUSIVE = {  # fields of which an arm has one -> what they decide
+    "acquire": "acquire: what to label",
+    "pretrain": "pretrain: where to start",
+    "objective": "objective: how an example counts",
+    "plan": "plan: what a run works with",
+    "ranks": "how difficult each text is",
+}
 
 
 @cache
@@ -217,8 +222,24 @@ class Composition:
         return tuple(sorted(found | thesauri))
 
     def pins(self, labels: int) -> dict[str, Any]:
-        """The settings that some part fixes at this budget; the last part's where two fix one."""
-        return {k: v for p in self.parts if p.pins for k, v in p.pins(labels).items()}
+        """The settings that some part fixes at this budget.
+
+        Raises:
+            UserError: where two parts fix one setting differently.
+        """
+        found: dict[str, Any] = {}
+        for part in self.parts:
+            for name, value in (part.pins(labels) if part.pins else {}).items():
+                if found.setdefault(name, value) != value:
+                    raise UserError(
+                        f"{'+'.join(p.name for p in self.parts)} contradicts itself: {part.name} fixes"
+                        f" model.{name} at {value!r}, another of them at {found[name]!r}"
+                    )
+        return found
+
+    def needs(self, what: Need) -> bool:
+        """Whether some part needs this."""
+        return any(what in p.needs for p in self.parts)
 
     def prepare(self, desks: Sequence[Desk]) -> Prepare:
         """All `prepare` verbs in order; part i works at desks[i]. The desk argument is ignored."""
@@ -259,11 +280,22 @@ def compose(names: Sequence[str], arguments: Mapping[str, Mapping[str, Any]]) ->
         UserError: for unknown names, and for two strategies that need the same exclusive verb.
     """
     parts = tuple(make(n, arguments.get(n)) for n in canonical(names))
-    for verb in EXCLUSIVE:
-        users = [p.name for p in parts if getattr(p, verb) is not None]
+    for verb, decided in EXCLUSIVE.items():
+        users = [p.name for p in parts if getattr(p, verb)]
         if len(users) > 1:
             raise UserError(
-                f"{' and '.join(users)} cannot be combined: each of them decides {verb};"
+                f"{' and '.join(users)} cannot be combined: each of them decides {decided};"
                 " an arm can have one such strategy"
             )
+    _check_validation(parts)
     return Composition(parts)
+
+
+def _check_validation(parts: Sequence[Strategy]) -> None:
+    choosing = [p.name for p in parts if "validation" in p.needs]
+    leaving = [p.name for p in parts if p.plan and not p.plan(Plan(100, 0)).validates]
+    if choosing and leaving:
+        raise UserError(
+            f"{choosing[0]} and {leaving[0]} cannot be combined: {choosing[0]} chooses by the validation"
+            f" part, and {leaving[0]} trains on all of it"
+        )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from datayield import text
-from datayield.strategies.base import Desk, Fitted, Strategy, check_number
+from datayield.strategies.base import Desk, Fitted, Need, Strategy, check_count
 from datayield.thesaurus import STOP_WORDS
 from datayield.types import Floats, Ints, Pool, TrainingSet
 
@@ -200,8 +200,9 @@ def _active(
     ask_first: Callable[[Fitted, Sequence[str]], Floats],
     rounds: int,
     source: str,
+    needs: tuple[Need, ...] = (),
 ) -> Strategy:
-    check_number("rounds", rounds, 1, 100)
+    check_count("rounds", rounds, 1, 100)
 
     def acquire(pool: Pool, labels: int, desk: Desk) -> Ints:
         ids = desk.labelled
@@ -215,21 +216,23 @@ def _active(
                 ids,
             )
             open_ids = np.setdiff1d(desk.candidates, ids)
-            looked = np.sort(desk.rng.permutation(open_ids)[:LOOKED_AT])
+            batch = int(step - len(ids))
+            looked = np.sort(desk.rng.permutation(open_ids)[: max(LOOKED_AT, batch)])
             values = ask_first(desk.fit(rows), [pool.texts[i] for i in looked])
-            more = looked[np.argsort(-values, kind="stable")[: step - len(ids)]]
+            more = looked[np.argsort(-values, kind="stable")[:batch]]
             known = np.concatenate([known, desk.ask(more)])
             ids = np.concatenate([ids, more])
         return ids
 
-    return Strategy(name, summary, acquire=acquire, source=source)
+    return Strategy(name, summary, acquire=acquire, needs=needs, source=source)
 
 
 def entropy(rounds: int = 3) -> Strategy:
     """Active learning: asks where the current network's prediction has the largest entropy.
 
     Args:
-        rounds: how often labels are asked for; each round trains a helper from scratch.
+        rounds: how often labels are asked for. Each round trains a helper from scratch on all
+            labels so far and asks for an equal part of those still to be paid.
     """
     return _active(
         "entropy",
@@ -263,11 +266,12 @@ def least_confidence(rounds: int = 3) -> Strategy:
 
 
 def bald(rounds: int = 3) -> Strategy:
-    """As `entropy`, by H[mean p] - mean H[p] over 20 predictions with dropout on."""
+    """As `entropy`, by H[mean p] - mean H[p] over 20 predictions with dropout on (some is needed)."""
     return _active(
         "bald",
         "asks where predictions under dropout disagree most, in rounds",
         _bald,
         rounds,
         "Houlsby et al. 2011, arXiv 1112.5745; Gal et al. 2017",
+        needs=("dropout",),
     )

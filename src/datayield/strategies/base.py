@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # torch is imported by the objectives that need it, never by 
     from datayield.model import Classifier
 
 Role: TypeAlias = Literal["plain", "strategy", "control", "check"]
+Need: TypeAlias = Literal["validation", "dropout", "reader"]
 Kind: TypeAlias = Literal["network", "linear"]
 
 
@@ -129,7 +130,7 @@ class Start:
 class FineTuning:
     """How a network that was read in before goes on to learn from labels.
 
-    Parts are the first words of parameter names: "embedding", "recurrent", "linear".
+    Parts are "embedding", "recurrent.0" (the lowest layer), "recurrent.1", ..., "linear".
     """
 
     rates: Mapping[str, float]  # part -> factor of the learning rate
@@ -155,12 +156,12 @@ class Reader(Protocol):
         """Its vocabulary, special words first."""
 
     def fill(
-        self,
-        lines: Sequence[Sequence[str]],
-        places: Sequence[Sequence[int]],
-        rng: np.random.Generator,
+        self, lines: Sequence[Sequence[str]], drawn: Sequence[Mapping[int, float]]
     ) -> list[list[str]]:
-        """Texts whose words at the given places are drawn anew."""
+        """Texts whose words at the given places are drawn anew.
+
+        `drawn` says per text: place -> a number in [0, 1) that decides the word.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ class Strategy:
         acquire: what to label: (pool, labels to train on, desk) -> pool ids. None: the common draw.
         prepare: once, before the vocabulary: (training set, desk) -> training set. May change
             texts; a derived text keeps its parent.
-        pretrain: where to start: (texts, shape, desk) -> Start.
+        pretrain: where to start: (texts, shape, desk) -> Start; shape gives embedding, hidden, layers.
         present: what the next round trains on: (training set, past, rng) -> row numbers (repeats
             count twice), or None for all rows. Never new texts.
         objective: how a batch is judged: (model, batch, unlabelled batches, carry, rng) ->
@@ -207,6 +208,10 @@ class Strategy:
         unlabelled: whether it learns from texts without labels, so that there must be some. An
             objective then gets a batch of them beside each labelled one; their words join the
             vocabulary.
+        needs: what must be there, or an arm is refused before anything runs: "validation" (a
+            validation part to choose by), "dropout" (predictions that vary), "reader" (the desk's
+            language model, whose one declared shape no search may change).
+        ranks: whether it decides how difficult each row is; an arm has one such strategy.
         plan: rewrites the plan of a run, for checks of the machinery and other protocols.
         pins: labels -> settings that this strategy fixes ({} by default); see types.Settings.
         rewrite: makes the augment stage's variants: (words, synonyms, rng) -> words, with the
@@ -231,6 +236,8 @@ class Strategy:
     present: Present | None = None
     objective: Objective | None = None
     unlabelled: bool = False
+    needs: tuple[Need, ...] = ()
+    ranks: bool = False
     plan: Callable[[Plan], Plan] | None = None
     pins: Callable[[int], Mapping[str, Any]] | None = None
     rewrite: "Rewrite | None" = None
@@ -252,13 +259,13 @@ class Rewrite:
     """How the augment stage makes a strategy's variants of one text.
 
     Attributes:
-        variants: how many variants of a text any cell can ask for.
+        variants: labels -> how many variants of a text a cell of so many labels can ask for at most.
         write: (words, thesaurus, k, rng) -> words: variant k, from the given words alone.
         thesaurus: "neighbours" (the corpus's own, from unlabelled text), "wordnet", or None; its
             digest enters the identity of the strategy's cells.
     """
 
-    variants: int
+    variants: Callable[[int], int]
     write: Callable[[list[str], Synonyms, int, np.random.Generator], list[str]]
     thesaurus: str | None = None
 
@@ -275,10 +282,17 @@ def check_number(name: str, value: float | None, low: float, high: float) -> Non
         raise UserError(f"{name}: wanted a number from {low:g} to {high:g}, got {value!r}")
 
 
-def check_one_of(name: str, value: str, options: Sequence[str]) -> None:
-    """An argument is one of some words; errors as `check_number`."""
-    if value not in options:
-        raise UserError(f"{name}: wanted {' or '.join(options)}, got {value!r}")
+def check_count(name: str, value: int | None, low: int, high: int) -> None:
+    """An argument is a whole number in [low, high], or None; errors as `check_number`."""
+    check_number(name, value, low, high)
+    if value is not None and not isinstance(value, int):
+        raise UserError(f"{name}: wanted a whole number from {low} to {high}, got {value!r}")
+
+
+def check_one_of(name: str, value: object, options: Sequence[object]) -> None:
+    """An argument is one of a few values; errors as `check_number`."""
+    if not any(value == o and type(value) is type(o) for o in options):
+        raise UserError(f"{name}: wanted {' or '.join(map(str, options))}, got {value!r}")
 
 
 def check_share(name: str, value: float) -> None:

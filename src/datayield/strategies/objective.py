@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import lambertw
 
-from datayield.strategies.base import Knob, Strategy, check_number
+from datayield.strategies.base import Knob, Strategy, check_number, check_one_of
 
 if TYPE_CHECKING:  # torch is imported where it is used, so that listing strategies does not load it
     import torch
@@ -40,7 +40,7 @@ def label_smoothing(epsilon: float = 0.1) -> Strategy:
 
     return Strategy(
         "label_smoothing",
-        "labels that leave a tenth of their weight to all classes",
+        "labels that leave a part of their weight to all classes",
         objective=objective,
         space=(Knob("epsilon", 0.02, 0.3, log=True),),
         source="Szegedy et al. 2016, arXiv 1512.00567",
@@ -234,6 +234,7 @@ def superloss(strength: float = 1.0, moving: bool = True) -> Strategy:
         moving: tau is the moving average of the loss; else log C.
     """
     check_number("strength", strength, 1e-06, 1e06)
+    check_one_of("moving", moving, (True, False))
 
     def objective(
         model: "Classifier", batch: "Batch", unlabelled: "Sequence[Batch]", carry: Any,

@@ -11,7 +11,7 @@ from datayield.strategies.base import (
     Prepare,
     Present,
     Strategy,
-    check_number,
+    check_count,
     check_share,
 )
 from datayield.strategies.select import out_of_fold
@@ -67,7 +67,7 @@ def baby_steps(buckets: int = 5, pace: float = 0.5) -> Strategy:
         buckets: how many.
         pace: share of the training by which all are in, in (0, 1].
     """
-    check_number("buckets", buckets, 1, 1000)
+    check_count("buckets", buckets, 1, 1000)
     check_share("pace", pace)
 
     def present(training_set: TrainingSet, past: Past, rng: np.random.Generator) -> Ints | None:
@@ -83,6 +83,7 @@ def baby_steps(buckets: int = 5, pace: float = 0.5) -> Strategy:
         space=(Knob("pace", 0.2, 1.0),),
         prepare=_ranked(_length),
         present=present,
+        ranks=True,
         control="random_order",
         source="Bengio et al. 2009; Spitkovsky et al. 2010; Cirik et al. 2016, arXiv 1611.06204",
     )
@@ -165,6 +166,7 @@ def _curriculum(
         space=(Knob("pace", 0.2, 1.0),),
         prepare=_ranked(measure),
         present=_up_to_competence(pace),
+        ranks=True,
         control="" if control else "random_order",
         source=source,
     )

@@ -10,16 +10,26 @@ from numpy.typing import NDArray
 
 from datayield import text
 from datayield.errors import UserError
-from datayield.strategies.base import Desk, FineTuning, Knob, Start, Strategy, check_number
+from datayield.strategies.base import (
+    Desk,
+    FineTuning,
+    Knob,
+    Start,
+    Strategy,
+    check_count,
+    check_number,
+)
 
 SCALE = 0.1  # root mean square of the embeddings at the start
 LAYER = 2.6  # by how much each layer learns slower than the one above (Howard & Ruder 2018)
+UNFREEZE = 0.1  # share of training after which the next layer below starts to learn
 SPECIAL = ("<pad>", "<unk>")
 
 
 def vectors(file: str = "", sha256: str = "") -> Strategy:
     """Word vectors as the first embeddings: the corpus's own (PPMI-SVD, label-free), or a file's.
 
+    The corpus's own are made of every text of the pool, validation texts included, without labels.
     Words without a vector are unknown words; the corpus's own need three occurrences in the pool.
 
     Args:
@@ -94,17 +104,28 @@ def read_vectors(file: str, sha256: str, words: tuple[str, ...]) -> NDArray[np.f
 def _read_first(
     name: str, summary: str, task: str, passes: int, rate: float, source: str
 ) -> Strategy:
-    check_number("passes", passes, 1, 1000)
+    check_count("passes", passes, 1, 1000)
     check_number("rate", rate, 0.01, 100)
 
     def pretrain(texts: Sequence[str], shape: Mapping[str, int], desk: Desk) -> Start:
         reader = desk.reader(task, passes)
-        slower = {"linear": rate, "recurrent": rate / LAYER, "embedding": rate / LAYER**2}
-        begins = {"linear": 0.0, "recurrent": 0.1, "embedding": 0.2}  # unfrozen from above
-        return Start(reader.weights, reader.words, FineTuning(slower, begins))
+        layers = [f"recurrent.{k}" for k in reversed(range(shape["layers"]))]
+        above = enumerate(("linear", *layers, "embedding"))  # how many layers are above each part
+        parts = {part: (rate / LAYER**k, UNFREEZE * k) for k, part in above}
+        tuning = FineTuning(
+            {p: r for p, (r, _) in parts.items()}, {p: b for p, (_, b) in parts.items()}
+        )
+        return Start(reader.weights, reader.words, tuning)
 
-    space = (Knob("rate", 1.0, 8.0, log=True),)
-    return Strategy(name, summary, pretrain=pretrain, space=space, source=source)
+    return Strategy(
+        name,
+        summary,
+        version=2,
+        pretrain=pretrain,
+        needs=("reader",),
+        space=(Knob("rate", 1.0, 8.0, log=True),),
+        source=source,
+    )
 
 
 def lm(passes: int = 8, rate: float = 3.0) -> Strategy:

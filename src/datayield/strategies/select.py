@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datayield import near, text
+from datayield.errors import UserError
 from datayield.strategies.base import (
     Desk,
     Knob,
@@ -42,15 +43,22 @@ def count_of(keep: float, rows: int) -> int:
 
 
 def _selection(
-    name: str, summary: str, prepare: Prepare, keep: float, source: str, control: bool = False
+    name: str,
+    summary: str,
+    prepare: Prepare,
+    keep: float,
+    source: str,
+    space: tuple[Knob, ...] = (),
+    control: bool = False,
 ) -> Strategy:
+    # The kept share is declared, never searched: the control keeps the same (METHODS 1).
     check_share("keep", keep)
     return Strategy(
         name,
         summary,
         role="control" if control else "strategy",
         prepare=prepare,
-        space=(Knob("keep", 0.3, 0.95),),
+        space=space,
         control="" if control else "random",
         source=source,
     )
@@ -135,12 +143,13 @@ def forgotten(rows: Ints, correct: NDArray[np.bool_], count: int) -> Floats:
     return events
 
 
-def data_map(keep: float = 0.4, easy: float = 0.1) -> Strategy:
+def data_map(keep: float = 1 / 3, easy: float = 0.1) -> Strategy:
     """The rows whose probability of their label varies most while training (ambiguous).
 
     Args:
-        keep: share of the training labels, in (0, 1].
-        easy: of those kept, the share taken from the most confident instead, in [0, 1).
+        keep: share of the training labels, in (0, 1]; the source's third.
+        easy: of those kept, the share taken from the most confident instead, in [0, 1]; 0.1 to 0.2
+            in the source, 0 for ambiguous rows alone.
     """
     check_number("easy", easy, 0, 1)
 
@@ -159,6 +168,7 @@ def data_map(keep: float = 0.4, easy: float = 0.1) -> Strategy:
         prepare,
         keep,
         "Swayamdipta et al. 2020, arXiv 2009.10795",
+        space=(Knob("easy", 0.0, 0.2),),
     )
 
 
@@ -177,7 +187,8 @@ def ccs(keep: float = 0.5, hardest: float = 0.1) -> Strategy:
         keep: share of the training labels, in (0, 1].
         hardest: share dropped first, in [0, 1 - keep].
     """
-    check_number("hardest", hardest, 0, 1)
+    check_share("keep", keep)
+    check_number("hardest", hardest, 0, 1 - keep + 1e-9)
 
     def prepare(training_set: TrainingSet, desk: Desk) -> TrainingSet:
         scores = error_norm(training_set, desk)
@@ -190,6 +201,7 @@ def ccs(keep: float = 0.5, hardest: float = 0.1) -> Strategy:
         prepare,
         keep,
         "Zheng et al. 2023, arXiv 2210.15809",
+        space=(Knob("hardest", 0.0, min(0.3, 1 - keep)),),
     )
 
 
@@ -260,7 +272,16 @@ def clean(kind: str = "linear") -> Strategy:
 
 
 def out_of_fold(rows: TrainingSet, desk: Desk, kind: str) -> NDArray[np.float32]:
-    """Probabilities of every row by a helper that did not see it, (rows, classes)."""
+    """Probabilities of every row by a helper that did not see it, (rows, classes).
+
+    Raises:
+        UserError: with fewer rows than folds.
+    """
+    if len(rows) < FOLDS:
+        raise UserError(
+            f"models of other labels need at least {FOLDS} training labels, and {len(rows)} are left."
+            " Pay for more labels, or keep a larger share of them."
+        )
     labels = rows.targets.argmax(1)
     order = np.lexsort((desk.rng.random(len(labels)), labels))
     fold = np.empty(len(labels), np.int64)
