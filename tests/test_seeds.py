@@ -34,3 +34,12 @@ def test_rows_belong_to_words() -> None:
     assert abs(many.mean()) < 0.01 and abs(many.var() - 1 / 3) < 0.01
     assert many.min() >= -1 and many.max() < 1
     assert abs(np.corrcoef(many[:, 0], many[:, 1])[0, 1]) < 0.08
+
+
+def test_a_generator_is_philox_with_the_digest_as_its_key() -> None:
+    for key in ((1, "variant", "eda", 7), ("a",), (0,)):
+        number = int.from_bytes(seeds._digest(key, 16), "little")
+        wanted = np.random.Generator(np.random.Philox(key=number))
+        assert np.array_equal(
+            seeds.rng(*key).integers(2**63, size=9), wanted.integers(2**63, size=9)
+        )
