@@ -5,6 +5,7 @@ Exit codes: 0 done; 2 something to mend, told in one message; 130 ended by Ctrl-
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -89,7 +90,9 @@ def _parser() -> argparse.ArgumentParser:
 def _strategies_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     strategies = commands.add_parser("strategies", help="list the strategies or show one")
     actions = strategies.add_subparsers(required=True, metavar="ACTION")
-    actions.add_parser("list", help="every strategy in a line").set_defaults(run=_strategies)
+    listed = actions.add_parser("list", help="every strategy: verbs, costs, defaults, source")
+    listed.add_argument("--markdown", action="store_true", help="as the page docs/strategies.md")
+    listed.set_defaults(run=_strategies)
     show = actions.add_parser("show", help="what one is, what it costs, its arguments, its source")
     show.add_argument("name")
     show.set_defaults(run=_strategy)
@@ -347,33 +350,20 @@ def _corpora_add(options: argparse.Namespace) -> None:
 
 
 def _strategies(options: argparse.Namespace) -> None:
-    from datayield.strategies import make, registry, verbs
+    from datayield import overview
 
-    for name in registry():
-        strategy = make(name)
-        print(
-            f"{name:18} {strategy.role:9} {'+'.join(verbs(strategy)) or '-':18} {strategy.summary}"
-        )
+    print(overview.page() if options.markdown else overview.listed(_width()), end="")
 
 
 def _strategy(options: argparse.Namespace) -> None:
-    from inspect import getdoc
+    from datayield import overview
 
-    from datayield.strategies import arguments_of, make, registry, verbs
+    print(overview.card(options.name, _width()))
 
-    strategy = make(options.name)
-    print(f"{strategy.name} ({strategy.role}, version {strategy.version}): {strategy.summary}\n")
-    print(f"{getdoc(registry()[options.name])}\n")
-    print(f"verbs:      {', '.join(verbs(strategy)) or 'none'}")
-    unlabelled = strategy.unlabelled or {"vectors", "variants"} & set(strategy.facts)
-    print(
-        f"reads:      labels{' and unlabelled texts or what was made of them' if unlabelled else ''}"
-    )
-    defaults = arguments_of(options.name, {})
-    print(f"arguments:  {', '.join(f'{k}={v!r}' for k, v in defaults.items()) or 'none'}")
-    tuned = ", ".join(f"{k.name} {k.low:g}-{k.high:g}" for k in strategy.space)
-    print(f"tunable:    {tuned or 'nothing'}")
-    print(f"source:     {strategy.source or 'a control of this study'}")
+
+def _width() -> int:
+    """Columns to write in: the terminal's, within what reads well."""
+    return min(120, max(60, shutil.get_terminal_size().columns))
 
 
 if __name__ == "__main__":

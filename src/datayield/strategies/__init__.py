@@ -70,61 +70,24 @@ from datayield.types import Ints, Past, TrainingSet
 Factory = Callable[..., Strategy]
 
 # The order is the order in which verbs of the same kind apply in a composition.
-OURS: tuple[Factory, ...] = (
-    plain,
-    twin,
-    double,
-    permuted_labels,
-    article,
-    refit_all,
-    # what to label
-    k_center,
-    facility_location,
-    entropy,
-    margin,
-    least_confidence,
-    bald,
-    # which labels to train on
-    random,
-    dedup,
-    clean,
-    el2n,
-    el2n_easy,
-    forgetting,
-    data_map,
-    ccs,
-    # more texts
-    eda,
-    eda_nn,
-    synonym,
-    insert,
-    swap,
-    delete,
-    aeda,
-    distil,
-    lm_substitute,
-    self_training,
-    repeat,
-    # where to start
-    vectors,
-    lm,
-    autoencoder,
-    # in which order
-    competence,
-    competence_rarity,
-    competence_loss,
-    baby_steps,
-    self_paced,
-    random_order,
-    anti,
-    # how an example counts
-    mixup_word,
-    mixup_sentence,
-    adversarial,
-    vat,
-    superloss,
-    label_smoothing,
-)
+FAMILIES: dict[str, tuple[Factory, ...]] = {
+    "checks and protocols": (plain, twin, double, permuted_labels, article, refit_all),
+    "what to label": (k_center, facility_location, entropy, margin, least_confidence, bald),
+    "which labels to train on": (
+        random, dedup, clean, el2n, el2n_easy, forgetting, data_map, ccs,
+    ),
+    "more texts": (
+        eda, eda_nn, synonym, insert, swap, delete, aeda, distil, lm_substitute, self_training, repeat,
+    ),
+    "where to start": (vectors, lm, autoencoder),
+    "in which order": (
+        competence, competence_rarity, competence_loss, baby_steps, self_paced, random_order, anti,
+    ),
+    "how an example counts": (
+        mixup_word, mixup_sentence, adversarial, vat, superloss, label_smoothing,
+    ),
+}  # fmt: skip
+OURS: tuple[Factory, ...] = tuple(f for own in FAMILIES.values() for f in own)
 
 CHAINED = ("prepare", "present")
 EXCLUSIVE = {  # fields of which an arm has one -> what they decide
@@ -182,6 +145,12 @@ def canonical(names: Sequence[str]) -> tuple[str, ...]:
         raise UserError(f"a strategy is named twice in {'+'.join(names)}")
     kept = [n for n in names if n != "plain"] or ["plain"]
     return tuple(sorted(kept, key=order.index))
+
+
+def family(name: str) -> str:
+    """Which of FAMILIES a registered strategy belongs to; those of other packages make one more."""
+    own = (f for f, members in FAMILIES.items() if name in [m.__name__ for m in members])
+    return next(own, "of other packages")
 
 
 def verbs(strategy: Strategy) -> list[str]:

@@ -35,6 +35,7 @@ def k_center() -> Strategy:
         "labels the texts that lie farthest from those already labelled",
         facts=("vectors",),
         acquire=acquire,
+        compute="distances of the pool to each label",
         source="Gonzalez 1985; Sener & Savarese 2018, arXiv 1708.00489",
     )
 
@@ -101,6 +102,7 @@ def facility_location() -> Strategy:
         "labels the texts that stand for most of the others",
         facts=("vectors",),
         acquire=acquire,
+        compute="similarities of the pool with itself",
         source="Mirzasoleiman et al. 2013; Wei et al. 2015, submodularity in data subset selection",
     )
 
@@ -224,7 +226,8 @@ def _active(
             ids = np.concatenate([ids, more])
         return ids
 
-    return Strategy(name, summary, acquire=acquire, needs=needs, source=source)
+    told = "a helper training for each round"
+    return Strategy(name, summary, acquire=acquire, needs=needs, compute=told, source=source)
 
 
 def entropy(rounds: int = 3) -> Strategy:

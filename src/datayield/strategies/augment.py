@@ -8,6 +8,7 @@ import numpy as np
 from datayield import seeds, text
 from datayield.errors import UserError
 from datayield.strategies.base import (
+    READ_ONCE,
     Desk,
     Knob,
     Prepare,
@@ -29,6 +30,7 @@ from datayield.strategies.operations import (
 from datayield.types import TrainingSet
 
 MOST_VARIANTS = 16
+MADE_ONCE = "variants, made once for all cells of a corpus"
 # EDA paper, Table 3: up to so many training labels -> alpha, variants per text; then the last.
 TABLE_3 = ((500, 0.05, 16), (2000, 0.05, 8), (None, 0.1, 4))
 
@@ -97,6 +99,7 @@ def _easy(
         prepare=_with_variants(n_aug, lambda labels: most * strength_at(labels)),
         rewrite=Rewrite(lambda labels: most * (strength_at(labels) + 1), write, thesaurus),
         control="repeat",
+        compute=MADE_ONCE,
         source="Wei & Zou 2019, arXiv 1901.11196 (operations, Table 3)",
     )
 
@@ -169,6 +172,7 @@ def _alone(
             thesaurus,
         ),
         control="repeat",
+        compute=MADE_ONCE,
         source="Wei & Zou 2019, arXiv 1901.11196 (one operation alone)",
     )
 
@@ -209,6 +213,7 @@ def aeda(n_aug: int | None = None) -> Strategy:
         prepare=_with_variants(n_aug),
         rewrite=Rewrite(lambda labels: n_aug or MOST_VARIANTS, insert_marks),
         control="repeat",
+        compute=MADE_ONCE,
         source="Karimi et al. 2021, arXiv 2108.13230",
     )
 
@@ -252,6 +257,7 @@ def lm_substitute(share: float = 0.15, n_aug: int | None = None, passes: int = 8
         needs=("reader",),
         space=(Knob("share", 0.05, 0.4),),
         control="repeat",
+        compute=f"{READ_ONCE}; variants in every cell",
         source="after Kobayashi 2018, arXiv 1805.06201 (without its label condition)",
     )
 

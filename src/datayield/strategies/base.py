@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # torch is imported by the objectives that need it, never by 
     from datayield.encode import Batch
     from datayield.model import Classifier
 
+READ_ONCE = "a language model of the pool, trained once for all cells of a draw"  # see Desk.reader
 Role: TypeAlias = Literal["plain", "strategy", "control", "check"]
 Need: TypeAlias = Literal["validation", "dropout", "reader"]
 Kind: TypeAlias = Literal["network", "linear"]
@@ -221,6 +222,7 @@ class Strategy:
         control: the strategy that shows what else could explain a gain of this one.
         effort: seconds of a cell over those of a plain one, for predictions before any was computed;
             measured with the preset `arms` (benchmarks/effort.py prints them).
+        compute: what it takes beside one training of the regime's updates; "" for nothing worth saying.
         source: where the method comes from.
     """
 
@@ -244,6 +246,7 @@ class Strategy:
     expected: Mapping[str, Any] = field(default_factory=dict)
     control: str = ""
     effort: float = 1.0
+    compute: str = ""
     source: str = ""
 
 

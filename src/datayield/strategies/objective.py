@@ -147,6 +147,7 @@ def adversarial(epsilon: float = 5.0) -> Strategy:
         objective=objective,
         pins=lambda labels: {"normalised": True},
         space=(Knob("epsilon", 0.5, 10.0, log=True),),
+        compute="each batch is passed twice",
         source="Miyato et al. 2017, arXiv 1605.07725",
     )
 
@@ -176,6 +177,7 @@ def vat(epsilon: float = 5.0) -> Strategy:
         "predictions that stay the same when embeddings move a little; unlabelled texts too",
         objective=objective,
         unlabelled=True,
+        compute="each batch, and one without labels, is passed three times forward, twice back",
         pins=lambda labels: {"normalised": True},
         space=(Knob("epsilon", 0.5, 10.0, log=True),),
         source="Miyato et al. 2017, arXiv 1605.07725",

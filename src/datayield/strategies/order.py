@@ -14,7 +14,7 @@ from datayield.strategies.base import (
     check_count,
     check_share,
 )
-from datayield.strategies.select import out_of_fold
+from datayield.strategies.select import FOLDS, out_of_fold
 from datayield.types import Floats, Ints, Past, TrainingSet
 
 Measure = Callable[[TrainingSet, Desk], Floats]
@@ -56,6 +56,7 @@ def competence_loss(pace: float = 0.5) -> Strategy:
         "texts that other labels explain first, all from the middle of the training on",
         _cross_fitted_loss,
         pace,
+        compute=f"{FOLDS} linear fits",
         source="Hacohen & Weinshall 2019, arXiv 1904.03626 (cross-fitted inside the labels)",
     )
 
@@ -155,7 +156,13 @@ def _cross_fitted_loss(training_set: TrainingSet, desk: Desk) -> Floats:
 
 
 def _curriculum(
-    name: str, summary: str, measure: Measure, pace: float, control: bool = False, source: str = ""
+    name: str,
+    summary: str,
+    measure: Measure,
+    pace: float,
+    control: bool = False,
+    compute: str = "",
+    source: str = "",
 ) -> Strategy:
     check_share("pace", pace)
     return Strategy(
@@ -168,6 +175,7 @@ def _curriculum(
         present=_up_to_competence(pace),
         ranks=True,
         control="" if control else "random_order",
+        compute=compute,
         source=source,
     )
 

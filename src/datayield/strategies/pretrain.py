@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from datayield import text
 from datayield.errors import UserError
 from datayield.strategies.base import (
+    READ_ONCE,
     Desk,
     FineTuning,
     Knob,
@@ -62,6 +63,7 @@ def vectors(file: str = "", sha256: str = "") -> Strategy:
         version=2,
         facts=() if file else ("vectors",),
         pretrain=pretrain,
+        compute="" if file else "word vectors, made once for all cells of a corpus",
         source="Levy, Goldberg & Dagan 2015 (PPMI-SVD); Pennington et al. 2014 (GloVe's format)",
     )
 
@@ -124,6 +126,7 @@ def _read_first(
         pretrain=pretrain,
         needs=("reader",),
         space=(Knob("rate", 1.0, 8.0, log=True),),
+        compute=READ_ONCE,
         source=source,
     )
 

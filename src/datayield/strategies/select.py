@@ -22,6 +22,7 @@ from datayield.types import Floats, Ints, TrainingSet
 Score: TypeAlias = Callable[[TrainingSet, Desk], Floats]  # larger: kept first; shape (rows,)
 
 RUNS, EARLY = 10, 0.1  # EL2N: helpers, and the share of a training that each makes
+SHORT_RUNS = f"{RUNS} helper trainings of {EARLY:.0%} of the updates each"
 STRATA = 50  # CCS
 FOLDS = 3  # cross-fitted probabilities
 
@@ -48,6 +49,7 @@ def _selection(
     prepare: Prepare,
     keep: float,
     source: str,
+    compute: str,
     space: tuple[Knob, ...] = (),
     control: bool = False,
 ) -> Strategy:
@@ -60,6 +62,7 @@ def _selection(
         prepare=prepare,
         space=space,
         control="" if control else "random",
+        compute=compute,
         source=source,
     )
 
@@ -71,6 +74,7 @@ def random(keep: float = 0.7) -> Strategy:
         "a random share of the labels",
         _kept(lambda rows, desk: desk.rng.random(len(rows)), keep),
         keep,
+        "",
         "",
         control=True,
     )
@@ -88,6 +92,7 @@ def el2n(keep: float = 0.7) -> Strategy:
         _kept(error_norm, keep),
         keep,
         "Paul et al. 2021, arXiv 2107.07075",
+        SHORT_RUNS,
     )
 
 
@@ -99,6 +104,7 @@ def el2n_easy(keep: float = 0.7) -> Strategy:
         _kept(lambda rows, desk: -error_norm(rows, desk), keep),
         keep,
         "Paul et al. 2021, arXiv 2107.07075",
+        SHORT_RUNS,
     )
 
 
@@ -127,6 +133,7 @@ def forgetting(keep: float = 0.7) -> Strategy:
         _kept(score, keep),
         keep,
         "Toneva et al. 2019, arXiv 1812.05159",
+        "a helper training",
     )
 
 
@@ -168,6 +175,7 @@ def data_map(keep: float = 1 / 3, easy: float = 0.1) -> Strategy:
         prepare,
         keep,
         "Swayamdipta et al. 2020, arXiv 2009.10795",
+        "a helper training",
         space=(Knob("easy", 0.0, 0.2),),
     )
 
@@ -201,6 +209,7 @@ def ccs(keep: float = 0.5, hardest: float = 0.1) -> Strategy:
         prepare,
         keep,
         "Zheng et al. 2023, arXiv 2210.15809",
+        SHORT_RUNS,
         space=(Knob("hardest", 0.0, min(0.3, 1 - keep)),),
     )
 
@@ -245,6 +254,7 @@ def dedup(similarity: float = 0.8) -> Strategy:
         "dedup",
         "one text of every group of exact or near duplicates",
         prepare=prepare,
+        compute="MinHash of the training texts",
         source="Broder 1997 (MinHash); Lee et al. 2022, arXiv 2107.06499",
     )
 
@@ -267,6 +277,7 @@ def clean(kind: str = "linear") -> Strategy:
         "clean",
         "without the labels that models of the other labels contradict",
         prepare=prepare,
+        compute=f"{FOLDS} fits of other labels ({kind})",
         source="Northcutt et al. 2021, arXiv 1911.00068 (prune by noise rate)",
     )
 

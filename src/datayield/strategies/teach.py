@@ -44,6 +44,7 @@ def distil(texts: int = 4000) -> Strategy:
         "a TF-IDF model's soft labels for unlabelled texts, learnt beside the labels",
         prepare=prepare,
         unlabelled=True,
+        compute="a linear fit",
         source="Hinton et al. 2015, arXiv 1503.02531",
     )
 
@@ -84,6 +85,7 @@ def self_training(rounds: int = 2, threshold: float = 0.9, kind: str = "network"
         unlabelled=True,
         needs=("validation",),
         space=(Knob("threshold", 0.6, 0.99),),
+        compute="a teacher's training for each round and one more",
         source="Scudder 1965; Xie et al. 2020, arXiv 1911.04252 (noised student, balanced classes)",
     )
 
