@@ -167,6 +167,7 @@ def _checked_params() -> "Params":
             grid.default_settings(params, parsed, 10)
     for strategy, arguments in params.strategies.items():
         make(strategy, arguments)
+    grid.check_controls(params)
     grid.parse_arm(params.analysis.baseline)
     return params
 

@@ -143,7 +143,7 @@ def entries(params: Params, pool: int) -> tuple[list[tuple[Arm, int]], list[str]
                     found[arm, n] = None
     arms = {arm for arm, _ in found}
     _check_unlabelled([arm for arm in without if arm not in arms], pool)
-    _check_controls(params, arms)
+    check_controls(params)
     return list(found), notices
 
 
@@ -158,8 +158,13 @@ def _check_unlabelled(lost: Sequence[Arm], pool: int) -> None:
             )
 
 
-def _check_controls(params: Params, arms: Collection[Arm]) -> None:
-    """A strategy and the control beside it in the study agree on the arguments that both have."""
+def check_controls(params: Params) -> None:
+    """A strategy and the control beside it in the study agree on the arguments that both have.
+
+    Raises:
+        UserError: where they do not.
+    """
+    arms = dict.fromkeys(parse_arm(a) for block in params.study.grid for a in block.arms)
     for arm in arms:
         control = _control(arm)
         if control is None or control not in arms:
@@ -168,7 +173,7 @@ def _check_controls(params: Params, arms: Collection[Arm]) -> None:
             arguments_of(a.strategies[0], params.strategies.get(a.strategies[0], {}))
             for a in (arm, control)
         )
-        for name in own.keys() & other.keys():
+        for name in sorted(own.keys() & other.keys()):
             if own[name] != other[name]:
                 this, that = arm.strategies[0], control.strategies[0]
                 raise UserError(

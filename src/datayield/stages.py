@@ -133,14 +133,17 @@ def _variants(
     count: int,
     ids: list[int],
 ) -> pa.Table:
-    lines = []
-    for i in ids:
-        words = text.tokens(loaded.texts[i])
-        key = (params.study.seed, "variant", strategy, loaded.name, i)
-        lines.append(
-            [" ".join(rewrite.write(words, near, k, seeds.rng(*key, k))) for k in range(count)]
-        )
+    key = (params.study.seed, "variant", strategy, loaded.name)
+    lines = [rewritten(loaded.texts[i], rewrite, near, count, (*key, i)) for i in ids]
     return pa.table({"strategy": [strategy] * len(ids), "id": ids, "texts": lines}, VARIANTS)
+
+
+def rewritten(
+    line: str, rewrite: Rewrite, near: thesaurus.Thesaurus, count: int, key: tuple[seeds.Key, ...]
+) -> list[str]:
+    """The first variants of one text; variant k depends on (key, k) and the text alone."""
+    words = text.tokens(line)
+    return [" ".join(rewrite.write(words, near, k, seeds.rng(*key, k))) for k in range(count)]
 
 
 def curriculum(params: Params, name: str, root: Path) -> None:

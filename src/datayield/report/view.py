@@ -302,7 +302,8 @@ def _costs(c: dict[str, Any]) -> Section:
             k["arm"], f"{k['n']:,}", words.percent(scores[k["arm"], k["n"]]),
             words.number(k["examples"], 0), words.number(k["unlabelled"], 0),
             words.number(k["updates"], 0), words.number(k["tokens"], 0),
-            words.number(k["helper_fits"], 0), words.number(k["prepare_seconds"], 2),
+            words.number(k["helper_fits"], 0), words.number(k["pretrain_seconds"], 1),
+            words.number(k["amortised_pretrain_seconds"], 1), words.number(k["prepare_seconds"], 2),
             words.number(k["train_seconds"], 2), words.number(k["inference_seconds"], 2),
             words.number(k["peak_memory_mib"], 0), words.number(k["parameters"], 0),
         )
@@ -311,11 +312,12 @@ def _costs(c: dict[str, Any]) -> Section:
     )  # fmt: skip
     head = (
         "arm", "labels", words.metric(c), "examples", "unlabelled texts", "updates", "tokens", "helper fits",
-        "prepare, s", "train, s", "inference, s", "peak MiB", "parameters",
+        "language model, s", "shared, s", "prepare, s", "train, s", "inference, s", "peak MiB", "parameters",
     )  # fmt: skip
     note = (
         "Means per cell. Labels count validation texts; tokens are those training read; inference is the"
-        " whole test set; times were taken with one thread per worker while other workers ran."
+        " whole test set; times were taken with one thread per worker while other workers ran. A language"
+        " model of the pool is told in full (tokens and seconds) and shared among the cells that used it."
     )
     return Section("Cost", (note,), (Table("What each arm cost", head, rows),))
 

@@ -1,6 +1,7 @@
 """results/ → statistics.json: everything that the report prints, as plain values."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from math import isnan
@@ -107,11 +108,29 @@ def _groups(lines: Iterable[dict[str, Any]]) -> dict[tuple[str, int], list[dict[
 
 
 def _costs(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean account per arm and budget."""
+    """Mean account per arm and budget; language models in full and shared among their cells."""
+    part = amortised(lines)
     return [
-        {"arm": arm, "n": n, **{k: float(np.mean([x[k] for x in own])) for k in COSTS}}
+        {
+            "arm": arm,
+            "n": n,
+            **{k: float(np.mean([x[k] for x in own])) for k in COSTS},
+            "amortised_pretrain_seconds": float(np.mean([part[x["cell"]] for x in own])),
+        }
         for (arm, n), own in _groups(lines).items()
     ]
+
+
+def amortised(lines: list[dict[str, Any]]) -> dict[str, float]:
+    """Cell -> its part of the seconds of language models that other cells of the draw use too.
+
+    Every cell that starts from a stored model copies that model's training time, so cells of one draw
+    with the same time to the last bit share one model.
+    """
+    users = Counter((x["draw"], x["pretrain_seconds"]) for x in lines)
+    return {
+        x["cell"]: x["pretrain_seconds"] / users[x["draw"], x["pretrain_seconds"]] for x in lines
+    }
 
 
 def _architectures(f: compare.Frame, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -59,10 +60,21 @@ def _with_variants(n_aug: int | None, first: Callable[[int], int] = lambda label
         start = first(
             len(np.unique(training_set.parents))
         )  # rows of other strategies are no labels
-        variants = desk.facts.variants(training_set.parents)
-        return _beside(training_set, [others[start : start + count] for others in variants])
+        made = desk.facts.variants(training_set.parents)
+        chosen = [others[start : start + count] for others in made]
+        if len(chosen[0]) < count:
+            raise UserError(
+                f"n_aug: {count} variants of each text are wanted and {len(made[0])} were made; the augment"
+                " stage makes as many as params.yaml's n_aug says"
+            )
+        return _beside(training_set, chosen)
 
     return prepare
+
+
+def _copies(n_aug: int | None) -> Knob:
+    """More variants than the augment stage made cannot be tried."""
+    return Knob("n_aug", 1, n_aug or MOST_VARIANTS, integer=True)
 
 
 def _beside(training_set: TrainingSet, variants: Sequence[tuple[str, ...]]) -> TrainingSet:
@@ -80,24 +92,29 @@ def _easy(
     alpha: float | Sequence[float] | None,
     n_aug: int | None,
 ) -> Strategy:
-    most = n_aug or MOST_VARIANTS
     alphas = _alphas(alpha)
+    if alpha is None and isinstance(n_aug, int) and n_aug > MOST_VARIANTS:
+        raise UserError(
+            f"n_aug: wanted at most {MOST_VARIANTS} beside the paper's alpha, got {n_aug}; give alpha too"
+        )
 
     def write(words: list[str], synonyms: Synonyms, k: int, rng: np.random.Generator) -> list[str]:
-        strength, number = divmod(k, most)
-        operation = number % len(OPERATIONS)
+        strength = min(k // MOST_VARIANTS, len(alphas) - 1)
+        operation = k % len(OPERATIONS)
         return OPERATIONS[operation](words, synonyms, alphas[strength][operation], rng)
 
-    def strength_at(labels: int) -> int:
-        return [own[0] for own in alphas].index(table_3(labels)[0]) if alpha is None else 0
+    def first(labels: int) -> int:
+        """The number of the first variant: those of each strength follow each other."""
+        strengths = [own[0] for own in alphas]
+        return MOST_VARIANTS * strengths.index(table_3(labels)[0]) if alpha is None else 0
 
     return Strategy(
         name,
         summary,
         facts=("variants",),
-        space=(Knob("n_aug", 1, MOST_VARIANTS, integer=True),),
-        prepare=_with_variants(n_aug, lambda labels: most * strength_at(labels)),
-        rewrite=Rewrite(lambda labels: most * (strength_at(labels) + 1), write, thesaurus),
+        space=(_copies(n_aug),),
+        prepare=_with_variants(n_aug, first),
+        rewrite=Rewrite(lambda labels: first(labels) + (n_aug or MOST_VARIANTS), write, thesaurus),
         control="repeat",
         compute=MADE_ONCE,
         source="Wei & Zou 2019, arXiv 1901.11196 (operations, Table 3)",
@@ -108,7 +125,9 @@ def _alphas(alpha: float | Sequence[float] | None) -> list[list[float]]:
     """One list per strength that variants are made with, weakest first, of an alpha per operation."""
     if alpha is None:
         return [[a] * len(OPERATIONS) for a in sorted({a for _, a, _ in TABLE_3})]
-    alphas = [alpha] * len(OPERATIONS) if isinstance(alpha, (int, float)) else list(alpha)
+    alphas: list[Any] = (
+        list(alpha) if isinstance(alpha, (list, tuple)) else [alpha] * len(OPERATIONS)
+    )
     for own in alphas:
         check_share("alpha", own)
     if len(alphas) != len(OPERATIONS):
@@ -164,7 +183,7 @@ def _alone(
         summary,
         facts=("variants",),
         # alpha is declared: the augment stage has made the variants before anything is searched
-        space=(Knob("n_aug", 1, MOST_VARIANTS, integer=True),),
+        space=(_copies(n_aug),),
         prepare=_with_variants(n_aug),
         rewrite=Rewrite(
             lambda labels: n_aug or MOST_VARIANTS,
@@ -209,7 +228,7 @@ def aeda(n_aug: int | None = None) -> Strategy:
         "aeda",
         "variants with punctuation marks inserted at random places",
         facts=("variants",),
-        space=(Knob("n_aug", 1, MOST_VARIANTS, integer=True),),
+        space=(_copies(n_aug),),
         prepare=_with_variants(n_aug),
         rewrite=Rewrite(lambda labels: n_aug or MOST_VARIANTS, insert_marks),
         control="repeat",

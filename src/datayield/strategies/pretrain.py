@@ -37,9 +37,9 @@ def vectors(file: str = "", sha256: str = "") -> Strategy:
         file: word vectors in GloVe's text format (a word and its numbers per line); "": the corpus's own.
         sha256: of the file, which must be given with it: part of every cell's identity.
     """
-    if file and not Path(file).is_file():
+    if not isinstance(file, str) or (file and not Path(file).is_file()):
         raise UserError(f"file: wanted a file of word vectors, got {file!r}, which is not there")
-    if file and len(sha256) != 64:
+    if not isinstance(sha256, str) or (file and len(sha256) != 64):
         raise UserError(
             f"sha256: wanted the hash of {file} (64 hexadecimal digits), got {sha256!r}"
         )
