@@ -166,3 +166,11 @@ def test_shared_texts_and_overlap_are_told() -> None:
         and "7 test texts of written" in said
     )
     assert "hardly independent" in said and "Accuracy without the 2 of 800 test texts" in said
+
+
+def test_seconds_of_a_shared_language_model_are_shared() -> None:
+    from datayield.stats.analyse import amortised
+
+    cells = [("a", 0, 12.5), ("b", 0, 12.5), ("c", 1, 12.5), ("d", 0, 0.0), ("e", 0, 7.25)]
+    lines = [{"cell": c, "draw": d, "pretrain_seconds": s} for c, d, s in cells]
+    assert amortised(lines) == {"a": 6.25, "b": 6.25, "c": 12.5, "d": 0.0, "e": 7.25}

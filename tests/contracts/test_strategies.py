@@ -11,6 +11,7 @@ from datayield.desk import CellDesk, Data
 from datayield.encode import Vocabulary, batch_of, encode
 from datayield.model import Classifier, initialise
 from datayield.run import SEED_LABELS, run_cell
+from datayield.strategies import acquire
 from datayield.strategies.base import Plan, Strategy
 from datayield.strategies.operations import MARKS
 from datayield.types import Account, Cell, Past, Pool, Settings, TrainingSet, as_dict
@@ -151,6 +152,38 @@ def test_rewrites_depend_on_their_key_alone(name: str) -> None:
         assert one == two and one
         assert set(one) <= {*words, "drizzle", "shower", "ship", *MARKS}
         assert rewrite.write(["rain"], Few(), k, np.random.default_rng(k))
+
+
+def test_an_acquirer_may_ask_for_more_at_once_than_it_looks_at(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acquire, "LOOKED_AT", 3)
+    made = strategies.make("entropy", {"rounds": 1})
+    sample = data.draws.sample(0, N)
+    ids = made.acquire(Pool(data.corpus.texts), len(sample.train), _desk(data, made)[0])
+    assert len(set(ids)) == len(sample.train)
+
+
+def test_texts_that_were_acquired_are_labelled_and_the_others_are_not(data: Data) -> None:
+    desk, _ = _desk(data, strategies.make("distil"))
+    sample = data.draws.sample(0, N)
+    ids = np.concatenate([sample.train[:5], sample.rest[: len(sample.train) - 5]])
+    desk.acquired(ids)
+    assert np.array_equal(desk.labelled, ids) and not np.isin(ids, desk.unlabelled_ids).any()
+    assert set(sample.train[5:]) < set(desk.unlabelled_ids)
+    assert not np.isin(sample.validation, desk.unlabelled_ids).any()
+    assert len(desk.unlabelled) == len(data.corpus.texts) - N
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_helper_fits_are_declared(name: str, data: Data) -> None:
+    made = strategies.make(name)
+    desk, account = _desk(data, made)
+    if made.acquire:
+        made.acquire(Pool(data.corpus.texts), len(data.draws.sample(0, N).train), desk)
+    elif made.prepare:
+        made.prepare(_rows(data), desk)
+    assert made.compute or not account.helper_fits
 
 
 def test_desk_refuses_what_was_not_paid_or_declared(data: Data) -> None:
