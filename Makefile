@@ -39,6 +39,7 @@ study: setup ## data, training and report: reports/<study name>/index.html
 
 bench: setup ## timings against the loops a user would write otherwise
 	python benchmarks/engine.py
+	python benchmarks/augment.py
 
 calibrate: setup ## how often the intervals cover the truth
 	python -m pytest tests/calibration -s -m ""
