@@ -126,9 +126,7 @@ def cell(root: Path, arm: str = "lstm:plain") -> None:
     scope = grid.Scope(NAME, 0, "", dict.fromkeys(("vectors", "difficulties", "neighbours"), ""))
     parsed = grid.parse_arm(arm)
     chosen = grid.default_settings(made, parsed, LABELS)
-    run_cell(
-        grid.cell(made, scope, parsed, LABELS, 0, 0, chosen), Shelf(root, {}).data(NAME)
-    )
+    run_cell(grid.cell(made, scope, parsed, LABELS, 0, 0, chosen), Shelf(root, {}).data(NAME))
 
 
 def strategy(root: Path, name: str) -> None:
@@ -212,7 +210,8 @@ def table(found: Found) -> Iterator[str]:
     yield "|---|" + "---|" * (len(sizes) + 2)
     for step, own in found.items():
         shown = [
-            f"{own[n]['seconds']:.1f} s, {own[n]['mib']:,.0f} MiB" if n in own else "" for n in sizes
+            f"{own[n]['seconds']:.1f} s, {own[n]['mib']:,.0f} MiB" if n in own else ""
+            for n in sizes
         ]
         fits = []
         for least in (0, 100_000):
@@ -227,7 +226,9 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ask.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     ask.add_argument("--steps", nargs="+", default=[*STEPS], choices=[*STEPS, "none"])
-    ask.add_argument("--strategies", nargs="+", default=[*STRATEGIES], choices=[*STRATEGIES, "none"])
+    ask.add_argument(
+        "--strategies", nargs="+", default=[*STRATEGIES], choices=[*STRATEGIES, "none"]
+    )
     ask.add_argument("--strategy-sizes", type=int, nargs="+", default=list(SIZES[:4]))
     ask.add_argument("--folder", type=Path)
     ask.add_argument("--one", nargs=2, metavar=("STEP", "ROOT"), help=argparse.SUPPRESS)
