@@ -1,13 +1,14 @@
 """Time and peak memory against the number of texts, from the file to one cell.
 
-    python benchmarks/scale.py [--sizes 10000 30000 ...] [--steps ingest audit ...] [--folder DIR]
+    python benchmarks/scale.py [--sizes 10000 30000 ...] [--steps ingest audit ...] [--folder DIR] [--json FILE]
 
 Texts are drawn from Zipf's law over an open vocabulary (about 30 words each, five classes, some
 duplicates and near duplicates), written to a parquet file and read by the normal `file` loader. The
 test set has 2,000 texts at every size, so that what grows is the pool. Every step runs in a process
-of its own; memory is that process's peak, its libraries and the pages of mapped files included. The
-second table has the strategies that compare texts with texts. Prints Markdown; writes
-benchmarks/scale.json. A million texts take about 1 GB of disk below DIR (default: a temporary one).
+of its own, on one thread. Times are processor seconds, so that other work on the machine does not
+count (wall seconds are in the JSON); memory is that process's peak, with its libraries and the pages
+of mapped files. The second table has the strategies that compare texts with texts. Prints Markdown;
+writes benchmarks/scale.json. A million texts take about 1 GB below DIR (default: a temporary one).
 """
 
 import argparse
@@ -163,6 +164,7 @@ STEPS = {
     "curriculum": lambda root: stages.curriculum(params_of(root), NAME, root),
     "encode": encode_pool,
     "cell": cell,
+    "cell that reads unlabelled texts": lambda root: cell(root, "lstm:vat"),
 }
 STRATEGIES = ("k_center", "facility_location", "dedup")
 
@@ -204,7 +206,7 @@ Found = Mapping[str, Mapping[int, Mapping[str, float]]]
 
 
 def table(found: Found) -> Iterator[str]:
-    """A line per step: seconds and MiB at every size, exponents of the seconds."""
+    """A line per step: processor seconds and MiB at every size, exponents of the seconds."""
     sizes = sorted({n for own in found.values() for n in own})
     yield "| step | " + " | ".join(f"{n:,}" for n in sizes) + " | exponent | from 100,000 on |"
     yield "|---|" + "---|" * (len(sizes) + 2)
@@ -216,7 +218,7 @@ def table(found: Found) -> Iterator[str]:
         fits = []
         for least in (0, 100_000):
             used = [n for n in sizes if n in own and n >= least]
-            seconds = [own[n]["seconds"] for n in used]
+            seconds = [own[n]["cpu"] for n in used]
             fits.append(f"{exponent(used, seconds):.2f}" if len(used) > 1 else "–")
         yield f"| {step} | " + " | ".join([*shown, *fits]) + " |"
 
@@ -231,6 +233,7 @@ def main() -> None:
     )
     ask.add_argument("--strategy-sizes", type=int, nargs="+", default=list(SIZES[:4]))
     ask.add_argument("--folder", type=Path)
+    ask.add_argument("--json", type=Path, default=HERE / "scale.json")
     ask.add_argument("--one", nargs=2, metavar=("STEP", "ROOT"), help=argparse.SUPPRESS)
     options = ask.parse_args()
     if options.one:
@@ -256,7 +259,7 @@ def main() -> None:
     for part in (steps, chosen):
         if part:
             print("\n".join(table(part)), end="\n\n")
-    (HERE / "scale.json").write_text(json.dumps(found, indent=1) + "\n")
+    options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

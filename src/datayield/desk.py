@@ -15,6 +15,9 @@ from datayield.strategies.base import NOTHING_SHOWN, Fitted, Kind, Reader, Strat
 from datayield.train import Verbs, train
 from datayield.types import Account, Corpus, Floats, Ints, Sample, Settings, TrainingSet
 
+MOST_UNLABELLED = 50_000
+"""More texts without labels are not read beside the labels: a cell's cost is not the pool's."""
+
 
 @dataclass(slots=True)
 class Data:
@@ -118,9 +121,9 @@ class CellDesk:
 
     @property
     def unlabelled(self) -> Sequence[str]:
-        """Pool texts whose labels are not paid for."""
-        self._account.unlabelled = max(self._account.unlabelled, len(self._sample.rest))
-        return text.Chosen(self._data.corpus.texts, self._sample.rest)
+        """Pool texts whose labels are not paid for; see `unlabelled_ids`."""
+        self._account.unlabelled = max(self._account.unlabelled, len(self.unlabelled_ids))
+        return text.Chosen(self._data.corpus.texts, self.unlabelled_ids)
 
     @property
     def candidates(self) -> Ints:
@@ -140,8 +143,8 @@ class CellDesk:
 
     @property
     def unlabelled_ids(self) -> Ints:
-        """The pool ids of `unlabelled`."""
-        return self._sample.rest
+        """The pool ids of `unlabelled`: what the draw would label next, at most MOST_UNLABELLED."""
+        return self._sample.rest[:MOST_UNLABELLED]
 
     def validation_accuracy(self, fitted: Fitted) -> float:
         """Accuracy on the validation part."""

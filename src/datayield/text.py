@@ -77,7 +77,10 @@ class Column(Texts):
 
     def __getitem__(self, place):  # type: ignore[no-untyped-def]
         if isinstance(place, slice):
-            return Column(self._column[place])
+            start, stop, step = place.indices(len(self))
+            if step != 1:
+                return Chosen(self, np.arange(len(self))[place])
+            return Column(self._column.slice(start, max(0, stop - start)))
         return self._column[place].as_py()
 
     def __iter__(self) -> Iterator[str]:
@@ -150,6 +153,7 @@ class Joined(Texts):
     def __getitem__(self, place):  # type: ignore[no-untyped-def]
         if isinstance(place, slice):
             return Chosen(self, np.arange(len(self))[place])
+        place = range(len(self))[place]
         inside = place - len(self._first)
         return self._first[place] if inside < 0 else self._second[inside]
 
