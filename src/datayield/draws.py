@@ -47,22 +47,25 @@ def permutation(corpus: Corpus, draw: int, seed: int, sampling: str) -> tuple[In
         folds: (pool,) 0, 1 or 2, balanced within each class.
     """
     rng = seeds.rng(seed, "draw", corpus.name, corpus.digest, draw)
-    units, first, inverse = np.unique(corpus.units, return_index=True, return_inverse=True)
-    label = corpus.labels[first]  # a unit with two labels counts for its first text's class
-    shuffled = rng.permutation(len(units))
-    place = np.empty(len(units))  # share of its class drawn when this unit is drawn, in (0, 1)
-    rank = np.empty(len(units), np.int64)  # 0 for the first unit of its class
+    _, first, unit, sizes = np.unique(
+        corpus.units, return_index=True, return_inverse=True, return_counts=True
+    )
+    shuffled = rng.permutation(len(first))  # below, arrays of units are in this order
+    label = corpus.labels[first][
+        shuffled
+    ]  # a unit with two labels counts for its first text's class
+    place = np.empty(len(first))  # share of its class drawn when this unit is drawn, in (0, 1)
+    rank = np.empty(len(first), np.int64)  # 0 for the first unit of its class
     for c in range(len(corpus.classes)):
-        members = shuffled[label[shuffled] == c]
-        rank[members] = np.arange(len(members))
-        place[members] = (np.arange(len(members)) + rng.random()) / max(len(members), 1)
-    order = shuffled if sampling == "iid" else np.lexsort((shuffled, place))
-    position = np.empty(len(units), np.int64)
-    position[order] = np.arange(len(units))
-    ids = np.lexsort((np.arange(len(inverse)), position[inverse])).astype(np.int64)
-    unit = inverse[ids]
-    validates = (rank[unit] % VALIDATION_SHARE == 2).astype(np.int64)
-    return ids, validates, rank[unit] % FOLDS
+        own = label == c
+        rank[own] = np.arange(own.sum())
+        place[own] = (rank[own] + rng.random()) / max(own.sum(), 1)
+    turn = np.arange(len(first)) if sampling == "iid" else np.argsort(place)  # all places differ
+    order, rank = shuffled[turn], rank[turn]
+    members, starts, size = np.argsort(unit, kind="stable"), np.cumsum(sizes) - sizes, sizes[order]
+    ids = members[np.repeat(starts[order] - np.cumsum(size) + size, size) + np.arange(len(unit))]
+    validates = np.repeat(rank % VALIDATION_SHARE == 2, size).astype(np.int64)
+    return ids, validates, np.repeat(rank % FOLDS, size)
 
 
 def tabulate(
