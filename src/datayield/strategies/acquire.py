@@ -16,7 +16,7 @@ from datayield.types import Floats, Ints, Pool, TrainingSet
 NEIGHBOURS = 20  # facility_location: similarities kept per text
 BLOCK = 512  # rows of similarities held at once
 EXACT = 50_000  # facility_location: up to so many texts all similarities are looked at
-PROBES, ROUNDS = 16, 8  # above: cells that are looked into, and rounds of k-means
+PROBES, ROUNDS = 32, 8  # above: cells that are looked into, and rounds of k-means
 LOOKED_AT = 5000  # active learning: texts of the pool that a round considers, drawn at random
 PASSES = 20  # bald: predictions under dropout
 
