@@ -1,5 +1,6 @@
 """Time and peak memory against the number of texts, from the file to one cell.
 
+    python benchmarks/scale.py --neighbours data/eda_pc      # what facility_location misses
     python benchmarks/scale.py [--sizes 10000 30000 ...] [--steps ingest audit ...] [--folder DIR] [--json FILE]
 
 Texts are drawn from Zipf's law over an open vocabulary (about 30 words each, five classes, some
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 from datayield import environment
 
@@ -202,6 +204,30 @@ def exponent(sizes: list[int], values: list[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
+def neighbours(folder: Path) -> None:
+    """Facility location by nearby cells against all similarities, on a corpus that allows both."""
+    from datayield import strategies
+    from datayield.desk import Data, DeskFacts
+    from datayield.strategies import acquire
+    from datayield.types import Account
+
+    data = Data.load(folder)
+    facts = DeskFacts(data, strategies.make("facility_location"), Account(), 0)
+    points = acquire.text_vectors(data.corpus.texts, SimpleNamespace(facts=facts))
+    found = []
+    for acquire.EXACT in (len(points), 0):
+        similar = acquire.nearest(points)
+        ids, _ = acquire.lazy_greedy(similar, np.arange(50), np.arange(len(points)), 500)
+        found.append((similar, ids))
+    (exact, best), (near, chosen) = found
+    kept = exact.astype(bool).multiply(near.astype(bool)).nnz / exact.nnz
+    covers = [exact[:, ids].max(1).sum() for ids in (best, chosen)]
+    print(
+        f"{len(points):,} texts: {kept:.1%} of the nearest neighbours are found; 500 labels cover"
+        f" {covers[1] / covers[0]:.1%} of what they cover when all similarities are looked at"
+    )
+
+
 Found = Mapping[str, Mapping[int, Mapping[str, float]]]
 
 
@@ -234,8 +260,12 @@ def main() -> None:
     ask.add_argument("--strategy-sizes", type=int, nargs="+", default=list(SIZES[:4]))
     ask.add_argument("--folder", type=Path)
     ask.add_argument("--json", type=Path, default=HERE / "scale.json")
+    ask.add_argument("--neighbours", type=Path, metavar="DIR")
     ask.add_argument("--one", nargs=2, metavar=("STEP", "ROOT"), help=argparse.SUPPRESS)
     options = ask.parse_args()
+    if options.neighbours:
+        neighbours(options.neighbours)
+        return
     if options.one:
         print(json.dumps(measured(options.one[0], Path(options.one[1]))))
         return
