@@ -55,9 +55,9 @@ def test_save_and_load_keep_everything(tmp_path: Path) -> None:
     loaded = corpora.load(tmp_path / "c")
     assert loaded.texts == built.texts and loaded.classes == built.classes
     assert np.array_equal(loaded.labels, built.labels) and loaded.digest == built.digest
-    first = (tmp_path / "c" / "corpus.parquet").read_bytes()
+    first = (tmp_path / "c" / "corpus.arrow").read_bytes()
     corpora.save(built, card, tmp_path / "c")
-    assert (tmp_path / "c" / "corpus.parquet").read_bytes() == first
+    assert (tmp_path / "c" / "corpus.arrow").read_bytes() == first
     assert not list((tmp_path / "c").glob(".*")), "no temporary file is left"
 
 

@@ -115,7 +115,7 @@ def test_minhash_finds_what_exact_jaccard_finds() -> None:
         for a, b in combinations(texts, 2)
         if len(shingled(a) & shingled(b)) >= 0.8 * len(shingled(a) | shingled(b))
     }
-    found = set(pairs(texts))
+    found = {(texts[i], texts[j]) for i, j in pairs(texts)}
     recall, precision = len(found & exact) / len(exact), len(found & exact) / len(found)
     print(f"Jaccard >= 0.8: {len(exact)} pairs, recall {recall:.3f}, precision {precision:.3f}")
     assert len(exact) > 30 and precision == 1 and recall >= 0.95

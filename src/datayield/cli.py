@@ -248,7 +248,7 @@ def _plan(options: argparse.Namespace) -> None:
     missing: list[Cell] = []
     for name in params.study.corpora:
         folder = stages.folder(ROOT, name)
-        if not (folder / "corpus.parquet").exists():
+        if not (folder / "corpus.arrow").exists():
             raise UserError(f"{folder} is not built yet. Run `dvc repro corpus@{name}` first.")
         planned, notices = grid.entries(params, len(corpora.load(folder).texts))
         each = params.study.draws * params.study.seeds

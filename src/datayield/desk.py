@@ -8,17 +8,20 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from datayield import corpora, linear, pretrain, seeds, table, thesaurus
+from datayield import corpora, linear, pretrain, seeds, table, text, thesaurus
 from datayield.draws import Draws
 from datayield.score import accuracy
 from datayield.strategies.base import NOTHING_SHOWN, Fitted, Kind, Reader, Strategy
 from datayield.train import Verbs, train
 from datayield.types import Account, Corpus, Floats, Ints, Sample, Settings, TrainingSet
 
+MOST_UNLABELLED = 50_000
+"""More texts without labels are not read beside the labels: a cell's cost is not the pool's."""
+
 
 @dataclass(slots=True)
 class Data:
-    """One corpus with the tables that the data stages made; tables are read when first asked."""
+    """One corpus with the tables that the data stages made; everything is read when asked for."""
 
     corpus: Corpus
     draws: Draws
@@ -27,8 +30,8 @@ class Data:
 
     @classmethod
     def load(cls, folder: Path) -> "Data":
-        """Read `data/<corpus>/`."""
-        return cls(corpora.load(folder), Draws.load(folder / "draws.parquet"), folder)
+        """Open `data/<corpus>/`."""
+        return cls(corpora.load(folder), Draws.load(folder / "draws.arrow"), folder)
 
     def variants(self, strategy: str) -> dict[int, tuple[str, ...]]:
         """Pool id → variants, as the augment stage made them."""
@@ -43,7 +46,8 @@ class Data:
         """Difficulty of every pool text, shape (pool,)."""
         slot = f"difficulty {name}"
         if slot not in self._cache:
-            self._cache[slot] = table.read(self.folder / "difficulties.parquet")[name].to_numpy()
+            made = table.read(self.folder / "difficulties.parquet", columns=[name])
+            self._cache[slot] = made[name].to_numpy()
         return self._cache[slot]  # type: ignore[return-value]
 
     def word_vectors(self) -> thesaurus.WordVectors:
@@ -117,9 +121,9 @@ class CellDesk:
 
     @property
     def unlabelled(self) -> Sequence[str]:
-        """Pool texts whose labels are not paid for."""
-        self._account.unlabelled = max(self._account.unlabelled, len(self._sample.rest))
-        return [self._data.corpus.texts[i] for i in self._sample.rest]
+        """Pool texts whose labels are not paid for; see `unlabelled_ids`."""
+        self._account.unlabelled = max(self._account.unlabelled, len(self.unlabelled_ids))
+        return text.Chosen(self._data.corpus.texts, self.unlabelled_ids)
 
     @property
     def candidates(self) -> Ints:
@@ -146,8 +150,8 @@ class CellDesk:
 
     @property
     def unlabelled_ids(self) -> Ints:
-        """The pool ids of `unlabelled`."""
-        return self._sample.rest
+        """The pool ids of `unlabelled`: what the draw would label next, at most MOST_UNLABELLED."""
+        return self._sample.rest[:MOST_UNLABELLED]
 
     def validation_accuracy(self, fitted: Fitted) -> float:
         """Accuracy on the validation part."""
@@ -157,7 +161,7 @@ class CellDesk:
 
     def reader(self, task: str, passes: int) -> Reader:
         """The language model of this corpus and draw; see `base.Desk`."""
-        texts = [self._data.corpus.texts[i] for i in self._sample.readable]
+        texts = text.Chosen(self._data.corpus.texts, self._sample.readable)
         shape = {k: getattr(self._settings, k) for k in pretrain.SHAPE}
         key = (*self._key[:3], "reader", task)  # of study, corpus and draw, not of the cell
         found, made = pretrain.kept(texts, shape, task, passes, key, self._data.folder.parents[1])

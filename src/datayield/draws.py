@@ -6,10 +6,13 @@ validation) and the tuning fold are properties of a text's place in the permutat
 nested too: a text that validates at n = 500 validates at n = 2,000.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from datayield import seeds, table
 from datayield.errors import UserError
@@ -20,13 +23,13 @@ FOLDS = 3
 FOLDS_UP_TO = 200  # labels; above, tuning uses the validation part
 TUNING_DRAW = -1  # a draw that is never scored on the test set
 
+# One record batch per draw, its texts in drawing order: a cell maps the batch and reads its beginning.
 DRAWS = pa.schema(
     [
-        ("draw", pa.int64()),
-        ("position", pa.int64()),  # 0 = labelled first
+        ("draw", pa.int16()),
         ("id", pa.int64()),
-        ("part", pa.string()),  # "train" or "validation"
-        ("fold", pa.int64()),  # 0, 1, 2: serves tuning alone, at n <= 200
+        ("validates", pa.int8()),  # 1: never trained on in this draw
+        ("fold", pa.int8()),  # 0, 1, 2: serves tuning alone, at n <= 200
     ]
 )
 
@@ -44,61 +47,49 @@ def permutation(corpus: Corpus, draw: int, seed: int, sampling: str) -> tuple[In
         folds: (pool,) 0, 1 or 2, balanced within each class.
     """
     rng = seeds.rng(seed, "draw", corpus.name, corpus.digest, draw)
-    units, first, inverse = np.unique(corpus.units, return_index=True, return_inverse=True)
-    label = corpus.labels[first]  # a unit with two labels counts for its first text's class
-    shuffled = rng.permutation(len(units))
-    place = np.empty(len(units))  # share of its class drawn when this unit is drawn, in (0, 1)
-    rank = np.empty(len(units), np.int64)  # 0 for the first unit of its class
+    _, first, unit, sizes = np.unique(
+        corpus.units, return_index=True, return_inverse=True, return_counts=True
+    )
+    shuffled = rng.permutation(len(first))  # below, arrays of units are in this order
+    label = corpus.labels[first][
+        shuffled
+    ]  # a unit with two labels counts for its first text's class
+    place = np.empty(len(first))  # share of its class drawn when this unit is drawn, in (0, 1)
+    rank = np.empty(len(first), np.int64)  # 0 for the first unit of its class
     for c in range(len(corpus.classes)):
-        members = shuffled[label[shuffled] == c]
-        rank[members] = np.arange(len(members))
-        place[members] = (np.arange(len(members)) + rng.random()) / max(len(members), 1)
-    order = shuffled if sampling == "iid" else np.lexsort((shuffled, place))
-    position = np.empty(len(units), np.int64)
-    position[order] = np.arange(len(units))
-    ids = np.lexsort((np.arange(len(inverse)), position[inverse])).astype(np.int64)
-    unit = inverse[ids]
-    validates = (rank[unit] % VALIDATION_SHARE == 2).astype(np.int64)
-    return ids, validates, rank[unit] % FOLDS
+        own = label == c
+        rank[own] = np.arange(own.sum())
+        place[own] = (rank[own] + rng.random()) / max(own.sum(), 1)
+    turn = np.arange(len(first)) if sampling == "iid" else np.argsort(place)  # all places differ
+    order, rank = shuffled[turn], rank[turn]
+    members, starts, size = np.argsort(unit, kind="stable"), np.cumsum(sizes) - sizes, sizes[order]
+    ids = members[np.repeat(starts[order] - np.cumsum(size) + size, size) + np.arange(len(unit))]
+    validates = np.repeat(rank % VALIDATION_SHARE == 2, size).astype(np.int64)
+    return ids, validates, np.repeat(rank % FOLDS, size)
 
 
-def tabulate(corpus: Corpus, draws: list[int], seed: int, sampling: str) -> pa.Table:
-    """All draws of a corpus as one table (schema DRAWS)."""
-    tables = []
+def tabulate(
+    corpus: Corpus, draws: Iterable[int], seed: int, sampling: str
+) -> Iterator[pa.RecordBatch]:
+    """The draws of a corpus (schema DRAWS)."""
     for draw in draws:
         ids, validates, folds = permutation(corpus, draw, seed, sampling)
-        tables.append(
-            pa.table(
-                {
-                    "draw": np.full(len(ids), draw),
-                    "position": np.arange(len(ids)),
-                    "id": ids,
-                    "part": np.where(validates == 1, "validation", "train"),
-                    "fold": folds,
-                },
-                schema=DRAWS,
-            )
+        columns = np.full(len(ids), draw), ids, validates, folds
+        yield pa.record_batch(
+            [pa.array(c, f.type, safe=True) for c, f in zip(columns, DRAWS, strict=True)], DRAWS
         )
-    return pa.concat_tables(tables)
 
 
 class Draws:
-    """The draws of one corpus, read from `data/<corpus>/draws.parquet`."""
+    """The draws of one corpus."""
 
-    def __init__(self, drawn: pa.Table) -> None:
-        draw = drawn["draw"].to_numpy()
-        self._ids = {int(d): drawn["id"].to_numpy()[draw == d] for d in np.unique(draw)}
-        part = drawn["part"].to_numpy(zero_copy_only=False) == "validation"
-        self._validates = {d: part[draw == d] for d in self._ids}
-        fold = drawn["fold"].to_numpy()
-        self._folds = {d: fold[draw == d] for d in self._ids}
+    def __init__(self, drawn: Iterable[pa.RecordBatch]) -> None:
+        self._drawn = {batch["draw"][0].as_py(): batch for batch in drawn}
 
     @classmethod
     def load(cls, path: Path) -> "Draws":
-        """Read the table that the subsample stage wrote."""
-        return cls(
-            table.read(path, DRAWS).sort_by([("draw", "ascending"), ("position", "ascending")])
-        )
+        """Map the file that the subsample stage wrote."""
+        return cls(table.read_mapped(path, DRAWS).to_batches())
 
     def sample(self, draw: int, n: int) -> Sample:
         """The first n texts of a draw.
@@ -106,24 +97,27 @@ class Draws:
         Raises:
             UserError: when the draw is not in the table or n exceeds the pool.
         """
-        if draw not in self._ids:
+        if draw not in self._drawn:
             raise UserError(
-                f"draw {draw} was not made (known: {sorted(self._ids)}). Run `dvc repro`."
+                f"draw {draw} was not made (known: {sorted(self._drawn)}). Run `dvc repro`."
             )
-        ids, validates = self._ids[draw], self._validates[draw]
+        ids, validates = self._column(draw, "id"), self._column(draw, "validates")
         if n > len(ids):
             raise UserError(f"a sample of {n} labels was asked of a pool of {len(ids)} texts")
-        readable = np.sort(ids[~validates])
-        return Sample(ids[:n][~validates[:n]], ids[:n][validates[:n]], ids[n:], readable)
+        held = validates[:n] == 1
+        return Sample(ids[:n][~held], ids[:n][held], ids[n:], ids, validates)
+
+    def _column(self, draw: int, name: str) -> NDArray[Any]:
+        found: NDArray[Any] = self._drawn[draw][name].to_numpy()  # a view of the file
+        return found
 
     def first(self, draw: int, n: int) -> Ints:
         """The ids of the first n texts of a draw, in draw order."""
-        ids: Ints = self._ids[draw][:n]
-        return ids
+        return self._column(draw, "id")[:n]
 
     def folds(self, draw: int, n: int) -> list[tuple[Ints, Ints]]:
         """(training ids, held-out ids) per fold of the n labels; for tuning at n <= FOLDS_UP_TO."""
-        ids, fold = self._ids[draw][:n], self._folds[draw][:n]
+        ids, fold = self.first(draw, n), self._column(draw, "fold")[:n]
         return [(ids[fold != f], ids[fold == f]) for f in range(FOLDS)]
 
 

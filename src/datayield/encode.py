@@ -1,7 +1,9 @@
 """Texts → padded batches of word numbers. Torch begins here."""
 
+import sys
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +23,7 @@ BLUR = 0.15  # sd of log length noise in that sorting
 
 @lru_cache(maxsize=400_000)
 def _tokens(line: str) -> tuple[str, ...]:
-    return tuple(text.tokens(line))
+    return tuple(map(sys.intern, text.tokens(line)))  # one string per word, not per occurrence
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,11 @@ class Vocabulary:
     numbers: dict[str, int]
 
     @classmethod
-    def of(cls, texts: Sequence[str], min_count: int = 1) -> "Vocabulary":
+    def of(cls, texts: Iterable[str], min_count: int = 1) -> "Vocabulary":
         """The words that occur at least `min_count` times, sorted."""
-        counts = Counter(w for t in texts for w in _tokens(t))
+        counts: Counter[str] = Counter()
+        for line in texts:
+            counts.update(_tokens(line))
         words = (*SPECIAL, *sorted(w for w, c in counts.items() if c >= min_count))
         return cls(words, {w: i for i, w in enumerate(words)})
 
@@ -56,11 +60,13 @@ class Encoded:
 
 def encode(texts: Sequence[str], vocabulary: Vocabulary, max_tokens: int) -> Encoded:
     """Word numbers of every text; what follows `max_tokens` is not read; an empty text is <unk>."""
-    numbers = vocabulary.numbers
-    lines = [[numbers.get(w, UNKNOWN) for w in _tokens(t)[:max_tokens]] or [UNKNOWN] for t in texts]
-    lengths = np.array([len(x) for x in lines], np.int64)
-    flat = np.fromiter((i for x in lines for i in x), np.int64, int(lengths.sum()))
-    return Encoded(flat, np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64), lengths)
+    numbers, flat = vocabulary.numbers, array("q")
+    lengths = np.empty(len(texts), np.int64)
+    for i, line in enumerate(texts):
+        words = [numbers.get(w, UNKNOWN) for w in _tokens(line)[:max_tokens]] or [UNKNOWN]
+        flat.extend(words)
+        lengths[i] = len(words)
+    return Encoded(np.frombuffer(flat, np.int64), np.cumsum(lengths) - lengths, lengths)
 
 
 @dataclass(frozen=True, slots=True)

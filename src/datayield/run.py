@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from datayield import linear, seeds
+from datayield import linear, seeds, text
 from datayield.desk import CellDesk, Data
 from datayield.draws import FOLDS_UP_TO
 from datayield.grid import key as cell_key
@@ -113,12 +113,8 @@ def _fitted(
 def _split(sample: Sample, validates: float) -> Sample:
     """The sample with the first of its validation texts moved to training until the share is left."""
     moved = len(sample.validation) - round(validates * len(sample.validation))
-    return Sample(
-        np.concatenate([sample.train, sample.validation[:moved]]),
-        sample.validation[moved:],
-        sample.rest,
-        sample.readable,
-    )
+    train = np.concatenate([sample.train, sample.validation[:moved]])
+    return replace(sample, train=train, validation=sample.validation[moved:])
 
 
 def _texts(corpus: Corpus, ids: Ints) -> list[str]:
@@ -197,7 +193,7 @@ def _fit(
     start = None
     for part, desk in zip(parts.parts, desks, strict=True):
         if part.pretrain is not None:
-            texts = _texts(corpus, sample.readable)
+            texts = text.Chosen(corpus.texts, sample.readable)
             shape = {k: getattr(settings, k) for k in ("embedding", "hidden", "layers")}
             start = part.pretrain(texts, shape, desk)
             account.prepare_seconds += time.perf_counter() - began
@@ -246,7 +242,7 @@ class Shelf:
     opened: dict[str, Data]
 
     def data(self, corpus: str) -> Data:
-        """The corpus of this name, read once per process."""
+        """The corpus of this name, opened once per process."""
         if corpus not in self.opened:
             self.opened[corpus] = Data.load(self.root / "data" / corpus)
         return self.opened[corpus]

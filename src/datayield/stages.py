@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def known_corpus(params: Params, name: str) -> str:
 
 
 def corpus(params: Params, name: str, root: Path) -> None:
-    """`data/<name>/corpus.parquet` and `card.json`."""
+    """`data/<name>/corpus.arrow` and `card.json`."""
     source = params.corpora[known_corpus(params, name)]
     built, card = corpora.build(name, source, params.study.seed, root)
     corpora.save(built, card, folder(root, name))
@@ -57,7 +56,7 @@ def audit(params: Params, name: str, root: Path) -> None:
     """`audit.json` (what is wrong with the corpus) and `audit.parquet` (per text)."""
     from datayield.corpora import audit as audits
 
-    loaded = corpora.load(folder(root, name))
+    loaded = corpora.checked(folder(root, name))
     card = json.loads((folder(root, name) / "card.json").read_text(encoding="utf-8"))
     found, texts = audits.audit(loaded, card["removed"])
     table.write(texts, folder(root, name) / "audit.parquet")
@@ -66,16 +65,16 @@ def audit(params: Params, name: str, root: Path) -> None:
 
 
 def subsample(params: Params, name: str, root: Path) -> None:
-    """`draws.parquet`: every draw of the study as one nested permutation."""
-    loaded = corpora.load(folder(root, name))
+    """`draws.arrow`: every draw of the study as one nested permutation."""
+    loaded = corpora.checked(folder(root, name))
     numbers = [draws.TUNING_DRAW, *range(params.study.draws)]
     drawn = draws.tabulate(loaded, numbers, params.study.seed, params.study.sampling)
-    table.write(drawn, folder(root, name) / "draws.parquet")
+    table.write_mapped(drawn, draws.DRAWS, folder(root, name) / "draws.arrow")
 
 
 def vectors(params: Params, name: str, root: Path) -> None:
     """`vectors.parquet`: label-free word vectors and neighbours of the pool's texts."""
-    loaded = corpora.load(folder(root, name))
+    loaded = corpora.checked(folder(root, name))
     seed = seeds.integer(params.study.seed, "vectors", name) % 2**32
     made = thesaurus.vectors(loaded.texts, dimensions=VECTOR_DIMENSIONS, seed=seed)
     thesaurus.save_vectors(made, folder(root, name) / "vectors.parquet")
@@ -83,8 +82,8 @@ def vectors(params: Params, name: str, root: Path) -> None:
 
 def augment(params: Params, name: str, root: Path) -> None:
     """`variants.parquet`: the rewritten training texts that some cell may ask for."""
-    loaded = corpora.load(folder(root, name))
-    drawn = draws.Draws.load(folder(root, name) / "draws.parquet")
+    loaded = corpora.checked(folder(root, name))
+    drawn = draws.Draws.load(folder(root, name) / "draws.arrow")
     thesauri: dict[str, thesaurus.Thesaurus] = {}
     digests: dict[str, str] = {}
     tables = [VARIANTS.empty_table()]
@@ -151,21 +150,15 @@ def curriculum(params: Params, name: str, root: Path) -> None:
 
     length: tokens; rarity: sum over tokens of -log p(token), p from the pool.
     """
-    loaded = corpora.load(folder(root, name))
-    words = [text.tokens(t) for t in loaded.texts]
-    counts = Counter(w for line in words for w in line)
+    loaded = corpora.checked(folder(root, name))
+    counts = text.counts(loaded.texts)
     total = counts.total()
     surprise = {w: -np.log(c / total) for w, c in counts.items()}
-    table.write(
-        pa.table(
-            {
-                "id": np.arange(len(words)),
-                "length": np.array([float(len(line)) for line in words]),
-                "rarity": np.array([float(sum(surprise[w] for w in line)) for line in words]),
-            }
-        ),
-        folder(root, name) / "difficulties.parquet",
-    )
+    length, rarity = np.empty(len(loaded.texts)), np.empty(len(loaded.texts))
+    for i, line in enumerate(map(text.tokens, loaded.texts)):
+        length[i], rarity[i] = len(line), sum(surprise[w] for w in line)
+    columns = {"id": np.arange(len(length)), "length": length, "rarity": rarity}
+    table.write(pa.table(columns), folder(root, name) / "difficulties.parquet")
 
 
 def folder(root: Path, name: str) -> Path:
@@ -184,7 +177,7 @@ def shapes(root: Path, names: Iterable[str] | None = None) -> dict[str, Shape]:
 
 def scope(params: Params, name: str, root: Path) -> grid.Scope:
     """Pool size and digests of one corpus, as the grid needs them."""
-    loaded = corpora.load(folder(root, name))
+    loaded = corpora.checked(folder(root, name))
     thesaurus_digest = _file_digest(folder(root, name) / "vectors.parquet")
     return grid.Scope(
         name,

@@ -5,7 +5,8 @@ Tables are written sorted, with a fixed schema and writer settings, so equal row
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -211,17 +212,15 @@ def write(table: pa.Table, path: Path, order: tuple[str, ...] = ()) -> None:
     """Parquet with fixed writer settings; sorted by `order`; written whole or not at all."""
     if order:
         table = table.sort_by([(name, "ascending") for name in order])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with _whole(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", version="2.6")
-        temporary.replace(path)
-    except OSError as e:
-        raise UserError(
-            f"cannot write {path}: {e.strerror or e}. Free some space or choose a writable folder."
-        ) from e
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def write_mapped(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> None:
+    """An uncompressed Arrow file, which `read_mapped` maps; written whole or not at all."""
+    with _whole(path) as temporary, pa.ipc.new_file(temporary, schema) as out:
+        for batch in batches:
+            out.write_batch(batch)
 
 
 def write_text(text: str, path: Path) -> None:
@@ -235,10 +234,17 @@ def write_bytes(content: bytes, path: Path) -> None:
     Raises:
         UserError: when the disk is full or the folder cannot be written.
     """
+    with _whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A temporary name that becomes `path` if all goes well; errors as `write_bytes`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
+        yield temporary
         temporary.replace(path)
     except OSError as e:
         raise UserError(
@@ -249,19 +255,38 @@ def write_bytes(content: bytes, path: Path) -> None:
             temporary.unlink()
 
 
-def read(path: Path, schema: pa.Schema | None = None) -> pa.Table:
-    """A table; with a schema, its columns are checked.
+def read(
+    path: Path, schema: pa.Schema | None = None, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """A table; with a schema, its columns are checked; with `columns`, only those are read.
 
     Raises:
         UserError: when the file is missing, unreadable, or has other columns than the schema.
     """
+    return _read(path, schema, "parquet", lambda: pq.read_table(path, columns=columns))
+
+
+def read_mapped(path: Path, schema: pa.Schema) -> pa.Table:
+    """A table of `write_mapped`, in its batches; nothing is read before it is looked at.
+
+    Raises:
+        UserError: as `read`.
+    """
+    return _read(
+        path, schema, "Arrow", lambda: pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    )
+
+
+def _read(
+    path: Path, schema: pa.Schema | None, kind: str, opened: Callable[[], pa.Table]
+) -> pa.Table:
     if not path.exists():
         raise UserError(f"{path} is missing. Run `dvc repro` to make it.")
     try:
-        table = pq.read_table(path)
+        table = opened()
     except (pa.ArrowInvalid, OSError) as e:
         raise UserError(
-            f"{path} is not a readable parquet file ({e}). Delete it and run `dvc repro`."
+            f"{path} is not a readable {kind} file ({e}). Delete it and run `dvc repro`."
         ) from e
     if schema is not None and table.schema.names != schema.names:
         missing = sorted(set(schema.names) - set(table.schema.names))

@@ -4,7 +4,6 @@ Word vectors are PPMI-SVD: positive pointwise mutual information of words within
 counts raised to 0.75, truncated SVD, U * sqrt(S) (Levy, Goldberg & Dagan 2015).
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,14 +86,13 @@ def vectors(texts: Sequence[str], dimensions: int, seed: int) -> WordVectors:
         dimensions: at most; fewer where the vocabulary is small.
         seed: start of the decomposition.
     """
-    lines = [text.tokens(t) for t in texts]
-    counted = Counter(w for line in lines for w in line)
+    counted = text.counts(texts)
     ranked = sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:MOST_WORDS]
     words = tuple(w for w, c in ranked if c >= MIN_COUNT)
     if len(words) < 3:  # nothing to decompose
         return WordVectors((), np.empty(0, np.int64), np.empty((0, dimensions), np.float32))
     counts = np.array([counted[w] for w in words], np.int64)
-    together = _cooccurrences(lines, {w: i for i, w in enumerate(words)})
+    together = _cooccurrences(texts, {w: i for i, w in enumerate(words)})
     k = min(dimensions, len(words) - 1)
     start = seeds.rng("svd", seed).standard_normal(len(words))
     u, s, _ = svds(_ppmi(together), k=k, v0=start)
@@ -105,30 +103,42 @@ def vectors(texts: Sequence[str], dimensions: int, seed: int) -> WordVectors:
     return WordVectors(words, counts, (u * signs * np.sqrt(s)).astype(np.float32))
 
 
-def _cooccurrences(lines: list[list[str]], numbers: dict[str, int]) -> sparse.csr_matrix:
+def _cooccurrences(texts: Sequence[str], numbers: dict[str, int]) -> sparse.csr_matrix:
     """(words, words) symmetric counts of words within WINDOW places of each other in one text."""
-    gap = [-1] * WINDOW  # between texts, so that no window reaches across
-    flat = np.array(
-        [i for line in lines for i in (*(numbers.get(w, -1) for w in line), *gap)], np.int64
-    )
     size = len(numbers)
     total = sparse.csr_matrix((size, size))
-    for distance in range(1, WINDOW + 1):
-        a, b = flat[:-distance], flat[distance:]
-        real = (a >= 0) & (b >= 0)
-        pairs = (np.ones(int(real.sum())), (a[real], b[real]))
-        total = total + sparse.coo_matrix(pairs, shape=(size, size)).tocsr()
+    for piece in text.pieces(texts):
+        total = total + _counted(piece, numbers)
     return (total + total.T).tocsr()
 
 
+def _counted(lines: list[str], numbers: dict[str, int]) -> sparse.csr_matrix:
+    """(words, words) counts of words that stand at most WINDOW places before others."""
+    gap = [-1] * WINDOW  # between texts, so that no window reaches across
+    flat = np.array(
+        [i for t in lines for i in (*(numbers.get(w, -1) for w in text.tokens(t)), *gap)], np.int32
+    )
+    pairs = []
+    for distance in range(1, WINDOW + 1):
+        near = np.stack([flat[:-distance], flat[distance:]])
+        pairs.append(near[:, (near >= 0).all(0)])
+    places = np.concatenate(pairs, 1)
+    shape = (len(numbers), len(numbers))
+    return sparse.coo_matrix((np.ones(places.shape[1]), tuple(places)), shape=shape).tocsr()
+
+
 def _ppmi(together: sparse.csr_matrix) -> sparse.csr_matrix:
-    """max(0, log p(w, c) / (p(w) p_0.75(c))), sparse."""
-    cells = together.tocoo()
+    """max(0, log p(w, c) / (p(w) p_0.75(c))), sparse; the counts are overwritten."""
     word = np.asarray(together.sum(1)).ravel()
     context = np.asarray(together.sum(0)).ravel() ** CONTEXT_POWER
-    expected = (word[cells.row] / word.sum()) * (context[cells.col] / context.sum())
-    values = np.maximum(np.log(cells.data / cells.data.sum() / expected), 0.0)
-    return sparse.csr_matrix((values, (cells.row, cells.col)), shape=together.shape)
+    total, own = together.data.sum(), word / word.sum()
+    other = context / context.sum()
+    for row in range(together.shape[0]):  # in place: there are tens of millions of numbers
+        part = slice(together.indptr[row], together.indptr[row + 1])
+        expected = own[row] * other[together.indices[part]]
+        values = np.log(together.data[part] / total / expected)
+        together.data[part] = np.maximum(values, 0.0)
+    return together
 
 
 def neighbours(made: WordVectors) -> list[list[str]]:
@@ -165,5 +175,6 @@ def save_vectors(made: WordVectors, path: Path) -> None:
 def load_vectors(path: Path) -> WordVectors:
     """Read what `save_vectors` stored."""
     rows = table.read(path, _SCHEMA)
-    stacked = np.array(rows["vector"].to_pylist(), np.float32)
+    flat = rows["vector"].combine_chunks().flatten().to_numpy()
+    stacked = flat.reshape(len(rows), -1) if len(rows) else np.empty((0, 0), np.float32)
     return WordVectors(tuple(rows["word"].to_pylist()), rows["count"].to_numpy(), stacked)

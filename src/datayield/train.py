@@ -4,8 +4,9 @@ The trainer knows verbs (`present`, `objective`), never a strategy's name.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def train(
         key: of corpus, draw and seed, shared by all arms; every random number derives from it.
     """
     torch.manual_seed(seeds.integer(*key, "dropout"))
-    vocabulary = _vocabulary((*training_set.texts, *verbs.unlabelled), settings, verbs.start)
+    vocabulary = _vocabulary(chain(training_set.texts, verbs.unlabelled), settings, verbs.start)
     encoded = encode(training_set.texts, vocabulary, settings.max_tokens)
     held_out = encode(validation[0], vocabulary, settings.max_tokens) if validation[0] else None
     model = Classifier(settings, len(vocabulary), training_set.targets.shape[1])
@@ -114,7 +115,7 @@ def _counts(encoded: Encoded, others: Encoded | None, words: int) -> torch.Tenso
     return tensor(np.bincount(flat, minlength=words).astype(np.float32))
 
 
-def _vocabulary(texts: Sequence[str], settings: Settings, start: Start | None) -> Vocabulary:
+def _vocabulary(texts: Iterable[str], settings: Settings, start: Start | None) -> Vocabulary:
     if start is None:
         return Vocabulary.of(texts, settings.min_count)
     return Vocabulary(start.vocabulary, {w: i for i, w in enumerate(start.vocabulary)})

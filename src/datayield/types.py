@@ -1,5 +1,6 @@
 """The nouns. This module imports nothing of ours; every other module speaks in these words."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -24,10 +25,10 @@ class Corpus:
     name: str
     family: str
     classes: tuple[str, ...]
-    texts: tuple[str, ...]  # pool, index = id
+    texts: Sequence[str]  # pool, index = id; read when indexed (text.Column)
     labels: Ints  # (pool,)
     units: Ints  # (pool,)
-    test_texts: tuple[str, ...]
+    test_texts: Sequence[str]
     test_labels: Ints  # (test,)
     digest: str
 
@@ -41,7 +42,7 @@ class Corpus:
 class Pool:
     """The texts of a pool without labels: what acquisition may look at."""
 
-    texts: tuple[str, ...]
+    texts: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -54,7 +55,13 @@ class Sample:
     train: Ints  # ids, in draw order
     validation: Ints  # ids, in draw order
     rest: Ints  # ids whose labels are not paid for
-    readable: Ints  # ids that validate at no budget of this draw: what pretraining reads, sorted
+    drawn: Ints  # (pool,) the whole draw
+    validates: NDArray[np.int8]  # (pool,) 1 where that text validates at some budget
+
+    @property
+    def readable(self) -> Ints:
+        """Ids that validate at no budget of this draw, sorted: what pretraining reads."""
+        return np.sort(self.drawn[self.validates == 0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def test_a_folder_without_params(tmp_path: Path) -> None:
 
 def test_an_unwritable_disk(project: Path) -> None:
     folder = project / "data" / "written"
-    for name in ("corpus.parquet", "card.json"):
+    for name in ("corpus.arrow", "card.json"):
         (folder / name).replace(project / name)
     shutil.rmtree(folder)
     folder.symlink_to("/proc")  # nothing can be written there, not even by root

@@ -1,15 +1,14 @@
 """Corpora: one loader per source, one form once built."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from datayield import table
+from datayield import table, text
 from datayield.config import Source
 from datayield.corpora import download, files, hub, pydocs, synthetic
 from datayield.corpora.build import Labelled, Noise, digest
@@ -32,7 +31,7 @@ _SCHEMA = pa.schema(
     [
         ("split", pa.string()),  # "pool" or "test"
         ("id", pa.int64()),  # position in its split
-        ("text", pa.string()),
+        ("text", pa.large_string()),
         ("label", pa.int64()),
         ("unit", pa.int64()),  # -1 in the test set
     ]
@@ -51,64 +50,74 @@ def build(name: str, source: Source, seed: int, root: Path) -> tuple[Corpus, dic
 
 
 def save(corpus: Corpus, described: dict[str, Any], folder: Path) -> None:
-    """Write `corpus.parquet` and `card.json`."""
-    pool, test = len(corpus.texts), len(corpus.test_texts)
-    rows = pa.table(
+    """Write `corpus.arrow` and `card.json`."""
+    schema = _SCHEMA.with_metadata(
         {
-            "split": ["pool"] * pool + ["test"] * test,
-            "id": [*range(pool), *range(test)],
-            "text": [*corpus.texts, *corpus.test_texts],
-            "label": np.concatenate([corpus.labels, corpus.test_labels]),
-            "unit": np.concatenate([corpus.units, np.full(test, -1)]),
-        },
-        _SCHEMA.with_metadata(
-            {
-                "name": corpus.name,
-                "family": corpus.family,
-                "classes": json.dumps(list(corpus.classes)),
-                "digest": corpus.digest,
-            }
-        ),
+            "name": corpus.name,
+            "family": corpus.family,
+            "classes": json.dumps(list(corpus.classes)),
+            "pool": str(len(corpus.texts)),
+            "digest": corpus.digest,
+        }
     )
-    table.write(rows, folder / "corpus.parquet")
-    text = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False)
-    table.write_text(text + "\n", folder / "card.json")
+    table.write_mapped(_batches(corpus, schema), schema, folder / "corpus.arrow")
+    told = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False)
+    table.write_text(told + "\n", folder / "card.json")
+
+
+def _batches(corpus: Corpus, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    none = np.full(len(corpus.test_texts), -1)
+    for split, texts, labels, units in (
+        ("pool", corpus.texts, corpus.labels, corpus.units),
+        ("test", corpus.test_texts, corpus.test_labels, none),
+    ):
+        start = 0
+        for piece in text.pieces(texts):
+            ids = np.arange(start, start := start + len(piece))
+            columns = [split] * len(ids), ids, piece, labels[ids], units[ids]
+            arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+            yield pa.record_batch(arrays, schema)
 
 
 def load(folder: Path) -> Corpus:
-    """Read what `save` wrote.
+    """What `save` wrote, its texts mapped: opening takes no longer for a larger corpus.
 
     Raises:
-        UserError: when the file is missing or its content does not fit its digest.
+        UserError: when the file is missing or is none of ours.
     """
-    path = folder / "corpus.parquet"
-    rows = table.read(path, _SCHEMA)
-    meta = {k.decode(): v.decode() for k, v in (pq.read_schema(path).metadata or {}).items()}
-    in_pool = np.array([s == "pool" for s in rows["split"].to_pylist()])
-    texts, labels = rows["text"].to_pylist(), rows["label"].to_numpy()
-    corpus = Corpus(
+    path = folder / "corpus.arrow"
+    rows = table.read_mapped(path, _SCHEMA)
+    meta = {k.decode(): v.decode() for k, v in (rows.schema.metadata or {}).items()}
+    pool = int(meta["pool"])
+    labels = rows["label"].to_numpy()
+    return Corpus(
         name=meta["name"],
         family=meta["family"],
         classes=tuple(json.loads(meta["classes"])),
-        texts=tuple(t for t, p in zip(texts, in_pool, strict=True) if p),
-        labels=labels[in_pool],
-        units=rows["unit"].to_numpy()[in_pool],
-        test_texts=tuple(t for t, p in zip(texts, in_pool, strict=True) if not p),
-        test_labels=labels[~in_pool],
+        texts=text.Column(rows["text"][:pool]),
+        labels=labels[:pool],
+        units=rows["unit"][:pool].to_numpy(),
+        test_texts=text.Column(rows["text"][pool:]),
+        test_labels=labels[pool:],
         digest=meta["digest"],
     )
-    found = digest(
-        [
-            corpus.classes,
-            corpus.texts,
-            corpus.labels.tolist(),
-            corpus.units.tolist(),
-            corpus.test_texts,
-            corpus.test_labels.tolist(),
-        ]
-    )
+
+
+def checked(folder: Path) -> Corpus:
+    """As `load`, every byte of it read: for those who read it all or hand it to others.
+
+    Raises:
+        UserError: as `load`, and when the content does not fit its digest.
+    """
+    corpus = load(folder)
+    try:
+        table.read_mapped(folder / "corpus.arrow", _SCHEMA).validate(full=True)
+        found = digest(corpus)
+    except (pa.ArrowInvalid, UnicodeDecodeError):
+        found = "unreadable"
     if found != corpus.digest:
         raise UserError(
-            f"{path} does not fit its digest: it was changed. Delete it and run `dvc repro`."
+            f"{folder / 'corpus.arrow'} does not fit its digest: it was changed."
+            " Delete it and run `dvc repro`."
         )
     return corpus

@@ -11,21 +11,33 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from datayield import near, table, text
-from datayield.types import Corpus
+from datayield.corpora.build import units_of
+from datayield.types import Corpus, Ints
 
 EXAMPLES = 3
 EXAMPLE_LENGTH = 160
 
-_UNDECODABLE = re.compile("�")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_TWICE_DECODED = re.compile("Ã[\x80-\xbf]|â€|Â[\x80-\xbf]")
-_HTML = re.compile(r"&(?:[a-z]{2,8}|#\d{1,6});|#\d{2,4};|</?[a-z][^<>]{0,60}>", re.IGNORECASE)
+TWINS = ("", "near", "exact")
+NEAR, EXACT = 1, 2
+_SHORT = "texts of one or two words"
+_PATTERNS = {
+    "texts with undecodable characters": re.compile("�"),
+    "texts with control characters (windows-1252 read as latin-1?)": re.compile(
+        "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+    ),
+    "texts that look decoded twice (Ã©)": re.compile("Ã[\x80-\xbf]|â€|Â[\x80-\xbf]"),
+    "texts with remnants of HTML": re.compile(
+        r"&(?:[a-z]{2,8}|#\d{1,6});|#\d{2,4};|</?[a-z][^<>]{0,60}>", re.IGNORECASE
+    ),
+}
 
 
 def audit(corpus: Corpus, removed: dict[str, int]) -> tuple[dict[str, Any], pa.Table]:
@@ -39,48 +51,45 @@ def audit(corpus: Corpus, removed: dict[str, int]) -> tuple[dict[str, Any], pa.T
         {"findings": [{"what", "count", "of", "examples"}]}; all counts, the zeros too.
     """
     pool, test = len(corpus.texts), len(corpus.test_texts)
-    texts = (*corpus.texts, *corpus.test_texts)
+    texts = text.Joined(corpus.texts, corpus.test_texts)
     labels = np.concatenate([corpus.labels, corpus.test_labels])
-    keys = [text.key(t) for t in texts]
-    groups = _groups(keys)
-    twin = _twins(keys, groups, pool)
     in_pool, in_test = np.arange(len(texts)) < pool, np.arange(len(texts)) >= pool
-    both = [g for g in groups.values() if len(g) > 1]
-    conflicting = [i for g in both if len(set(labels[g])) > 1 for i in g]
-    conflicting_pool = [g for g in both if len({labels[i] for i in g if i < pool}) > 1]
-    of_pool = np.unique(np.array([k for k, p in zip(keys, in_pool, strict=True) if p]))
+    units = units_of(texts)
+    first, sizes = np.unique(units, return_index=True, return_counts=True)[1:]
+    of_pool = np.bincount(units[in_pool], minlength=len(first))
+    twin = _twins(text.Keys(texts, first), units, of_pool, in_pool)
+    conflicting = _labels_of(units, labels, len(first)) > 1
+    conflicting_pool = _labels_of(units[in_pool], labels[in_pool], len(first)) > 1
+    seen = _read(texts)
+    longest = seen.tokens[in_pool].max()
     findings = [
         *(_finding(f"left out: {why}", count, count + len(texts)) for why, count in removed.items()),
-        _finding("exact duplicates in all rows", len(texts) - len(groups), len(texts)),
-        _finding("exact duplicates in the pool", pool - len(of_pool), pool,
-                 _shown(texts, [i for g in both for i in g[:1] if sum(j < pool for j in g) > 1])),
+        _finding("exact duplicates in all rows", len(texts) - len(first), len(texts)),
+        _finding("exact duplicates in the pool", pool - int((of_pool > 0).sum()), pool,
+                 _shown(texts, first[of_pool > 1])),
         _finding("texts of the pool with a near duplicate there",
-                 int(((twin == "near") & in_pool).sum()), pool,
-                 _shown(texts, np.flatnonzero((twin == "near") & in_pool))),
+                 int(((twin == NEAR) & in_pool).sum()), pool,
+                 _shown(texts, np.flatnonzero((twin == NEAR) & in_pool))),
         _finding("test texts that also occur in the pool",
-                 int(((twin == "exact") & in_test).sum()), test,
-                 _shown(texts, np.flatnonzero((twin == "exact") & in_test))),
+                 int(((twin == EXACT) & in_test).sum()), test,
+                 _shown(texts, np.flatnonzero((twin == EXACT) & in_test))),
         _finding("further test texts with a near duplicate in the pool",
-                 int(((twin == "near") & in_test).sum()), test,
-                 _shown(texts, np.flatnonzero((twin == "near") & in_test))),
-        _finding("texts of the pool that occur with two labels", len(conflicting_pool), len(of_pool),
-                 _shown(texts, [g[0] for g in conflicting_pool])),
-        _finding("rows whose text carries two labels, test set included", len(conflicting), len(texts)),
-        *(_finding(what, *_matching(pattern, texts)) for what, pattern in (
-            ("texts with undecodable characters", _UNDECODABLE),
-            ("texts with control characters (windows-1252 read as latin-1?)", _CONTROL),
-            ("texts that look decoded twice (Ã©)", _TWICE_DECODED),
-            ("texts with remnants of HTML", _HTML),
-        )),
-        _finding("texts of one or two words", *_short(texts)),
-        _finding("test texts longer than any text of the pool", *_longest(corpus)),
+                 int(((twin == NEAR) & in_test).sum()), test,
+                 _shown(texts, np.flatnonzero((twin == NEAR) & in_test))),
+        _finding("texts of the pool that occur with two labels", int(conflicting_pool.sum()),
+                 int((of_pool > 0).sum()), _shown(texts, first[conflicting_pool])),
+        _finding("rows whose text carries two labels, test set included",
+                 int(sizes[conflicting].sum()), len(texts)),
+        *(_finding(what, len(ids), len(texts), _shown(texts, ids)) for what, ids in seen.found.items()),
+        _finding("test texts longer than any text of the pool",
+                 int((seen.tokens[in_test] > longest).sum()), test),
     ]  # fmt: skip
     rows = {
         "split": ["pool"] * pool + ["test"] * test,
-        "id": [*range(pool), *range(test)],
-        "class": [corpus.classes[k] for k in labels],
-        "letters": [letters(t) for t in texts],
-        "twin": twin.tolist(),
+        "id": np.concatenate([np.arange(pool), np.arange(test)]),
+        "class": pa.array(corpus.classes).take(pa.array(labels)),
+        "letters": seen.letters,
+        "twin": pa.array(TWINS).take(pa.array(twin)),
     }
     return {"corpus": corpus.name, "findings": findings}, pa.table(rows, table.AUDIT)
 
@@ -101,41 +110,48 @@ def _shown(texts: Sequence[str], ids: Iterable[int]) -> list[str]:
     return [t if len(t) <= EXAMPLE_LENGTH else t[:EXAMPLE_LENGTH] + "…" for t in chosen]
 
 
-def _groups(keys: Sequence[str]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for i, key in enumerate(keys):
-        found.setdefault(key, []).append(i)
-    return found
+def _labels_of(units: Ints, labels: Ints, count: int) -> Ints:
+    """How many different labels each unit carries, (count,)."""
+    classes = int(labels.max()) + 1
+    pairs = np.unique(units * classes + labels)
+    return np.bincount(pairs // classes, minlength=count)
 
 
-def _twins(keys: Sequence[str], groups: dict[str, list[int]], pool: int) -> Any:
-    """Per text "exact" or "near" where the pool has another text like it, else "", (texts,)."""
-    twin = np.full(len(keys), "", dtype="<U5")
-    for a, b in near.pairs(list(groups)):
-        for i in groups[a]:
-            if any(j < pool for j in groups[b]):
-                twin[i] = "near"
-        for j in groups[b]:
-            if any(i < pool for i in groups[a]):
-                twin[j] = "near"
-    for own in groups.values():
-        members = [i for i in own if i < pool]
-        for i in own:
-            if len(members) > (i < pool):
-                twin[i] = "exact"
+def _twins(keys: text.Keys, units: Ints, of_pool: Ints, in_pool: NDArray[np.bool_]) -> Ints:
+    """Per text the place in TWINS: what the pool has of other texts like it, (texts,).
+
+    Args:
+        keys: one per unit.
+        units: (texts,)
+        of_pool: texts of each unit in the pool, (units,).
+        in_pool: (texts,)
+    """
+    close = np.zeros(len(keys), bool)
+    for i, j in near.pairs(keys):
+        close[i] |= of_pool[j] > 0
+        close[j] |= of_pool[i] > 0
+    twin = np.where(close[units], NEAR, 0)
+    twin[of_pool[units] > in_pool] = EXACT
     return twin
 
 
-def _matching(pattern: re.Pattern[str], texts: Sequence[str]) -> tuple[int, int, list[str]]:
-    found = [i for i, t in enumerate(texts) if pattern.search(t)]
-    return len(found), len(texts), _shown(texts, found)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one pass over the texts finds."""
+
+    tokens: Ints  # (texts,)
+    letters: Ints  # (texts,)
+    found: dict[str, list[int]]  # what -> places of texts
 
 
-def _short(texts: Sequence[str]) -> tuple[int, int, list[str]]:
-    found = [i for i, t in enumerate(texts) if len(t.split()) <= 2]
-    return len(found), len(texts), _shown(texts, found)
-
-
-def _longest(corpus: Corpus) -> tuple[int, int]:
-    longest = max(len(text.tokens(t)) for t in corpus.texts)
-    return sum(len(text.tokens(t)) > longest for t in corpus.test_texts), len(corpus.test_texts)
+def _read(texts: Sequence[str]) -> _Seen:
+    counts, hashes = np.empty(len(texts), np.int64), np.empty(len(texts), np.int64)
+    found: dict[str, list[int]] = {what: [] for what in (*_PATTERNS, _SHORT)}
+    for i, value in enumerate(texts):
+        counts[i], hashes[i] = len(text.tokens(value)), letters(value)
+        for what, pattern in _PATTERNS.items():
+            if pattern.search(value):
+                found[what].append(i)
+        if len(value.split()) <= 2:
+            found[_SHORT].append(i)
+    return _Seen(counts, hashes, found)

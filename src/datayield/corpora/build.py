@@ -1,8 +1,8 @@
 """Labelled texts of any source → a checked corpus with a pool and a test set."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ SMALLEST_POOL = 50
 class Labelled:
     """What a loader returns: texts with their class names, and what is known of their origin."""
 
-    texts: list[str]
+    texts: Sequence[str]
     labels: list[str]
     in_test: list[bool] | None  # None: the split is made here
     source: dict[str, Any]  # for the card
@@ -53,8 +53,9 @@ def build(
     """
     classes = tuple(sorted(set(loaded.labels)))
     _check_classes(name, classes, loaded.labels)
-    labels = np.array([classes.index(x) for x in loaded.labels], np.int64)
-    units = _units(loaded.texts)
+    numbers = {c: k for k, c in enumerate(classes)}
+    labels = np.array([numbers[x] for x in loaded.labels], np.int64)
+    units = units_of(loaded.texts)
     if loaded.in_test is None:
         in_test = split(units, labels, test_share, seeds.rng(seed, "split", name))
     else:
@@ -68,26 +69,38 @@ def build(
             f"corpus {name}: {len(pool)} texts to learn from and {len(test)} to test on;"
             f" at least {SMALLEST_POOL} and 1 are needed. Bring more texts or another test_share."
         )
-    texts = tuple(loaded.texts[i] for i in pool)
-    test_texts = tuple(loaded.texts[i] for i in test)
-    pool_units = _units(texts)
-    content = [classes, texts, labels[pool].tolist(), pool_units.tolist()]
-    return Corpus(
+    corpus = Corpus(
         name=name,
         family=loaded.family,
         classes=classes,
-        texts=texts,
+        texts=text.Chosen(loaded.texts, pool),
         labels=labels[pool],
-        units=pool_units,
-        test_texts=test_texts,
+        units=_in_order(units[pool]),
+        test_texts=text.Chosen(loaded.texts, test),
         test_labels=labels[test],
-        digest=digest([*content, test_texts, labels[test].tolist()]),
+        digest="",
     )
+    return replace(corpus, digest=digest(corpus))
 
 
-def digest(content: Any) -> str:
-    """The hash of a corpus's content; its name is no part of it."""
-    return hashlib.sha256(table.canonical(content).encode()).hexdigest()
+def digest(corpus: Corpus) -> str:
+    """The hash of a corpus's content, read piece by piece; its name is no part of it.
+
+    sha256 of the canonical JSON of [classes, texts, labels, units, test texts, test labels].
+    """
+    content: tuple[Iterable[Any], ...] = (
+        corpus.classes, corpus.texts, map(int, corpus.labels), map(int, corpus.units),
+        corpus.test_texts, map(int, corpus.test_labels),
+    )  # fmt: skip
+    found = hashlib.sha256()
+    for number, part in enumerate(content):
+        found.update(b",[" if number else b"[[")
+        for place, piece in enumerate(text.pieces(part)):
+            found.update(b"," if place else b"")
+            found.update(table.canonical(piece)[1:-1].encode())
+        found.update(b"]")
+    found.update(b"]")
+    return found.hexdigest()
 
 
 def _check_classes(name: str, classes: tuple[str, ...], labels: list[str]) -> None:
@@ -112,10 +125,30 @@ def _check_classes(name: str, classes: tuple[str, ...], labels: list[str]) -> No
         )
 
 
-def _units(texts: tuple[str, ...] | list[str]) -> Ints:
-    """The same number for texts that are duplicates of each other, in order of appearance."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(text.key(t), len(numbers)) for t in texts], np.int64)
+def units_of(texts: Iterable[str]) -> Ints:
+    """The same number for texts that are duplicates of each other, in order of appearance.
+
+    Keys are compared by 128 bits of their hash, so that none of them is kept.
+    """
+    prints = bytearray()
+    for value in texts:
+        prints += hashlib.blake2b(text.key(value).encode(), digest_size=16).digest()
+    both = np.frombuffer(prints, np.uint64).reshape(-1, 2)
+    order = np.lexsort((both[:, 1], both[:, 0]))
+    starts = np.ones(len(both), np.int64)
+    starts[1:] = (both[order[1:]] != both[order[:-1]]).any(1)
+    groups = np.empty(len(both), np.int64)
+    groups[order] = np.cumsum(starts)
+    return _in_order(groups)
+
+
+def _in_order(groups: Ints) -> Ints:
+    """The same groups, numbered 0, 1, ... in order of appearance."""
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    numbered: Ints = rank[inverse]
+    return numbered
 
 
 def split(

@@ -3,15 +3,17 @@
 import codecs
 import csv
 import hashlib
-import io
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datayield import text
 from datayield.config import FileSource
 from datayield.corpora.build import Labelled
 from datayield.errors import UserError, nearest
@@ -33,14 +35,13 @@ def load(name: str, source: FileSource, seed: int, root: Path) -> Labelled:
         UserError: naming the file, the place in it, what was wanted and what to do.
     """
     path = root / source.path
-    content = _bytes(path)
-    found = hashlib.sha256(content).hexdigest()
+    found = _digest(path)
     if found != source.sha256:
         raise UserError(
             f"{source.path} changed since it was added: wanted sha256 {source.sha256}, got {found}."
             " If the change is meant, run `datayield corpora add` again and renew its entry."
         )
-    return _labelled(name, source, content)
+    return _labelled(name, source, path)
 
 
 def describe(path: Path, text: str, label: str, encoding: str, split: str | None) -> FileSource:
@@ -51,12 +52,11 @@ def describe(path: Path, text: str, label: str, encoding: str, split: str | None
     """
     if path.suffix.lower() not in FORMATS:
         raise UserError(f"{path}: wanted a file ending in {', '.join(sorted(FORMATS))}")
-    content = _bytes(path)
     source = FileSource.model_validate(
         {
             "loader": "file",
             "path": str(path),
-            "sha256": hashlib.sha256(content).hexdigest(),
+            "sha256": _digest(path),
             "text": text,
             "label": label,
             "format": FORMATS[path.suffix.lower()],
@@ -64,79 +64,118 @@ def describe(path: Path, text: str, label: str, encoding: str, split: str | None
             "split": split,
         }
     )
-    _labelled(path.stem, source, content)
+    _labelled(path.stem, source, path)
     return source
 
 
-def _bytes(path: Path) -> bytes:
+def _digest(path: Path) -> str:
+    """The file's sha256, if it can be read and holds more than white space."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            if not any(block.strip() for block in iter(lambda: file.read(2**20), b"")):
+                raise UserError(f"{path} is empty; wanted labelled texts")
+            file.seek(0)
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as e:
         raise UserError(
             f"{path} does not exist. Check the path; it is relative to params.yaml."
         ) from e
     except OSError as e:
         raise UserError(f"{path} cannot be read: {e.strerror}") from e
-    if not content.strip():
-        raise UserError(f"{path} is empty; wanted labelled texts")
-    return content
 
 
-def _labelled(name: str, source: FileSource, content: bytes) -> Labelled:
-    rows = list(_rows(source, content))
-    if not rows:
+@dataclass(slots=True)
+class _Columns:
+    """What is kept of every row but its text, and the places of rows that lack something."""
+
+    labels: list[str] = field(default_factory=list)
+    in_test: list[bool] = field(default_factory=list)
+    without: dict[str, list[int]] = field(default_factory=lambda: {"text": [], "label": []})
+
+
+def _labelled(name: str, source: FileSource, path: Path) -> Labelled:
+    kept = _Columns()
+    texts = text.Column.spooled(_texts(source, path, kept))
+    if not len(texts):
         raise UserError(f"{source.path} has no rows below its header; wanted labelled texts")
-    _check_columns(source, rows[0][1])
-    texts = [_string(source, row, line, source.text) for line, row in rows]
-    labels = [_string(source, row, line, source.label).strip() for line, row in rows]
-    _check_filled(source, [line for line, _ in rows], texts, labels)
-    in_test = None
-    if source.split is not None:
-        in_test = [_in_test(source, row, line) for line, row in rows]
+    _check_filled(source, kept.without)
     return Labelled(
         texts,
-        labels,
-        in_test,
+        kept.labels,
+        None if source.split is None else kept.in_test,
         {"loader": "file", "file": Path(source.path).name, "sha256": source.sha256,
-         "licence": "not stated", "encoding": source.encoding, "rows": len(rows)},
+         "licence": "not stated", "encoding": source.encoding, "rows": len(texts)},
         source.family or name,
     )  # fmt: skip
 
 
-def _rows(source: FileSource, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
+def _texts(source: FileSource, path: Path, kept: _Columns) -> Iterator[str]:
+    """The texts, row by row; `kept` gets the rest."""
+    for line, row in _rows(source, path):
+        if not kept.labels:
+            _check_columns(source, row)
+        value = _string(source, row, line, source.text)
+        label = _string(source, row, line, source.label).strip()
+        kept.labels.append(sys.intern(label))
+        if source.split is not None:
+            kept.in_test.append(_in_test(source, row, line))
+        for what, content in (("text", value), ("label", label)):
+            if not content.strip():
+                kept.without[what].append(line)
+        yield value
+
+
+def _rows(source: FileSource, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line or row number, fields by column) of every row."""
     if source.format == "parquet":
-        try:
-            table = pq.read_table(io.BytesIO(content))
-        except (pa.ArrowInvalid, OSError) as e:
-            raise UserError(f"{source.path} is not a readable parquet file: {e}") from e
-        yield from enumerate(table.to_pylist(), 1)
-    elif source.format == "jsonl":
-        yield from _json_rows(source, _decoded(source, content))
-    else:
-        yield from _separated_rows(source, _decoded(source, content))
-
-
-def _decoded(source: FileSource, content: bytes) -> str:
+        yield from enumerate(_parquet_rows(source, path), 1)
+        return
+    newline = "\n" if source.format == "jsonl" else ""  # csv knows line ends inside quotes
     try:
-        codec = codecs.lookup(source.encoding)
+        file = path.open(encoding=source.encoding, newline=newline)
     except LookupError as e:
         raise UserError(
             f"{source.path}: unknown encoding {source.encoding!r}; try utf-8, latin-1, cp1252 or utf-16"
         ) from e
+    with file:
+        try:
+            if file.read(1) != "\ufeff":
+                file.seek(0)
+            read = _json_rows if source.format == "jsonl" else _separated_rows
+            yield from read(source, file)
+        except UnicodeDecodeError:
+            _say_where(source, path.read_bytes())
+            raise
+        except OSError as e:
+            raise UserError(f"{source.path} cannot be read: {e.strerror}") from e
+
+
+def _parquet_rows(source: FileSource, path: Path) -> Iterator[dict[str, Any]]:
     try:
-        decoded, _ = codec.decode(content)
+        with pq.ParquetFile(path) as file:
+            wanted = [c for c in file.schema_arrow.names if c in _named(source)]
+            if len(wanted) < len(_named(source)):
+                _check_columns(source, dict.fromkeys(file.schema_arrow.names))
+            for batch in file.iter_batches(text.ROWS, columns=wanted):
+                yield from batch.to_pylist()
+    except (pa.ArrowInvalid, OSError) as e:
+        raise UserError(f"{source.path} is not a readable parquet file: {e}") from e
+
+
+def _say_where(source: FileSource, content: bytes) -> None:
+    """Raise the error that names the first byte that is not of this encoding."""
+    try:
+        codecs.lookup(source.encoding).decode(content)
     except UnicodeDecodeError as e:
         line = content[: e.start].count(b"\n") + 1
         raise UserError(
             f"{source.path}, line {line}: byte {content[e.start]:#04x} is not {source.encoding};"
             " name the file's encoding (--encoding latin-1, cp1252, ...)"
         ) from e
-    return decoded.removeprefix("\ufeff")
 
 
-def _json_rows(source: FileSource, decoded: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(decoded.split("\n"), 1):
+def _json_rows(source: FileSource, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(file, 1):
         if not line.strip():
             continue
         try:
@@ -152,9 +191,9 @@ def _json_rows(source: FileSource, decoded: str) -> Iterator[tuple[int, dict[str
         yield number, row
 
 
-def _separated_rows(source: FileSource, decoded: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _separated_rows(source: FileSource, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
     separator = "\t" if source.format == "tsv" else ","
-    reader = csv.reader(io.StringIO(decoded, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(file, delimiter=separator, strict=True)
     try:
         header = next(reader)
         if len(set(header)) < len(header):
@@ -172,9 +211,13 @@ def _separated_rows(source: FileSource, decoded: str) -> Iterator[tuple[int, dic
         raise UserError(f"{source.path}, line {reader.line_num}: {e}") from e
 
 
+def _named(source: FileSource) -> list[str]:
+    return [c for c in (source.text, source.label, source.split) if c is not None]
+
+
 def _check_columns(source: FileSource, row: dict[str, Any]) -> None:
-    for column in (source.text, source.label, source.split):
-        if column is not None and column not in row:
+    for column in _named(source):
+        if column not in row:
             raise UserError(f'{source.path} has no column "{column}": {nearest(column, list(row))}')
 
 
@@ -187,11 +230,8 @@ def _string(source: FileSource, row: dict[str, Any], line: int, column: str) -> 
     return str(value)
 
 
-def _check_filled(
-    source: FileSource, lines: list[int], texts: list[str], labels: list[str]
-) -> None:
-    for what, values in (("text", texts), ("label", labels)):
-        empty = [line for line, value in zip(lines, values, strict=True) if not value.strip()]
+def _check_filled(source: FileSource, without: Mapping[str, Sequence[int]]) -> None:
+    for what, empty in without.items():
         if empty:
             shown = ", ".join(map(str, empty[:5])) + (" ..." if len(empty) > 5 else "")
             raise UserError(

@@ -1,8 +1,10 @@
 """Data sets of the Hugging Face hub, through `datasets` (the extra `hub`); no code of theirs runs."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from datayield import text
 from datayield.config import HubSource
 from datayield.corpora.build import Labelled
 from datayield.errors import UserError, nearest
@@ -35,46 +37,48 @@ def load(name: str, source: HubSource, seed: int, root: Path) -> Labelled:
     except Exception as e:  # the package raises many kinds; each says what it missed
         reason = " ".join(str(e).split())[:300]
         raise UserError(f"corpus {name}: {source.name} cannot be loaded: {reason}") from e
-    wanted = [source.pool] if source.test is None else [source.pool, source.test]
-    texts: list[str] = []
     labels: list[str] = []
     in_test: list[bool] = []
-    left_out = 0
-    for split in wanted:
-        if split not in found:
-            raise UserError(
-                f'corpus {name}: {source.name} has no split "{split}": {nearest(split, list(found))}'
-            )
-        for text, label in _rows(name, source, found[split]):
-            if not text or not text.strip() or label is None:
-                left_out += 1
-                continue
-            texts.append(text)
-            labels.append(label)
-            in_test.append(split == source.test)
+    left_out: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for split in [source.pool] if source.test is None else [source.pool, source.test]:
+            if split not in found:
+                raise UserError(
+                    f'corpus {name}: {source.name} has no split "{split}":'
+                    f" {nearest(split, list(found))}"
+                )
+            for line, label in _rows(name, source, found[split]):
+                if line and line.strip() and label is not None:
+                    labels.append(label)
+                    in_test.append(split == source.test)
+                    yield line
+                else:
+                    left_out.append(split)
+
+    texts = text.Column.spooled(lines())
     return Labelled(
         texts, labels, None if source.test is None else in_test,
         {"loader": "hub", "name": source.name, "revision": source.revision, "config": source.config,
          "licence": source.licence, "encoding": "utf-8"},
         source.family or name,
-        {"rows without a text or a label": left_out} if left_out else {},
+        {"rows without a text or a label": len(left_out)} if left_out else {},
     )  # fmt: skip
 
 
-def _rows(name: str, source: HubSource, split: Any) -> list[tuple[str | None, str | None]]:
+def _rows(name: str, source: HubSource, split: Any) -> Iterator[tuple[str | None, str | None]]:
+    """(text, class) of every row, read in pieces."""
     for column in (source.text, source.label):
         if column not in split.column_names:
             raise UserError(
                 f'corpus {name}: {source.name} has no column "{column}":'
                 f" {nearest(column, split.column_names)}"
             )
-    feature = split.features[source.label]
-    names = getattr(feature, "names", None)
-    labels = split[source.label]
-    return [
-        (t if isinstance(t, str) or t is None else str(t), _label(x, names))
-        for t, x in zip(split[source.text], labels, strict=True)
-    ]
+    names = getattr(split.features[source.label], "names", None)
+    for start in range(0, len(split), text.ROWS):
+        part = split[start : start + text.ROWS]
+        for line, label in zip(part[source.text], part[source.label], strict=True):
+            yield None if line is None else str(line), _label(label, names)
 
 
 def _label(value: Any, names: list[str] | None) -> str | None:

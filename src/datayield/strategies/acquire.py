@@ -1,19 +1,22 @@
 """Which texts to label: coverage of the pool, and active learning."""
 
 import heapq
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from datayield import text
+from datayield import seeds, text
 from datayield.strategies.base import Desk, Fitted, Need, Strategy, check_count
 from datayield.thesaurus import STOP_WORDS
 from datayield.types import Floats, Ints, Pool, TrainingSet
 
 NEIGHBOURS = 20  # facility_location: similarities kept per text
 BLOCK = 512  # rows of similarities held at once
+EXACT = 50_000  # facility_location: up to so many texts all similarities are looked at
+PROBES, ROUNDS = 32, 8  # above: cells that are looked into, and rounds of k-means
 LOOKED_AT = 5000  # active learning: texts of the pool that a round considers, drawn at random
 PASSES = 20  # bald: predictions under dropout
 
@@ -40,16 +43,22 @@ def k_center() -> Strategy:
     )
 
 
-def text_vectors(texts: tuple[str, ...], desk: Desk) -> NDArray[np.float32]:
+def text_vectors(texts: Sequence[str], desk: Desk) -> NDArray[np.float32]:
     """Mean of the vectors of a text's distinct words but stop words, unit length, (texts, dims).
 
     A text without a known word is the zero vector.
     """
-    lines = [sorted(set(text.tokens(t)) - STOP_WORDS) for t in texts]
-    words = sorted({w for line in lines for w in line})
-    place = {w: i for i, w in enumerate(words)}
-    vectors = np.nan_to_num(desk.facts.vectors(words))
-    sums = np.stack([vectors[[place[w] for w in line]].sum(0) for line in lines])
+    words = sorted({w for t in texts for w in text.tokens(t)} - STOP_WORDS)
+    vectors = desk.facts.vectors(words)
+    known = np.flatnonzero(~np.isnan(vectors).any(1))
+    place = {words[i]: number for number, i in enumerate(known)}
+    columns, ends = array("i"), array("q", [0])
+    for line in texts:
+        columns.extend(sorted({place[w] for w in text.tokens(line) if w in place}))
+        ends.append(len(columns))
+    ones = np.ones(len(columns), np.float32)
+    shape = (len(texts), len(known))
+    sums = sparse.csr_matrix((ones, np.asarray(columns), np.asarray(ends)), shape) @ vectors[known]
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
     out: NDArray[np.float32] = (sums / np.maximum(lengths, 1e-9)).astype(np.float32)
     return out
@@ -108,20 +117,69 @@ def facility_location() -> Strategy:
 
 
 def nearest(points: NDArray[np.float32]) -> sparse.csc_matrix:
-    """(N, N) sparse cosines of each row with its NEIGHBOURS nearest and itself; none below zero."""
-    k = min(NEIGHBOURS + 1, len(points))
-    rows, columns, values = [], [], []
-    for start in range(0, len(points), BLOCK):
-        block = points[start : start + BLOCK] @ points.T
-        own = np.arange(start, start + len(block))
-        block[np.arange(len(block)), own] = 1.0
-        best = np.argpartition(-block, k - 1, axis=1)[:, :k]
-        rows.append(np.repeat(own, k))
-        columns.append(best.ravel())
-        values.append(np.take_along_axis(block, best, 1).ravel())
-    v = np.maximum(np.concatenate(values), 0.0)
-    places = (np.concatenate(rows), np.concatenate(columns))
-    return sparse.csc_matrix((v, places), shape=(len(points), len(points)))
+    """(N, N) sparse cosines of each row with its NEIGHBOURS nearest and itself; none below zero.
+
+    Above EXACT rows neighbours are looked for among the rows of nearby cells alone (`cells_of`):
+    then some are missed, and the work grows as N^1.5.
+    """
+    everything = np.arange(len(points))
+    blocks = [(everything[i : i + BLOCK], everything) for i in range(0, len(points), BLOCK)]
+    found = [
+        _best(points, own, among)
+        for own, among in (blocks if len(points) <= EXACT else cells_of(points))
+    ]
+    rows, columns, values = (np.concatenate(part) for part in zip(*found, strict=True))
+    places = (rows, columns)
+    return sparse.csc_matrix((np.maximum(values, 0.0), places), shape=(len(points), len(points)))
+
+
+def _best(
+    points: NDArray[np.float32], own: Ints, among: Ints
+) -> tuple[Ints, Ints, NDArray[np.float32]]:
+    """Of each own row the NEIGHBOURS nearest of some rows, and itself: rows, columns, cosines."""
+    k = min(NEIGHBOURS + 1, len(among))
+    block = points[own] @ points[among].T
+    block[np.arange(len(own)), np.searchsorted(among, own)] = 1.0
+    best = np.argpartition(-block, k - 1, axis=1)[:, :k]
+    return np.repeat(own, k), among[best].ravel(), np.take_along_axis(block, best, 1).ravel()
+
+
+def cells_of(points: NDArray[np.float32]) -> Iterator[tuple[Ints, Ints]]:
+    """Every row once, with the rows, itself among them, that may be near it; both ascending.
+
+    About sqrt(N) cells by spherical k-means of a sample; near are the rows of the PROBES cells whose
+    centres are nearest to its own cell's (inverted file: Jegou, Douze & Schmid 2011).
+    """
+    rng = seeds.rng("cells", len(points))
+    count = int(np.sqrt(len(points)))
+    sample = points[np.sort(rng.permutation(len(points))[: 64 * count])]
+    centres = sample[np.sort(rng.permutation(len(sample))[:count])]
+    for _ in range(ROUNDS):
+        cell = _nearest_centre(sample, centres)
+        member = sparse.csr_matrix(
+            (np.ones(len(cell), np.float32), (cell, np.arange(len(cell)))), (count, len(cell))
+        )
+        sums = member @ sample
+        length = np.linalg.norm(sums, axis=1, keepdims=True)
+        centres = np.where(length > 0, sums / np.maximum(length, 1e-9), centres)
+    cell = _nearest_centre(points, centres)
+    members = np.split(
+        np.argsort(cell, kind="stable"), np.cumsum(np.bincount(cell, minlength=count))[:-1]
+    )
+    for own, likeness in zip(members, centres @ centres.T, strict=True):
+        near = np.argsort(-likeness, kind="stable")[:PROBES]
+        among = np.sort(np.concatenate([own, *(members[c] for c in near)]))
+        among = among[np.diff(among, prepend=-1) > 0]
+        for start in range(0, len(own), BLOCK):
+            yield own[start : start + BLOCK], among
+
+
+def _nearest_centre(points: NDArray[np.float32], centres: NDArray[np.float32]) -> Ints:
+    """The centre with the largest cosine, (points,)."""
+    parts = [
+        (points[i : i + 8 * BLOCK] @ centres.T).argmax(1) for i in range(0, len(points), 8 * BLOCK)
+    ]
+    return np.concatenate(parts)
 
 
 def lazy_greedy(

@@ -77,7 +77,10 @@ class Desk(Protocol):
 
     @property
     def unlabelled(self) -> Sequence[str]:
-        """Pool texts whose labels are not paid for (never test texts); reading them is accounted."""
+        """Pool texts whose labels are not paid for (never test texts); reading them is accounted.
+
+        Of a large pool the 50,000 that the draw would label next.
+        """
 
     @property
     def labelled(self) -> Ints:

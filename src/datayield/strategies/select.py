@@ -247,8 +247,9 @@ def dedup(similarity: float = 0.8) -> Strategy:
         first: dict[str, int] = {}
         for i, key in enumerate(keys):
             first.setdefault(key, i)
-        gone = {max(first[a], first[b]) for a, b in near.pairs(list(first), similarity)}
-        return training_set.take(np.array(sorted(set(first.values()) - gone), np.int64))
+        rows = list(first.values())
+        gone = {rows[j] for _, j in near.pairs(list(first), similarity)}
+        return training_set.take(np.array(sorted(set(rows) - gone), np.int64))
 
     return Strategy(
         "dedup",

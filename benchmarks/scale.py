@@ -1,0 +1,296 @@
+"""Time and peak memory against the number of texts, from the file to one cell.
+
+    python benchmarks/scale.py --neighbours data/eda_pc      # what facility_location misses
+    python benchmarks/scale.py [--sizes 10000 30000 ...] [--steps ingest audit ...] [--folder DIR] [--json FILE]
+
+Texts are drawn from Zipf's law over an open vocabulary (about 30 words each, five classes, some
+duplicates and near duplicates), written to a parquet file and read by the normal `file` loader. The
+test set has 2,000 texts at every size, so that what grows is the pool. Every step runs in a process
+of its own, on one thread. Times are processor seconds, so that other work on the machine does not
+count (wall seconds are in the JSON); memory is that process's peak, with its libraries and the pages
+of mapped files. The second table has the strategies that compare texts with texts. Prints Markdown;
+writes benchmarks/scale.json. A million texts take about 1 GB below DIR (default: a temporary one).
+"""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+from datayield import environment
+
+environment.prepare()
+
+import numpy as np  # noqa: E402
+import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+import yaml  # noqa: E402
+
+from datayield import config, grid, seeds, stages  # noqa: E402
+from datayield.run import peak_memory_mib  # noqa: E402
+
+HERE = Path(__file__).parent
+NAME = "zipf"
+SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
+TEST = 2000
+LABELS = 1000  # of the cell, and what the strategies of the second table choose
+CLASSES, WORDS, OWN = 5, 1_000_000, 400  # OWN: words that a class uses more than the others
+EXPONENT, SHARE = 1.2, 0.12  # of Zipf's law; the share of words that tell the class
+CHUNK = 10_000
+
+
+def lines(seed: int) -> tuple[list[str], np.ndarray]:
+    """CHUNK texts with their classes: the words of rank r about as often as 1/r^EXPONENT."""
+    rng = seeds.rng("scale", seed)
+    labels = rng.integers(0, CLASSES, CHUNK)
+    lengths = np.maximum(3, rng.lognormal(3.3, 0.45, CHUNK)).astype(np.int64)
+    owner = np.repeat(labels, lengths)
+    ranks = zipf(rng.random(len(owner)), WORDS)
+    tells = rng.random(len(owner)) < SHARE
+    ranks[tells] = 200 + owner[tells] * OWN + zipf(rng.random(int(tells.sum())), OWN)
+    kinds, inverse = np.unique(ranks, return_inverse=True)
+    words = np.array([word(int(r)) for r in kinds], object)[inverse].tolist()
+    ends = np.cumsum(lengths)
+    texts = [" ".join(words[e - n : e]) for e, n in zip(ends, lengths, strict=True)]
+    for i in range(0, CHUNK, 50):  # 2 % duplicates and 2 % near duplicates, of this chunk
+        texts[i], labels[i] = texts[i + 1].upper(), labels[i + 1]
+        texts[i + 2], labels[i + 2] = texts[i + 3] + " " + word(i), labels[i + 3]
+    return texts, labels
+
+
+def zipf(u: np.ndarray, count: int) -> np.ndarray:
+    """Ranks 0..count-1 from uniform numbers: the inverse of the continuous law."""
+    power = 1 - EXPONENT
+    return (((count + 1.0) ** power - 1) * u + 1) ** (1 / power) // 1 - 1
+
+
+def word(rank: int) -> str:
+    """Pronounceable, short for small ranks, different for different ranks."""
+    out = ""
+    rest = rank
+    while not out or rest:
+        rest, place = divmod(rest, 85)
+        out += "bdfghklmnprstvwyz"[place % 17] + "aeiou"[place // 17]
+    return out
+
+
+def write_texts(path: Path, count: int) -> None:
+    """`count` texts to learn from and TEST more; a smaller file is the beginning of a larger one."""
+    schema = pa.schema([("body", pa.string()), ("topic", pa.string()), ("part", pa.string())])
+    with pq.ParquetWriter(path, schema) as out:
+        for start in range(0, count + TEST, CHUNK):
+            texts, labels = lines(start)
+            keep = min(CHUNK, count + TEST - start)
+            part = ["test" if start + i < TEST else "train" for i in range(keep)]
+            topics = [f"topic {k}" for k in labels[:keep]]
+            out.write_table(pa.table([texts[:keep], topics, part], schema))
+
+
+def write_params(root: Path) -> None:
+    """params.yaml of a study on these texts."""
+    path = root / "texts.parquet"
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    source = {
+        "loader": "file", "path": str(path), "sha256": digest, "text": "body", "label": "topic",
+        "format": "parquet", "split": "part",
+    }  # fmt: skip
+    study = {
+        "name": NAME, "seed": 1, "corpora": [NAME], "draws": 10,
+        "grid": [{"arms": ["lstm:plain", "lstm:eda_nn"], "budgets": [LABELS]}],
+    }  # fmt: skip
+    raw = {"study": study, "corpora": {NAME: source}, "updates": {0: 200}}
+    (root / "params.yaml").write_text(yaml.safe_dump(raw))
+
+
+def encode_pool(root: Path) -> None:
+    """Every text of the pool as word numbers, as an arm that reads them all has it."""
+    from datayield import corpora
+    from datayield.encode import Vocabulary, encode
+
+    texts = corpora.load(stages.folder(root, NAME)).texts
+    encode(texts, Vocabulary.of(texts, 2), 64)
+
+
+def cell(root: Path, arm: str = "lstm:plain") -> None:
+    """One cell as a fresh worker computes it, opening the corpus included."""
+    import torch
+
+    from datayield.run import Shelf, run_cell
+
+    torch.set_num_threads(1)
+    made = params_of(root)
+    scope = grid.Scope(NAME, 0, "", dict.fromkeys(("vectors", "difficulties", "neighbours"), ""))
+    parsed = grid.parse_arm(arm)
+    chosen = grid.default_settings(made, parsed, LABELS)
+    run_cell(grid.cell(made, scope, parsed, LABELS, 0, 0, chosen), Shelf(root, {}).data(NAME))
+
+
+def strategy(root: Path, name: str) -> None:
+    """What a strategy chooses: LABELS of all texts to label, or which of all labels to keep."""
+    from datayield import strategies
+    from datayield.desk import CellDesk, Data
+    from datayield.types import Account, Pool, Settings, TrainingSet
+
+    data = Data.load(stages.folder(root, NAME))
+    sample, part = data.draws.sample(0, LABELS), strategies.make(name)
+    known = sample.train[:50]
+    desk = CellDesk(data, sample, Settings(), Account(), ("scale",), part, known)
+    if part.acquire is not None:
+        part.acquire(Pool(data.corpus.texts), len(sample.train), desk)
+    else:
+        count = len(data.corpus.texts)
+        rows = TrainingSet(
+            tuple(data.corpus.texts), np.ones((count, 1), np.float32),
+            np.ones(count, np.float32), np.arange(count),
+        )  # fmt: skip
+        part.prepare(rows, desk)
+
+
+def params_of(root: Path) -> config.Params:
+    return config.load(root / "params.yaml")
+
+
+STEPS = {
+    "ingest": lambda root: stages.corpus(params_of(root), NAME, root),
+    "audit": lambda root: stages.audit(params_of(root), NAME, root),
+    "draws": lambda root: stages.subsample(params_of(root), NAME, root),
+    "vectors": lambda root: stages.vectors(params_of(root), NAME, root),
+    "variants": lambda root: stages.augment(params_of(root), NAME, root),
+    "curriculum": lambda root: stages.curriculum(params_of(root), NAME, root),
+    "encode": encode_pool,
+    "cell": cell,
+    "cell that reads unlabelled texts": lambda root: cell(root, "lstm:vat"),
+}
+STRATEGIES = ("k_center", "facility_location", "dedup")
+
+
+def measured(step: str, root: Path) -> dict[str, float]:
+    """Run one step in this process."""
+    import torch  # noqa: F401  # so that no step is charged for importing it
+
+    began, worked = time.perf_counter(), time.process_time()
+    if step in STRATEGIES:
+        strategy(root, step)
+    else:
+        STEPS[step](root)
+    return {
+        "seconds": time.perf_counter() - began,
+        "cpu": time.process_time() - worked,
+        "mib": peak_memory_mib(),
+    }
+
+
+def in_a_process(step: str, root: Path) -> dict[str, float]:
+    """Run one step in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", step, str(root)],
+        stdout=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{step} ended with status {done.returncode} in {root}")
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def exponent(sizes: list[int], values: list[float]) -> float:
+    """b of the least-squares fit log value = a + b log size."""
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
+
+
+def neighbours(folder: Path) -> None:
+    """Facility location by nearby cells against all similarities, on a corpus that allows both."""
+    from datayield import strategies
+    from datayield.desk import Data, DeskFacts
+    from datayield.strategies import acquire
+    from datayield.types import Account
+
+    data = Data.load(folder)
+    facts = DeskFacts(data, strategies.make("facility_location"), Account(), 0)
+    points = acquire.text_vectors(data.corpus.texts, SimpleNamespace(facts=facts))
+    found = []
+    for acquire.EXACT in (len(points), 0):
+        similar = acquire.nearest(points)
+        ids, _ = acquire.lazy_greedy(similar, np.arange(50), np.arange(len(points)), 500)
+        found.append((similar, ids))
+    (exact, best), (near, chosen) = found
+    kept = exact.astype(bool).multiply(near.astype(bool)).nnz / exact.nnz
+    covers = [exact[:, ids].max(1).sum() for ids in (best, chosen)]
+    print(
+        f"{len(points):,} texts: {kept:.1%} of the nearest neighbours are found; 500 labels cover"
+        f" {covers[1] / covers[0]:.1%} of what they cover when all similarities are looked at"
+    )
+
+
+Found = Mapping[str, Mapping[int, Mapping[str, float]]]
+
+
+def table(found: Found) -> Iterator[str]:
+    """A line per step: processor seconds and MiB at every size, exponents of the seconds."""
+    sizes = sorted({n for own in found.values() for n in own})
+    yield "| step | " + " | ".join(f"{n:,}" for n in sizes) + " | exponent | from 100,000 on |"
+    yield "|---|" + "---|" * (len(sizes) + 2)
+    for step, own in found.items():
+        shown = [
+            f"{own[n]['seconds']:.1f} s, {own[n]['mib']:,.0f} MiB" if n in own else ""
+            for n in sizes
+        ]
+        fits = []
+        for least in (0, 100_000):
+            used = [n for n in sizes if n in own and n >= least]
+            seconds = [own[n]["cpu"] for n in used]
+            fits.append(f"{exponent(used, seconds):.2f}" if len(used) > 1 else "–")
+        yield f"| {step} | " + " | ".join([*shown, *fits]) + " |"
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ask.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    ask.add_argument("--steps", nargs="+", default=[*STEPS], choices=[*STEPS, "none"])
+    ask.add_argument(
+        "--strategies", nargs="+", default=[*STRATEGIES], choices=[*STRATEGIES, "none"]
+    )
+    ask.add_argument("--strategy-sizes", type=int, nargs="+", default=list(SIZES[:4]))
+    ask.add_argument("--folder", type=Path)
+    ask.add_argument("--json", type=Path, default=HERE / "scale.json")
+    ask.add_argument("--neighbours", type=Path, metavar="DIR")
+    ask.add_argument("--one", nargs=2, metavar=("STEP", "ROOT"), help=argparse.SUPPRESS)
+    options = ask.parse_args()
+    if options.neighbours:
+        neighbours(options.neighbours)
+        return
+    if options.one:
+        print(json.dumps(measured(options.one[0], Path(options.one[1]))))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (options.folder or Path(temporary)).resolve()
+        found: dict[str, dict[int, dict[str, float]]] = {}
+        for n in options.sizes:
+            root = folder / str(n)
+            root.mkdir(parents=True, exist_ok=True)
+            if not (root / "params.yaml").exists():
+                write_texts(root / "texts.parquet", n)
+                write_params(root)
+            wanted = [s for s in options.steps if s != "none"]
+            if n in options.strategy_sizes:
+                wanted += [s for s in options.strategies if s != "none"]
+            for step in wanted:
+                found.setdefault(step, {})[n] = one = in_a_process(step, root)
+                print(f"{n} {step}: " + json.dumps(one), file=sys.stderr, flush=True)
+    steps = {k: v for k, v in found.items() if k in STEPS}
+    chosen = {k: v for k, v in found.items() if k in STRATEGIES}
+    for part in (steps, chosen):
+        if part:
+            print("\n".join(table(part)), end="\n\n")
+    options.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
