@@ -291,8 +291,9 @@ def _record(options: argparse.Namespace) -> None:
     for name in params.study.corpora:
         results = ROOT / "results" / name
         rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
+        trials = table.read(results / "trials.parquet", table.TRIALS).to_pylist()
         family = corpora.load(stages.folder(ROOT, name)).family
-        new, known = track.record(params.study.name, ROOT, rows, family)
+        new, known = track.record(params.study.name, ROOT, rows, trials, family)
         print(f"{name}: {new} runs written, {known} already there ({track.uri(ROOT)})")
 
 

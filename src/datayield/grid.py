@@ -163,7 +163,7 @@ def make(params: Params, scope: Scope, chosen: Mapping[str, Mapping[str, Any]]) 
     cells = tuple(
         cell(params, scope, arm, n, draw, seed, _own(chosen[str(n)][str(arm)], draw))
         for arm, n in planned
-        for draw in range(params.study.draws)
+        for draw in params.study.numbers
         for seed in range(params.study.seeds)
     )
     arms = {str(arm): describe(arm) for arm, _ in planned}
@@ -176,7 +176,7 @@ def _own(by_draw: Mapping[str, Any], draw: int) -> Mapping[str, Any]:
 
 
 def describe(arm: Arm) -> dict[str, Any]:
-    """Role, one-line summary and what a control or check should equal."""
+    """Role, one-line summary, what a control or check should equal, its counterpart with tuning."""
     if not arm.strategies:
         return {"role": "baseline", "summary": linear.SUMMARIES[arm.architecture]}
     parts = compose(arm.strategies, {})
@@ -192,6 +192,9 @@ def describe(arm: Arm) -> dict[str, Any]:
     controls = [p.control for p in parts.parts if p.control]
     if len(parts.parts) == 1 and controls:
         out["control"] = str(Arm(arm.architecture, (controls[0],)))
+    searched = tuple(p.name for p in parts.parts if p.tuned)
+    if len(searched) < len(parts.parts):  # the same arm with searched settings
+        out["tuned"] = str(Arm(arm.architecture, searched or ("plain",)))
     return out
 
 

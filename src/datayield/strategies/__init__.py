@@ -55,7 +55,7 @@ from datayield.strategies.order import (
 )
 from datayield.strategies.plain import double, permuted_labels, plain, twin
 from datayield.strategies.pretrain import autoencoder, lm, vectors
-from datayield.strategies.protocol import article, refit_all
+from datayield.strategies.protocol import article, refit_all, untuned
 from datayield.strategies.select import (
     ccs,
     clean,
@@ -77,6 +77,7 @@ OURS: tuple[Factory, ...] = (
     double,
     permuted_labels,
     article,
+    untuned,
     refit_all,
     # what to label
     k_center,
