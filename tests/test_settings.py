@@ -154,7 +154,7 @@ def test_a_watch_ends_the_training_and_looking_changes_nothing() -> None:
 def test_untuned_and_article_name_what_they_are_without() -> None:
     told = {a: grid.describe(grid.parse_arm(a)) for a in
             ("lstm:untuned", "gru:untuned+vat", "lstm:article", "lstm:vat")}  # fmt: skip
-    assert told["lstm:untuned"]["tuned"] == "lstm:plain"
-    assert told["gru:untuned+vat"]["tuned"] == "gru:vat"
-    assert told["lstm:article"]["tuned"] == "lstm:plain"
+    assert told["lstm:untuned"]["tuned"] == {"arm": "lstm:plain", "alone": True}
+    assert told["gru:untuned+vat"]["tuned"] == {"arm": "gru:vat", "alone": True}
+    assert told["lstm:article"]["tuned"] == {"arm": "lstm:plain", "alone": False}
     assert "tuned" not in told["lstm:vat"]

@@ -12,7 +12,7 @@ from datayield import linear
 from datayield.config import Block, Params
 from datayield.errors import UserError, nearest
 from datayield.search import ARCHITECTURES, settings
-from datayield.strategies import Composition, arguments_of, canonical, compose
+from datayield.strategies import Composition, arguments_of, canonical, compose, verbs
 from datayield.strategies.base import Plan
 from datayield.table import canonical as canonical_json
 from datayield.types import RECIPE, Arm, Cell
@@ -193,8 +193,11 @@ def describe(arm: Arm) -> dict[str, Any]:
     if len(parts.parts) == 1 and controls:
         out["control"] = str(Arm(arm.architecture, (controls[0],)))
     searched = tuple(p.name for p in parts.parts if p.tuned)
-    if len(searched) < len(parts.parts):  # the same arm with searched settings
-        out["tuned"] = str(Arm(arm.architecture, searched or ("plain",)))
+    fixed = [p for p in parts.parts if not p.tuned]
+    if fixed:  # the same arm with searched settings, and whether nothing else differs
+        alone = not any(p.pins or verbs(p) for p in fixed)
+        counterpart = str(Arm(arm.architecture, searched or ("plain",)))
+        out["tuned"] = {"arm": counterpart, "alone": alone}
     return out
 
 

@@ -45,6 +45,7 @@ def _pictures(c: dict[str, Any], s: dict[str, Any], sections: list[view.Section]
         "curves": lambda: figures.learning_curves(c, s["baseline"]),
         "multipliers": lambda: figures.multipliers(c),
         "differences": lambda: figures.differences(c),
+        "tuning": lambda: figures.tuning(c, s["baseline"]),
         "history": lambda: figures.history(c, s["baseline"]),
     }
     return {f"{c['corpus']}-{p.name}": draw[p.name]() for x in sections for p in x.pictures}
