@@ -214,7 +214,7 @@ def tuning(c: dict[str, Any], baseline: str) -> str:
         few = own[:: -(-len(own) // 6)]  # at most six lines
         for i, x in enumerate(few):
             trials = range(1, len(x["scores"]) + 1)
-            scores = [None if v is None else 100 * v for v in x["scores"]]
+            scores = [float("nan") if v is None else 100 * v for v in x["scores"]]
             style: dict[str, Any] = {"color": COLOURS[i % 6], "label": f"{x['n']:,}", "lw": 1.4}
             axis.plot(trials, scores, marker=MARKERS[i % 6], ms=4, **style)
         axis.set_xlabel(f"trials of the search for {arm}")

@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from datayield.report import figures, view
+from datayield.report.section import Section
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 
@@ -40,7 +41,7 @@ def render(statistics: dict[str, Any], root: Path) -> dict[str, str]:
     }
 
 
-def _pictures(c: dict[str, Any], s: dict[str, Any], sections: list[view.Section]) -> dict[str, str]:
+def _pictures(c: dict[str, Any], s: dict[str, Any], sections: list[Section]) -> dict[str, str]:
     draw = {
         "curves": lambda: figures.learning_curves(c, s["baseline"]),
         "multipliers": lambda: figures.multipliers(c),

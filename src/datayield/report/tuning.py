@@ -18,7 +18,7 @@ def section(c: dict[str, Any], s: dict[str, Any]) -> Section:
     alt = f"Best validation {words.metric(c)} on {c['corpus']} against the number of trials, by labels"
     return Section(
         "Tuning",
-        tuple([_how(t), *_worth(c, s), *_fell_back(t)]),
+        (_how(t), *_worth(c, s), *_fell_back(t)),
         tuple(x for x in found if x is not None),
         (Picture("tuning", alt),) if drawn else (),
     )
