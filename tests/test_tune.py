@@ -373,12 +373,6 @@ def test_a_trial_reads_no_test_text_and_judges_its_labels(project: Path, n: int)
     assert (found["accuracy"] * judged) == pytest.approx(round(found["accuracy"] * judged))
 
 
-def test_a_storage_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(tune.STORAGE, "postgresql://nobody@127.0.0.1:1/none")
-    with pytest.raises(UserError, match="trials' storage cannot be opened"):
-        tune.storage(tmp_path)
-
-
 # --- the whole stage
 
 

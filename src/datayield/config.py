@@ -51,10 +51,10 @@ class Study(_Frozen):
     name: Name
     seed: int = Field(ge=0)
     corpora: tuple[Name, ...] = Field(min_length=1)
-    draws: int = Field(ge=1, le=1000, description="independent samples of every size")
-    first_draw: int = Field(
-        default=0, ge=0, le=100_000, description="finalists: draws that their screening did not use"
+    draws: int = Field(
+        ge=1, le=1000, description="independent samples of every size, or {first: 3, count: 10}"
     )
+    first_draw: int = Field(default=0, ge=0, le=100_000, description="see draws")
     seeds: int = Field(default=1, ge=1, le=100, description="trainings per sample")
     sampling: Literal["stratified", "iid"] = "stratified"
     grid: tuple[Block, ...] = Field(min_length=1)
@@ -63,6 +63,17 @@ class Study(_Frozen):
     @classmethod
     def _tuple(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_first(cls, value: Any) -> Any:
+        """Finalists are confirmed on draws that their screening did not use: draws from `first` on."""
+        if not isinstance(value, dict) or not isinstance(value.get("draws"), dict):
+            return value
+        asked = value["draws"]
+        if set(asked) != {"first", "count"}:
+            raise ValueError(f"draws: wanted a number or {{first: 3, count: 10}}, got {asked}")
+        return {**value, "draws": asked["count"], "first_draw": asked["first"]}
 
     @property
     def numbers(self) -> range:
@@ -278,8 +289,8 @@ class Tuning(_Frozen):
     )
     arms: Literal["own", "shared", "one"] = Field(
         default="own",
-        description="own: a search for every arm; shared: plain's serves its architecture; one: the"
-        " baseline's serves every arm of the regime",
+        description="own: a search for every arm; shared: plain's serves its architecture; one: a"
+        " search for plain with the grid's first architecture serves every arm of the regime",
     )
     sampler: Literal["tpe", "random"] = "tpe"
     prune: bool = Field(default=True, description="end trials that fall below the median")

@@ -13,7 +13,7 @@ from typing import Any
 
 from datayield import grid, strategies, table
 from datayield.config import Params
-from datayield.draws import TUNING_DRAW
+from datayield.draws import FOLDS, FOLDS_UP_TO, TUNING_DRAW
 from datayield.errors import UserError
 from datayield.search import SHAPES, Axis, Choice, Range, Sometimes, space_of
 from datayield.strategies.base import Knob, Plan
@@ -85,11 +85,17 @@ def served(params: Params, arm: Arm, n: int) -> tuple[Arm, int] | None:
     plan = parts.one("plan")
     labels = plan(Plan(n, 0)).labels if plan else n
     if params.tuning.arms == "one":
-        return Arm(grid.parse_arm(params.analysis.baseline).architecture, ("plain",)), labels
+        return Arm(_first_architecture(params), ("plain",)), labels
     own = tuple(p.name for p in parts.parts if p.plan is None and p.acquire is None)
     if params.tuning.arms == "shared":
         own = ()
     return Arm(arm.architecture, own or ("plain",)), labels
+
+
+def _first_architecture(params: Params) -> str:
+    """Of the first network in the grid."""
+    arms = (grid.parse_arm(a) for block in params.study.grid for a in block.arms)
+    return next(arm.architecture for arm in arms if arm.strategies)
 
 
 def _search(
@@ -207,3 +213,8 @@ def waves(found: Sequence[Search]) -> Iterator[list[Search]]:
 
     for _, wave in groupby(sorted(found, key=depth), key=depth):
         yield list(wave)
+
+
+def trainings(n: int) -> int:
+    """How many networks one trial trains at n labels."""
+    return FOLDS if n <= FOLDS_UP_TO else 1

@@ -45,7 +45,7 @@ def settle(corpus: str, params: Params, root: Path, carry: Carry, log: Log) -> i
         The number of searches.
     """
     searches = wanted(params, corpus, root)
-    kept = tune.storage(root)
+    kept = tune.storage(root, alone=True)
     rows: dict[str, list[dict[str, Any]]] = {}
     pool = WorkerPool(root, params.execution.cell_timeout_minutes * 60)
     try:

@@ -44,8 +44,12 @@ Score: TypeAlias = Callable[[Cell, str, Floors], Mapping[str, Any]]
 """(cell, metric, floors) -> what `run.run_trial` returns; RuntimeError where it cannot be trained."""
 
 
-def storage(root: Path) -> BaseStorage:
+def storage(root: Path, alone: bool = False) -> BaseStorage:
     """Where trials are kept: `state/optuna.journal`, or the database named by the environment.
+
+    Args:
+        root: the project folder.
+        alone: whether this process holds the study's lock, so that nobody else writes.
 
     Raises:
         UserError: when it is locked, cannot be reached or is of another version.
@@ -57,7 +61,8 @@ def storage(root: Path) -> BaseStorage:
         if url:
             return RDBStorage(url)
         journal.parent.mkdir(parents=True, exist_ok=True)
-        _mend(journal)
+        if alone:
+            _mend(journal)
         # A process that was killed while it wrote leaves its lock; it is held for milliseconds.
         lock = JournalFileOpenLock(str(journal), grace_period=STALE)
         return JournalStorage(JournalFileBackend(str(journal), lock))
@@ -278,8 +283,8 @@ def importances(search: Search, kept: Storage) -> dict[str, float]:
     return {name.removesuffix("?"): float(share) for name, share in found.items()}
 
 
-def dashboard(root: Path, port: int) -> None:
-    """Serve optuna-dashboard on this machine's loopback until it is ended."""
+def dashboard(root: Path, host: str, port: int) -> None:
+    """Serve optuna-dashboard on the trials' storage until it is ended."""
     import optuna_dashboard
 
-    optuna_dashboard.run_server(storage(root), host="127.0.0.1", port=port)
+    optuna_dashboard.run_server(storage(root), host=host, port=port)

@@ -34,7 +34,7 @@ def _how(t: dict[str, Any]) -> str:
     arms = {
         "own": "every arm has its own",
         "shared": "plain's search serves every arm of its architecture",
-        "one": "the baseline's search serves every arm",
+        "one": "one search serves every arm of a budget",
     }[t["arms"]]
     warm = f"; the first trials repeat the best of {words.listed(t['warm_start'])}" * bool(
         t["warm_start"]
