@@ -376,8 +376,17 @@ def parse(raw: Any, where: str = "params.yaml") -> Params:
 
 
 PRESETS = (
-    "default", "quick", "full", "untuned", "eda5", "article", "arms", "tuned", "finalists",
-)  # fmt: skip
+    "default",
+    "quick",
+    "full",
+    "untuned",
+    "eda5",
+    "article",
+    "arms",
+    "tuned",
+    "tuned_sizes",
+    "finalists",
+)
 
 
 def preset(name: str) -> str:
