@@ -1,4 +1,4 @@
-"""Pruned against unpruned searches: what is saved and what is found (docs/adr/0008).
+"""Pruned against unpruned searches: what is saved and what is found (docs/adr/0014).
 
     python benchmarks/pruning.py [corpus] [--n 300 1000] [--trials 20] [--draws 6] [--workers 2]
 
