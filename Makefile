@@ -44,9 +44,8 @@ bench: setup ## timings against the loops a user would write otherwise
 calibrate: setup ## how often the intervals cover the truth
 	python -m pytest tests/calibration -s -m ""
 
-ui: setup ## MLflow's pages on this machine
-	@echo "MLflow: http://127.0.0.1:5000 (Ctrl-C ends it)"
-	MLFLOW_DISABLE_TELEMETRY=true mlflow server --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///state/mlflow.db
+ui: setup ## pages on this machine: MLflow's runs, Optuna's trials
+	datayield ui
 
 lock: ## renew requirements.lock from pyproject.toml (then run every test)
 	rm -rf $(VENV).lock && $(PYTHON) -m venv $(VENV).lock

@@ -39,7 +39,11 @@ def _row(arm: str, n: int, draw: int, hits: np.ndarray) -> Row:
 
 
 def statistics(
-    effects: dict[str, float], draws: int = 6, twin: float | None = None, majority: float = 0.5
+    effects: dict[str, float],
+    draws: int = 6,
+    twin: float | None = None,
+    majority: float = 0.5,
+    trials: pa.Table | None = None,
 ) -> dict:
     """statistics.json of a simulated study with these strategies' true multipliers."""
     extra = {} if twin is None else {"twin": twin}
@@ -56,6 +60,8 @@ def statistics(
         for r in rows
         for a in [r.cell.arm.strategies[0] if r.cell.arm.strategies else "tfidf"]
     }
+    if "lstm:untuned" in arms:
+        arms["lstm:untuned"] |= {"role": "control", "tuned": {"arm": "lstm:plain", "alone": True}}
     if twin is not None:
         arms["lstm:twin"]["expected"] = {"arm": "lstm:plain"}
     summary = {
@@ -78,6 +84,7 @@ def statistics(
         audited = pa.table({k: list(v) for k, v in twins.items()}, table.AUDIT)
         table.write(audited, root / "data" / "written" / "audit.parquet")
         table.write_text(json.dumps(card), root / "data" / "written" / "card.json")
+        table.write(trials or table.TRIALS.empty_table(), results / "trials.parquet")
         return stats.analyse(_params(draws), root)
 
 

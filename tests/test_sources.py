@@ -210,7 +210,7 @@ def test_writing_a_preset_says_what_changed(tmp_path: Path) -> None:
     done = datayield(tmp_path, "preset", "quick")
     assert done.returncode == 0 and "study.name: nothing → quick" not in done.stderr
     assert "quick" in (tmp_path / "params.yaml").read_text()
-    own = (tmp_path / "params.yaml").read_text().replace("draws: 2", "draws: 7")
+    own = (tmp_path / "params.yaml").read_text().replace("draws: 3", "draws: 7")
     (tmp_path / "params.yaml").write_text(own)
     done = datayield(tmp_path, "preset", "article")
     assert "study.draws: 7 → 3" in done.stdout and "study.name: quick → article" in done.stdout

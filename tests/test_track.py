@@ -74,3 +74,29 @@ def test_a_log_out_of_reach_does_not_stop_the_study(project: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("MLflow does not record") == 1
     assert (project / "results/written/cells.parquet").exists()
+
+
+def test_a_search_is_a_run_whose_children_are_its_trials(project: Path) -> None:
+    from datayield import tune
+    from tests.test_tune import planted, searches_of
+
+    search = searches_of(project, trials=7)[0]
+    kept = tune.storage(project)
+    tune.run(search, kept, planted)
+    rows = tune.lines(search, kept)
+    log = track.Log("small", project)
+    assert log.add_search(rows, "written") == 7 and log.add_search(rows, "written") == 0
+    assert track.Log("small", project).add_search(rows, "written") == 0, "another process knows it"
+    kinds: dict[str, list] = {}
+    for run in _runs(project):
+        kinds.setdefault(run.data.tags["kind"], []).append(run)
+    (parent,) = kinds["search"]
+    assert parent.data.tags["mlflow.parentRunId"] == log.parent
+    assert parent.data.tags["search"] == search.name and len(kinds["trial"]) == 7
+    for run in kinds["trial"]:
+        row = rows[int(run.data.tags["mlflow.runName"].removeprefix("trial "))]
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert run.data.metrics.get("score") == row["score"]
+        assert run.data.metrics["seconds"] == row["seconds"]
+        assert run.data.params["model.pooling"] in ("max_mean", "last")
+    assert track.record("small", project, [], rows, "written") == (0, 7)

@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from datayield import config, grid, stages, table, tune
+from datayield import config, grid, regimes, stages, table, tune
 from datayield.desk import Data
 from datayield.errors import UserError
+from datayield.regimes import Search
 from datayield.run import run_trial
-from datayield.search import SPACE
+from datayield.search import SHAPES, SPACE, Choice, Range, Sometimes
+from datayield.strategies.base import Knob
 from datayield.types import Cell
 from tests.conftest import call, flow, read_params, tool_environment, write_params
 
@@ -41,88 +44,300 @@ def params_with(project: Path, **tuning: object) -> config.Params:
     return config.load(project / "params.yaml")
 
 
+def searches_of(project: Path, **tuning: object) -> list[Search]:
+    params = params_with(project, **tuning)
+    return regimes.searches(params, stages.scope(params, "written", project), "accuracy")
+
+
 @pytest.fixture
-def search(project: Path) -> tune.Search:
-    params = params_with(project)
-    return tune.searches(params, stages.scope(params, "written", project), "accuracy")[0]
+def search(project: Path) -> Search:
+    return searches_of(project)[0]
 
 
-def planted(cell: Cell) -> dict[str, float]:
-    """A score that the learning rate decides."""
+def planted(cell: Cell, metric: str = "accuracy", floors: tune.Floors = ()) -> dict[str, object]:
+    """A score that the learning rate decides, reached in five steps."""
     rate = cell.settings["model"]["learning_rate"]
     score = 1 - abs(rate - 0.02) * 20 + 0.001 * cell.settings["model"]["dropout"]
-    return {"accuracy": score, "macro_f1": score, "seconds": 0.1, "tokens": 5}
+    steps = [score * (k + 1) / 5 for k in range(5)]
+    below = [k for k, floor in enumerate(floors) if steps[k] < floor]
+    cost = {"seconds": 0.1, "tokens": 5, "updates": 12, "helper_fits": 0}
+    return {"accuracy": score, "macro_f1": score, **cost, "stopped": bool(below),
+            "steps": steps[: below[0] + 1] if below else steps}  # fmt: skip
 
 
-def told(search: tune.Search, kept: tune.Storage) -> list[tuple[float | None, str]]:
+def run(search: Search, trials: int, kept: tune.Storage, score: tune.Score = planted) -> None:
+    tune.run(replace(search, trials=trials), kept, score)
+
+
+def told(search: Search, kept: tune.Storage) -> list[tuple[float | None, str]]:
     return [(x["score"], x["settings"]) for x in tune.lines(search, kept)]
 
 
 def test_what_is_searched_for_whom(project: Path) -> None:
-    params = params_with(project)
-    found = tune.searches(params, stages.scope(params, "written", project), "accuracy")
+    found = searches_of(project)
     arms = [str(s.cell.arm) for s in found]
     assert arms == ["lstm:plain", "lstm-64:plain", "lstm:vat"], (
         "checks and fixed recipes search nothing"
     )
     assert {s.cell.draw for s in found} == {-1}, "a draw that is never scored"
     spaces = [set(s.space) for s in found]
-    assert spaces[0] == {f"model.{r.name}" for r in SPACE}
+    assert spaces[0] == {f"model.{axis.name}" for axis in SPACE}
     assert spaces[1] == spaces[0] - {"model.hidden"}
     assert spaces[2] > spaces[0] and any(k.startswith("vat.") for k in spaces[2])
-    drawn = params_with(project, scope="draw")
-    found = tune.searches(drawn, stages.scope(drawn, "written", project), "accuracy")
+    found = searches_of(project, scope="draw")
     assert sorted({s.cell.draw for s in found}) == [0, 1] and len(found) == 6
-    shared = params_with(project, arms="shared")
-    found = tune.searches(shared, stages.scope(shared, "written", project), "accuracy")
+    found = searches_of(project, arms="shared")
     assert [str(s.cell.arm) for s in found] == ["lstm:plain", "lstm-64:plain"]
+    assert [str(s.cell.arm) for s in searches_of(project, arms="one")] == ["lstm:plain"]
 
 
-def test_the_first_trial_is_untuned_and_the_best_is_found(
-    search: tune.Search, tmp_path: Path
+SERVED = {
+    "lstm:vat": ("lstm:vat", 30),
+    "lstm:twin": ("lstm:plain", 30),
+    "lstm:double": ("lstm:plain", 60),  # trains on 60 labels, so its settings are those of 60
+    "lstm:double+vat": ("lstm:vat", 60),
+    "lstm:entropy": ("lstm:plain", 30),  # every trial of its own would pay for other labels
+    "lstm:entropy+vat": ("lstm:vat", 30),
+    "lstm:article": None,
+    "lstm:untuned": None,
+    "lstm:untuned+vat": None,
+    "tfidf": None,
+}
+
+
+@pytest.mark.parametrize("arm", SERVED)
+def test_which_search_serves(project: Path, arm: str) -> None:
+    by = regimes.served(params_with(project), grid.parse_arm(arm), 30)
+    assert (by and (str(by[0]), by[1])) == SERVED[arm]
+    one = regimes.served(params_with(project, arms="one"), grid.parse_arm(arm), 30)
+    assert (one and str(one[0])) == ("lstm:plain" if by else None)
+
+
+def test_a_pretrained_start_keeps_its_shape(project: Path) -> None:
+    params = params_with(project, arms="one")
+    values = {"model.hidden": 32, "model.layers": 2, "model.embedding": 64, "model.dropout": 0.1}
+    own = regimes.taken_over(params, grid.parse_arm("lstm:lm"), 30, values)["model"]
+    assert (own["hidden"], own["layers"], own["embedding"], own["dropout"]) == (8, 1, 8, 0.1)
+    search = regimes.searches(
+        params_with_arms(project, "lstm:lm"), stages.scope(params, "written", project), "accuracy"
+    )[0]
+    assert not {f"model.{name}" for name in SHAPES} & set(search.space)
+    assert search.space["lm.rate"] == Range("rate", 1.0, 8.0, log=True)
+
+
+def params_with_arms(project: Path, *arms: str) -> config.Params:
+    changed = read_params(project)
+    changed["tuning"] = {"trials": 2}
+    changed["study"]["grid"] = [{"arms": list(arms), "budgets": [30]}]
+    write_params(project, changed)
+    return config.load(project / "params.yaml")
+
+
+def test_the_space_holds_what_is_untuned(project: Path) -> None:
+    params = params_with_arms(project, "lstm:eda_nn")
+    params = params.model_copy(update={"model": {**params.model, "dropout": 0.9, "ema": 200,
+                                                 "weight_decay": 0.0}})  # fmt: skip
+    (search,) = regimes.searches(params, stages.scope(params, "written", project), "accuracy")
+    space = search.space
+    assert space["model.hidden"] == Choice("hidden", (32, 64, 128, 8))
+    assert space["model.dropout"] == Range("dropout", 0.0, 0.9)
+    assert space["model.ema"] == Sometimes(Range("ema", 5, 200, log=True, integer=True), 0)
+    off = space["model.weight_decay"]
+    assert off == Sometimes(Range("weight_decay", 0.001, 0.3, log=True), 0.0), (
+        "0 is on no log scale"
+    )
+    copies = space["eda_nn.n_aug"]
+    assert isinstance(copies, Sometimes) and copies.off is None, "its default depends on the budget"
+    values = regimes.untuned(search)
+    assert regimes.with_values(search.cell.settings, values) == search.cell.settings
+
+
+LIMITS = {
+    "other limits": ({"dropout": {"low": 0.1, "high": 0.2}}, Range("dropout", 0.1, 0.5)),
+    "options": ({"dropout": {"options": [0.1, 0.5]}}, Choice("dropout", (0.1, 0.5))),
+    "an integer": ({"ema": {"low": 2, "high": 4}}, Range("ema", 0, 4, integer=True)),
+    "not searched": ({"dropout": None}, None),
+}
+
+
+@pytest.mark.parametrize("case", LIMITS)
+def test_other_limits(project: Path, case: str) -> None:
+    limits, axis = LIMITS[case]
+    (name,) = limits
+    assert searches_of(project, space=limits)[0].space.get(f"model.{name}") == axis
+
+
+EMPTY = {
+    "empty": (
+        {"dropout": {"low": 0.5, "high": 0.2}},
+        "wanted low below high, got 0.5 to 0.2: empty",
+    ),
+    "one point": ({"dropout": {"low": 0.5, "high": 0.5}}, "wanted low below high"),
+    "no options": ({"hidden": {"options": []}}, "at least 1 item"),
+    "neither": ({"dropout": {"low": 0.5}}, "wanted low and high, or options"),
+    "both": ({"dropout": {"low": 0.1, "high": 0.5, "options": [1]}}, "got both"),
+    "log of nothing": ({"dropout": {"low": 0, "high": 0.5, "log": True}}, "low above 0"),
+    "unknown": ({"dropuot": {"low": 0, "high": 1}}, 'did you mean "dropout"'),
+    "impossible": ({"dropout": {"low": 0, "high": 1.5}}, r"wanted a share in \[0, 1\), got 1.5"),
+    "wrong type": ({"hidden": {"options": ["wide"]}}, "hidden: wanted int, got 'wide'"),
+}
+
+
+@pytest.mark.parametrize("case", EMPTY)
+def test_a_space_that_holds_nothing(project: Path, case: str) -> None:
+    limits, message = EMPTY[case]
+    with pytest.raises(UserError, match=message) as told:
+        searches_of(project, space=limits)
+    assert "tuning.space" in str(told.value)
+
+
+def test_a_knob_that_spans_nothing() -> None:
+    with pytest.raises(UserError, match='strategy "x": its knob k spans 2 to 1'):
+        regimes._axis("x", Knob("k", 2, 1))
+
+
+def test_the_first_trial_is_untuned_and_the_best_is_found(search: Search, tmp_path: Path) -> None:
+    kept = tune.storage(tmp_path)
+    run(search, 25, kept)
+    first = json.loads(tune.lines(search, kept)[0]["settings"])
+    assert first == search.cell.settings
+    scores = [s for s, _ in told(search, kept) if s is not None]
+    assert len(told(search, kept)) == 25 and max(scores) > scores[0]
+    values = tune.best(search, kept)
+    assert planted(
+        replace(search.cell, settings=regimes.with_values(search.cell.settings, values))
+    )["accuracy"] == max(scores)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_importances_rank_a_planted_setting_first(
+    search: Search, tmp_path: Path, sampler: str
 ) -> None:
     kept = tune.storage(tmp_path)
-    tune.run(search, 25, kept, planted)
-    first = json.loads(next(tune.lines(search, kept))["settings"])
-    assert first == search.cell.settings
-    scores = [s for s, _ in told(search, kept)]
-    assert len(scores) == 25 and max(scores) > scores[0]
-    values = tune.best(search, kept)
-    assert planted(replace(search.cell, settings=tune.with_values(search.cell.settings, values)))[
-        "accuracy"
-    ] == max(scores)
-    importances = tune.importances(search, kept)
-    assert max(importances, key=lambda k: importances[k]) == "model.learning_rate"
+    whole = replace(search, sampler=sampler, prune=False)
+    run(whole, 7, kept)
+    assert tune.importances(whole, kept) == {}, "too few scores"
+    run(whole, 40, kept)
+    shares = tune.importances(whole, kept)
+    assert max(shares, key=lambda k: shares[k]) == "model.learning_rate"
+    assert sum(shares.values()) == pytest.approx(1) and shares["model.learning_rate"] > 0.5
 
 
 @pytest.mark.parametrize("broken_at", [0, 1, 7])
 def test_an_interrupted_search_goes_on_as_if_nothing_had_been(
-    search: tune.Search, tmp_path: Path, broken_at: int
+    search: Search, tmp_path: Path, broken_at: int
 ) -> None:
     whole = tune.storage(tmp_path / "whole")
-    tune.run(search, 10, whole, planted)
+    run(search, 10, whole)
     seen = 0
 
-    def interrupted(cell: Cell) -> Mapping[str, float]:
+    def interrupted(cell: Cell, *rest: object) -> Mapping[str, object]:
         nonlocal seen
         seen += 1
         if seen == broken_at + 1:
             raise KeyboardInterrupt
-        return planted(cell)
+        return planted(cell, *rest)
 
     with pytest.raises(KeyboardInterrupt):
-        tune.run(search, 10, tune.storage(tmp_path / "parts"), interrupted)
+        run(search, 10, tune.storage(tmp_path / "parts"), interrupted)
     for trials in (8, 10):
-        tune.run(search, trials, tune.storage(tmp_path / "parts"), planted)
+        run(search, trials, tune.storage(tmp_path / "parts"))
     assert told(search, tune.storage(tmp_path / "parts")) == told(search, whole)
 
 
-def test_failed_trials_count_and_are_named(search: tune.Search, tmp_path: Path) -> None:
-    def failing(cell: Cell) -> Mapping[str, float]:
+def test_a_trial_below_the_median_of_the_complete_ones_ends(search: Search, tmp_path: Path) -> None:
+    kept = tune.storage(tmp_path)
+    asked: list[tuple[float, ...]] = []
+
+    def noted(cell: Cell, metric: str, floors: tune.Floors) -> Mapping[str, object]:
+        asked.append(tuple(floors))
+        return planted(cell, metric, floors)
+
+    run(search, 20, kept, noted)
+    rows = tune.lines(search, kept)
+    assert len(rows) == 20, "an ended trial counts"
+    assert asked[:5] == [()] * 5 and all(r["state"] == "complete" for r in rows[:5])
+    complete: list[list[float]] = []
+    for row, floors in zip(rows, asked, strict=True):
+        if len(complete) >= 5:
+            assert floors == pytest.approx(np.median(complete, axis=0)[:-1])
+        below = [v < f for v, f in zip(row["steps"], floors, strict=False)]
+        assert (row["state"] == "pruned") == any(below) and not any(below[:-1])
+        if row["state"] == "complete":
+            complete.append(row["steps"])
+        else:
+            assert row["score"] is None
+    assert {"complete", "pruned"} == {r["state"] for r in rows}
+    pruned = replace(search, prune=False)
+    run(pruned, 20, kept, noted)
+    assert {r["state"] for r in tune.lines(pruned, kept)} == {"complete"}
+
+
+def test_every_search_has_the_same_number_of_trials(project: Path, tmp_path: Path) -> None:
+    kept = tune.storage(tmp_path)
+    found = searches_of(project, trials=7, scope="draw")
+    for search in found:
+        tune.run(search, kept, planted)
+        tune.run(search, kept, planted)  # nothing is left to do
+    assert [len(tune.lines(s, kept)) for s in found] == [7] * len(found)
+    assert len({s.name for s in found}) == len(found)
+
+
+def test_random_trials_come_from_the_whole_space(search: Search, tmp_path: Path) -> None:
+    kept = tune.storage(tmp_path)
+    drawn = replace(search, sampler="random", prune=False)
+    run(drawn, 60, kept)
+    tried = [json.loads(r["values"]) for r in tune.lines(drawn, kept)][1:]
+    for name, axis in search.space.items():
+        seen = [v[name] for v in tried]
+        if isinstance(axis, Choice):
+            assert set(seen) == set(axis.options)
+        elif isinstance(axis, Sometimes):
+            on = [v for v in seen if v != axis.off]
+            assert 15 < len(on) < 45 and all(axis.range.low <= v <= axis.range.high for v in on)
+        else:
+            assert min(seen) >= axis.low and max(seen) <= axis.high and len(set(seen)) > 2
+    rates = np.log([v["model.learning_rate"] for v in tried])
+    assert abs(rates.mean() - np.log(0.001 * 0.04) / 2) < 0.5, "a log scale"
+
+
+def test_warm_starts_are_tried_first_and_counted(project: Path, tmp_path: Path) -> None:
+    params_with(project, warm_start=["smaller_budget", "baseline"])
+    changed = read_params(project)
+    changed["study"]["grid"] = [{"arms": ["lstm:vat", "lstm:plain"], "budgets": [30, 60]}]
+    write_params(project, changed)
+    params = config.load(project / "params.yaml")
+    found = regimes.searches(params, stages.scope(params, "written", project), "accuracy")
+    names = [(str(s.cell.arm), s.cell.n) for s in found]
+    assert names == [(a, n) for n in (30, 60) for a in ("lstm:plain", "lstm:vat")]
+    sources = [[(str(a.cell.arm), a.cell.n) for a in s.after] for s in found]
+    assert sources == [[], [names[0]], [names[0]], [names[1], names[2]]]
+    waves = [[(str(s.cell.arm), s.cell.n) for s in wave] for wave in regimes.waves(found)]
+    assert waves == [[names[0]], [names[1], names[2]], [names[3]]]
+    kept = tune.storage(tmp_path)
+    for search in found:
+        tune.run(search, kept, planted)
+    last = found[3]
+    values = [json.loads(r["values"]) for r in tune.lines(last, kept)]
+    assert len(values) == 6 and values[0] == regimes.untuned(last)
+    for tried, source in zip(values[1:3], last.after, strict=True):
+        best = tune.best(source, kept)
+        assert {k: tried[k] for k in best} == best
+    others = params.tuning.model_copy(update={"warm_start": ()})
+    cold = regimes.searches(
+        params.model_copy(update={"tuning": others}),
+        stages.scope(params, "written", project),
+        "accuracy",
+    )
+    assert cold[0].name == found[0].name and cold[3].name != found[3].name
+
+
+def test_failed_trials_count_and_are_named(search: Search, tmp_path: Path) -> None:
+    def failing(cell: Cell, *rest: object) -> Mapping[str, object]:
         raise RuntimeError("out of memory")
 
     kept = tune.storage(tmp_path)
-    tune.run(search, 4, kept, failing)
+    run(search, 4, kept, failing)
     rows = list(tune.lines(search, kept))
     assert [r["error"] for r in rows] == ["out of memory"] * 4 and rows[0]["score"] is None
     assert tune.best(search, kept) is None
@@ -136,10 +351,10 @@ def test_what_an_arm_pins_is_not_taken_over(project: Path) -> None:
         "model.dropout": 0.1,
         "vat.epsilon": 9.0,
     }
-    own = tune.taken_over(params, grid.parse_arm("lstm-64:vat"), 30, values)
+    own = regimes.taken_over(params, grid.parse_arm("lstm-64:vat"), 30, values)
     assert own["model"]["hidden"] == 64 and own["model"]["dropout"] == 0.1
     assert own["model"]["normalised"] is True, "vat needs normalised embeddings"
-    assert tune.taken_over(params, grid.parse_arm("tfidf"), 30, values) == {}
+    assert regimes.taken_over(params, grid.parse_arm("tfidf"), 30, values) == {}
 
 
 @pytest.mark.parametrize("n", [30, 210])
@@ -158,17 +373,11 @@ def test_a_trial_reads_no_test_text_and_judges_its_labels(project: Path, n: int)
     assert (found["accuracy"] * judged) == pytest.approx(round(found["accuracy"] * judged))
 
 
-def test_a_storage_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(tune.STORAGE, "postgresql://nobody@127.0.0.1:1/none")
-    with pytest.raises(UserError, match="trials' storage cannot be opened"):
-        tune.storage(tmp_path)
-
-
 # --- the whole stage
 
 
 def columns(project: Path) -> list[dict[str, object]]:
-    rows = table.read(project / "results/written/trials.parquet", tune.TRIALS).to_pylist()
+    rows = table.read(project / "results/written/trials.parquet", table.TRIALS).to_pylist()
     return [{k: v for k, v in r.items() if k != "seconds"} for r in rows]
 
 

@@ -19,6 +19,7 @@ from datayield.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from datayield.config import Params
+    from datayield.grid import Scope
     from datayield.types import Cell
 
 ROOT = Path()
@@ -81,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
 
     record = commands.add_parser("record", help="rebuild the MLflow log from the tables")
     record.set_defaults(run=_record)
+
+    ui = commands.add_parser("ui", help="pages on this machine: MLflow's runs, Optuna's trials")
+    ui.add_argument("--runs", type=int, default=5000, metavar="PORT", help="of MLflow")
+    ui.add_argument("--trials", type=int, default=8080, metavar="PORT", help="of optuna-dashboard")
+    ui.set_defaults(run=_ui)
 
     _corpora_parser(commands)
     _strategies_parser(commands)
@@ -246,6 +252,7 @@ def _plan(options: argparse.Namespace) -> None:
     params = _checked_params()
     store = CellStore(ROOT / "state" / "cells")
     missing: list[Cell] = []
+    trials: list[Cell] = []
     for name in params.study.corpora:
         folder = stages.folder(ROOT, name)
         if not (folder / "corpus.arrow").exists():
@@ -262,6 +269,7 @@ def _plan(options: argparse.Namespace) -> None:
             print(f"  {arm:24} {budgets:3} budgets  {budgets * each:4} cells")
         for sentence in notices:
             print(f"  notice: {sentence}")
+        trials += _trials(params, name)
     device = environment.device(params.execution.device)
     workers = environment.workers(params.execution.workers, device)
     machine = partial(probe.slower, device, params.execution.precision)
@@ -271,21 +279,47 @@ def _plan(options: argparse.Namespace) -> None:
     print(
         f"to compute: {len(missing)} cells, about {duration(seconds)} with {workers} workers ({source})"
     )
+    if trials:
+        seconds = cost.wall(trials, stages.shapes(ROOT), model, workers)
+        print(f"before that: the searches' trainings, at most about {duration(seconds)}")
+
+
+def _scope(params: "Params", name: str) -> "Scope":
+    """Of a corpus; before its data stages one of which no cell counts as done."""
+    from datayield import corpora, grid, stages
+
+    try:
+        return stages.scope(params, name, ROOT)
+    except UserError:
+        pool = len(corpora.load(stages.folder(ROOT, name)).texts)
+        return grid.Scope(name, pool, "not built", defaultdict(str))
 
 
 def _cells(params: "Params", name: str) -> "tuple[Cell, ...]":
-    """The cells of a corpus with untuned settings; before its data stages, none counts as done."""
-    from datayield import corpora, grid, stages
+    """The cells of a corpus with the settings that were searched, untuned where none are known."""
+    from datayield import grid
 
-    loaded = corpora.load(stages.folder(ROOT, name))
-    try:
-        scope = stages.scope(params, name, ROOT)
-    except UserError:
-        scope = grid.Scope(name, len(loaded.texts), "not built", defaultdict(str))
+    scope = _scope(params, name)
+    path = ROOT / "results" / name / "settings.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     chosen: dict[str, dict[str, Any]] = {}
     for arm, n in grid.entries(params, scope.pool)[0]:
-        chosen.setdefault(str(n), {})[str(arm)] = grid.default_settings(params, arm, n)
+        found = known.get(str(n), {}).get(str(arm))
+        untuned = {grid.ALL: grid.default_settings(params, arm, n)}
+        chosen.setdefault(str(n), {})[str(arm)] = found or untuned
     return grid.make(params, scope, chosen).cells
+
+
+def _trials(params: "Params", name: str) -> "list[Cell]":
+    """The trainings of a corpus's searches, with untuned settings, unless they are done."""
+    from datayield import regimes
+
+    found = regimes.searches(params, _scope(params, name), "accuracy")
+    if found:
+        print(f"  tuning: {len(found)} searches of {params.tuning.trials} trials")
+    if (ROOT / "results" / name / "trials.parquet").exists():
+        return []
+    return [s.cell for s in found for _ in range(s.trials * regimes.trainings(s.cell.n))]
 
 
 def _record(options: argparse.Namespace) -> None:
@@ -295,9 +329,16 @@ def _record(options: argparse.Namespace) -> None:
     for name in params.study.corpora:
         results = ROOT / "results" / name
         rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
+        trials = table.read(results / "trials.parquet", table.TRIALS).to_pylist()
         family = corpora.load(stages.folder(ROOT, name)).family
-        new, known = track.record(params.study.name, ROOT, rows, family)
+        new, known = track.record(params.study.name, ROOT, rows, trials, family)
         print(f"{name}: {new} runs written, {known} already there ({track.uri(ROOT)})")
+
+
+def _ui(options: argparse.Namespace) -> None:
+    from datayield import ui
+
+    ui.serve(ROOT, options.runs, options.trials)
 
 
 def _corpora_list(options: argparse.Namespace) -> None:

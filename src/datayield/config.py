@@ -51,7 +51,10 @@ class Study(_Frozen):
     name: Name
     seed: int = Field(ge=0)
     corpora: tuple[Name, ...] = Field(min_length=1)
-    draws: int = Field(ge=1, le=1000, description="independent samples of every size")
+    draws: int = Field(
+        ge=1, le=1000, description="independent samples of every size, or {first: 3, count: 10}"
+    )
+    first_draw: int = Field(default=0, ge=0, le=100_000, description="see draws")
     seeds: int = Field(default=1, ge=1, le=100, description="trainings per sample")
     sampling: Literal["stratified", "iid"] = "stratified"
     grid: tuple[Block, ...] = Field(min_length=1)
@@ -60,6 +63,22 @@ class Study(_Frozen):
     @classmethod
     def _tuple(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_first(cls, value: Any) -> Any:
+        """Finalists are confirmed on draws that their screening did not use: draws from `first` on."""
+        if not isinstance(value, dict) or not isinstance(value.get("draws"), dict):
+            return value
+        asked = value["draws"]
+        if set(asked) != {"first", "count"}:
+            raise ValueError(f"draws: wanted a number or {{first: 3, count: 10}}, got {asked}")
+        return {**value, "draws": asked["count"], "first_draw": asked["first"]}
+
+    @property
+    def numbers(self) -> range:
+        """The draws of this study by number."""
+        return range(self.first_draw, self.first_draw + self.draws)
 
     @model_validator(mode="after")
     def _some_numbers(self) -> "Study":
@@ -230,6 +249,34 @@ class Execution(_Frozen):
         return value
 
 
+class Limits(_Frozen):
+    """Where a search looks for one setting: from low to high, or one of some options."""
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    options: tuple[Any, ...] | None = Field(default=None, min_length=1)
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "Limits":
+        if self.options is not None:
+            if (self.low, self.high, self.log) != (None, None, False):
+                raise ValueError("wanted options or low and high, got both")
+            return self
+        if self.low is None or self.high is None:
+            raise ValueError("wanted low and high, or options")
+        if not self.low < self.high:
+            raise ValueError(f"wanted low below high, got {self.low:g} to {self.high:g}: empty")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a log scale wants low above 0, got {self.low:g}")
+        return self
+
+
 class Tuning(_Frozen):
     """How settings are searched before the study; 0 trials: the untuned settings serve."""
 
@@ -240,10 +287,24 @@ class Tuning(_Frozen):
         default="regime",
         description="draw: each draw tunes on its own labels; regime: once, on a draw never scored",
     )
-    arms: Literal["own", "shared"] = Field(
+    arms: Literal["own", "shared", "one"] = Field(
         default="own",
-        description="own: a search for every arm; shared: plain's serves its architecture",
+        description="own: a search for every arm; shared: plain's serves its architecture; one: a"
+        " search for plain with the grid's first architecture serves every arm of the regime",
     )
+    sampler: Literal["tpe", "random"] = "tpe"
+    prune: bool = Field(default=True, description="end trials that fall below the median")
+    warm_start: tuple[Literal["smaller_budget", "baseline"], ...] = Field(
+        default=(), description="whose best settings are tried first, counted as trials"
+    )
+    space: dict[str, Limits | None] = Field(
+        default_factory=dict, description="other limits by setting; null: not searched"
+    )
+
+    @field_validator("warm_start", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
 
 
 class Analysis(_Frozen):
@@ -314,7 +375,18 @@ def parse(raw: Any, where: str = "params.yaml") -> Params:
         raise UserError("\n".join(lines)) from e
 
 
-PRESETS = ("default", "quick", "full", "eda5", "article", "arms")
+PRESETS = (
+    "default",
+    "quick",
+    "full",
+    "untuned",
+    "eda5",
+    "article",
+    "arms",
+    "tuned",
+    "tuned_sizes",
+    "finalists",
+)
 
 
 def preset(name: str) -> str:

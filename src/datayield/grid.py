@@ -12,7 +12,7 @@ from datayield import linear
 from datayield.config import Block, Params
 from datayield.errors import UserError, nearest
 from datayield.search import ARCHITECTURES, settings
-from datayield.strategies import Composition, arguments_of, canonical, compose
+from datayield.strategies import Composition, arguments_of, canonical, compose, verbs
 from datayield.strategies.base import Plan
 from datayield.table import canonical as canonical_json
 from datayield.types import RECIPE, Arm, Cell
@@ -210,7 +210,7 @@ def make(params: Params, scope: Scope, chosen: Mapping[str, Mapping[str, Any]]) 
     cells = tuple(
         cell(params, scope, arm, n, draw, seed, _own(chosen[str(n)][str(arm)], draw))
         for arm, n in planned
-        for draw in range(params.study.draws)
+        for draw in params.study.numbers
         for seed in range(params.study.seeds)
     )
     arms = {str(arm): describe(arm) for arm, _ in planned}
@@ -223,7 +223,7 @@ def _own(by_draw: Mapping[str, Any], draw: int) -> Mapping[str, Any]:
 
 
 def describe(arm: Arm) -> dict[str, Any]:
-    """Role, one-line summary and what a control or check should equal."""
+    """Role, one-line summary, what a control or check should equal, its counterpart with tuning."""
     if not arm.strategies:
         return {"role": "baseline", "summary": linear.SUMMARIES[arm.architecture]}
     parts = compose(arm.strategies, {})
@@ -239,6 +239,12 @@ def describe(arm: Arm) -> dict[str, Any]:
     control = _control(arm)
     if control is not None:
         out["control"] = str(control)
+    searched = tuple(p.name for p in parts.parts if p.tuned)
+    fixed = [p for p in parts.parts if not p.tuned]
+    if fixed:  # the same arm with searched settings, and whether nothing else differs
+        alone = not any(p.pins or verbs(p) for p in fixed)
+        counterpart = str(Arm(arm.architecture, searched or ("plain",)))
+        out["tuned"] = {"arm": counterpart, "alone": alone}
     return out
 
 

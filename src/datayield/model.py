@@ -129,8 +129,27 @@ class Classifier(nn.Module):
         """What layer `number` reads: (B, T, F) -> per direction (B, T, H) in its reading order."""
         forward, *backward = cast(nn.ModuleList, self.recurrent[number])
         with recurrent_precision():
-            states = [forward(x)[0], *(back(flip(x, lengths))[0] for back in backward)]
+            states = [self._run(forward, x), *(self._run(b, flip(x, lengths)) for b in backward)]
         return [h.to(x.dtype) for h in states]
+
+    def _run(self, layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        """One recurrent layer: (B, T, F) -> (B, T, H).
+
+        In training a share of its hidden-to-hidden weights is dropped, the same for all texts and
+        tokens of the batch (DropConnect as in AWD-LSTM, Merity et al. 2018). The weight is masked
+        and the same fused kernel runs.
+        """
+        share = self.settings.weight_dropout
+        if not self.training or share == 0:
+            out: torch.Tensor = layer(x)[0]
+            return out
+        weights = cast(list[torch.Tensor], [*layer.parameters()])  # of input, hidden, two biases
+        weights[1] = nn.functional.dropout(weights[1], share)
+        zero = x.new_zeros(1, len(x), self.settings.hidden)
+        how = (True, 1, 0.0, True, False, True)  # biases, one layer, training, batch first
+        if self.settings.cell == "lstm":
+            return torch.lstm(x, (zero, zero), weights, *how)[0]
+        return torch.gru(x, zero, weights, *how)[0]
 
     def head(self, pooled: torch.Tensor) -> torch.Tensor:
         """(B, P) -> logits (B, C)."""

@@ -8,7 +8,7 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import as_completed as completed
 from contextlib import contextmanager
@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from filelock import FileLock, Timeout
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
@@ -26,14 +24,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from datayield import corpora, cost, environment, grid, stages, table
-from datayield import tune as tuning
+from datayield import corpora, cost, environment, grid, settle, stages, table
 from datayield.cells import CellStore
 from datayield.config import Params
-from datayield.draws import TUNING_DRAW, thin_classes
+from datayield.draws import thin_classes
 from datayield.errors import UserError
 from datayield.progress import Progress
-from datayield.score import leading
+from datayield.settle import Carry, Outcome
 from datayield.types import Cell, Row
 from datayield.workers import WorkerDied, WorkerPool
 
@@ -121,10 +118,6 @@ def loopback() -> bool:
     return True
 
 
-Outcome = tuple[str, Any]  # a cell's key with None, or with the exception that ended it
-Carry = Callable[[Mapping[str, str], Callable[[str], None]], Iterator[Outcome]]
-
-
 def by_prefect(labels: Mapping[str, str], work: Callable[[str], None]) -> Iterator[Outcome]:
     """Work on every key as a Prefect task named by its label, in the order given."""
 
@@ -168,75 +161,7 @@ def by_threads(
 
 def _tune(corpus: str, params: Params, root: Path, carry: Carry) -> int:
     with _locked(root):
-        loaded = corpora.load(stages.folder(root, corpus))
-        largest = max(np.bincount(loaded.labels)) / len(loaded.labels)
-        scope = stages.scope(params, corpus, root)
-        searches = tuning.searches(params, scope, leading(params.analysis.metric, largest))
-        kept = tuning.storage(root)
-        if searches:
-            _search(searches, params, root, kept, carry)
-        results = root / "results" / corpus
-        rows = [line for s in searches for line in tuning.lines(s, kept)]
-        table.write(pa.Table.from_pylist(rows, tuning.TRIALS), results / "trials.parquet")
-        text = json.dumps(
-            _chosen(searches, params, len(loaded.texts), kept), indent=1, sort_keys=True
-        )
-        table.write_text(text + "\n", results / "settings.json")
-    return len(searches)
-
-
-def _search(
-    searches: list[tuning.Search],
-    params: Params,
-    root: Path,
-    kept: tuning.Storage,
-    carry: Carry,
-) -> None:
-    """Carry every search to its number of trials."""
-    by_name = {s.name: s for s in searches}
-    print(
-        f"{searches[0].cell.corpus}: {len(searches)} searches of {params.tuning.trials} trials",
-        file=sys.stderr,
-    )
-    pool = WorkerPool(root, params.execution.cell_timeout_minutes * 60)
-    try:
-        for done, (name, error) in enumerate(
-            carry(
-                {name: f"search {name}" for name in by_name},
-                lambda name: tuning.run(by_name[name], params.tuning.trials, kept, pool.trial),
-            ),
-            1,
-        ):
-            if error is not None:
-                raise UserError(
-                    f"the search {name} ended: {type(error).__name__}: {str(error)[:300]}."
-                    " The same command goes on from its last trial."
-                ) from error
-            print(f"[{done}/{len(by_name)} searches] {name}", file=sys.stderr)
-    finally:
-        pool.close()
-
-
-def _chosen(
-    searches: list[tuning.Search], params: Params, pool: int, kept: tuning.Storage
-) -> dict[str, dict[str, dict[str, Any]]]:
-    """Settings by budget, arm and draw: the best trial's, or the untuned."""
-    found: dict[tuple[str, int], dict[int, dict[str, Any] | None]] = {}
-    for s in searches:
-        own = tuning.best(s, kept)
-        found.setdefault((str(s.cell.arm), s.cell.n), {})[s.cell.draw] = own
-        if own is None:
-            print(f"notice: every trial of {s.name} failed; its arms stay untuned", file=sys.stderr)
-    chosen: dict[str, dict[str, dict[str, Any]]] = {}
-    for arm, n in grid.entries(params, pool)[0]:
-        by_draw = found.get((str(tuning.tuned_as(params, arm)), n)) or {TUNING_DRAW: None}
-        chosen.setdefault(str(n), {})[str(arm)] = {
-            grid.ALL if draw == TUNING_DRAW else str(draw): tuning.taken_over(
-                params, arm, n, values
-            )
-            for draw, values in by_draw.items()
-        }
-    return chosen
+        return settle.settle(corpus, params, root, carry, _Log(params, corpus, root).trials)
 
 
 @contextmanager
@@ -275,7 +200,7 @@ def _locked_study(
         f"{corpus}: {len(planned.cells)} cells, {len(done)} done, {len(missing)} to compute",
         file=sys.stderr,
     )
-    log = _open_log(params, corpus, root)
+    log = _Log(params, corpus, root).row
     failed: dict[str, str] = {}
     for row in done.values():
         log(row)
@@ -352,38 +277,39 @@ def _label(cell: Cell) -> str:
     return f"{cell.corpus} {cell.arm} n={cell.n} draw={cell.draw} seed={cell.seed}"
 
 
-def _open_log(params: Params, corpus: str, root: Path) -> Callable[[Row], None]:
-    """A function that logs a row to MLflow; a log that cannot be reached never stops a study."""
-    from datayield import track
+class _Log:
+    """MLflow's log of a study; one that cannot be reached never stops it."""
 
-    family = corpora.load(stages.folder(root, corpus)).family
-    told = False
+    def __init__(self, params: Params, corpus: str, root: Path) -> None:
+        self._params, self._root = params, root
+        self._family = corpora.load(stages.folder(root, corpus)).family
+        self._opened: Any = None
+        self._lost = False
 
-    def give_up(error: Exception) -> None:
-        nonlocal told
-        if not told:
+    def row(self, row: Row) -> None:
+        """Log a finished cell."""
+        self._try(lambda log: log.add(row, self._family))
+
+    def trials(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Log a finished search with its trials."""
+        self._try(lambda log: log.add_search(rows, self._family))
+
+    def _try(self, action: Callable[[Any], object]) -> None:
+        from datayield import track
+
+        if self._lost:
+            return
+        try:
+            if self._opened is None:
+                self._opened = track.Log(self._params.study.name, self._root)
+            action(self._opened)
+        except Exception as e:  # a log that cannot be reached never stops a study
+            self._lost = True
             print(
-                f"notice: MLflow does not record ({type(error).__name__}: {str(error)[:200]});"
+                f"notice: MLflow does not record ({type(e).__name__}: {str(e)[:200]});"
                 " the study goes on. `datayield record` fills the log later.",
                 file=sys.stderr,
             )
-        told = True
-
-    try:
-        opened = track.Log(params.study.name, root)
-    except Exception as e:
-        give_up(e)
-        return lambda row: None
-
-    def log(row: Row) -> None:
-        if told:
-            return
-        try:
-            opened.add(row, family)
-        except Exception as e:
-            give_up(e)
-
-    return log
 
 
 def _export(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from datayield.grid import key as cell_key
 from datayield.score import accuracy, macro_f1
 from datayield.strategies import Composition, compose
 from datayield.strategies.base import Plan
-from datayield.train import Trained, Verbs, train
+from datayield.train import Trained, Verbs, Watch, train
 from datayield.types import Account, Cell, Corpus, Ints, Pool, Row, Sample, Settings, TrainingSet
 
 SEED_LABELS = 50  # an acquiring arm starts from the first min(50, half) training labels of the draw
@@ -60,32 +60,80 @@ def run_cell(cell: Cell, data: Data) -> Row:
     )
 
 
-def run_trial(cell: Cell, data: Data) -> dict[str, float]:
+def run_trial(
+    cell: Cell, data: Data, metric: str = "accuracy", floors: Sequence[float] = ()
+) -> dict[str, Any]:
     """Score the settings of a cell on its n labels alone: by folds where they are few.
 
+    A trial is judged at steps: after every evaluated round, or, with folds, on all held-out labels
+    so far after every fold. It ends where its score at a step lies below the floor of that step.
+
     Returns:
-        accuracy and macro_f1 on held-out labels, seconds and tokens of training them.
+        accuracy and macro_f1 on held-out labels, the metric's value at each `steps`, whether it was
+        `stopped`, and its cost: seconds, tokens, updates, helper_fits.
     """
     parts, account = _composed(cell), Account(labels_paid=cell.n)
-    sample = data.draws.sample(cell.draw, cell.n)
-    pairs = [(sample.train, sample.validation)]
-    if cell.n <= FOLDS_UP_TO:
-        pairs = data.draws.folds(cell.draw, cell.n)
+    judge = Judge(metric, len(data.corpus.classes), floors)
     began = time.perf_counter()
-    guessed, labels = [], []
-    for number, (train_ids, held) in enumerate(pairs):
+    sample = data.draws.sample(cell.draw, cell.n)
+    folded = cell.n <= FOLDS_UP_TO
+    pairs = [(sample.train, sample.validation)]
+    for number, (train_ids, held) in enumerate(
+        data.draws.folds(cell.draw, cell.n) if folded else pairs
+    ):
         part = replace(sample, train=train_ids, validation=held)
         key = (cell.identity["study_seed"], cell.corpus, cell.draw, cell.seed, "fold", number)
-        fitted = _fitted(cell, data, part, ([], held[:0]), parts, account, key)
-        guessed.append(fitted.predict(_texts(data.corpus, held)).argmax(1))
-        labels.append(data.corpus.labels[held])
-    said, truth = np.concatenate(guessed), np.concatenate(labels)
+        texts, labels = _texts(data.corpus, held), data.corpus.labels[held]
+        shown = ([], held[:0]) if folded else (texts, labels)
+        watch = None if folded else judge.watch(labels)
+        fitted = _fitted(cell, data, part, shown, parts, account, key, watch)
+        judge.keep(fitted.predict(texts).argmax(1), labels)
+        if folded and judge.ends(judge.said, judge.truth):
+            break
     return {
-        "accuracy": accuracy(said, truth),
-        "macro_f1": macro_f1(said, truth, len(data.corpus.classes)),
+        "accuracy": judge.score("accuracy", judge.said, judge.truth),
+        "macro_f1": judge.score("macro_f1", judge.said, judge.truth),
+        "steps": judge.steps,
+        "stopped": judge.stopped,
         "seconds": time.perf_counter() - began,
         "tokens": account.tokens,
+        "updates": account.updates,
+        "helper_fits": account.helper_fits,
     }
+
+
+@dataclass(slots=True)
+class Judge:
+    """Scores a trial step by step and says where it ends."""
+
+    metric: str
+    classes: int
+    floors: Sequence[float]
+    steps: list[float] = field(default_factory=list)
+    stopped: bool = False
+    said: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # of held-out texts so far
+    truth: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def watch(self, labels: Ints) -> Watch:
+        """What training is watched with: ends it by its probabilities of these labels' texts."""
+        return lambda p: self.ends(p.argmax(1), labels)
+
+    def keep(self, said: Ints, truth: Ints) -> None:
+        """Add what a finished fold said of its held-out texts."""
+        self.said, self.truth = np.append(self.said, said), np.append(self.truth, truth)
+
+    def ends(self, said: Ints, truth: Ints) -> bool:
+        """Note the score at the next step; whether it lies below that step's floor."""
+        step = len(self.steps)
+        self.steps.append(self.score(self.metric, said, truth))
+        self.stopped = step < len(self.floors) and self.steps[step] < self.floors[step]
+        return self.stopped
+
+    def score(self, metric: str, said: Ints, truth: Ints) -> float:
+        """Accuracy or macro-F1."""
+        if metric == "accuracy":
+            return accuracy(said, truth)
+        return macro_f1(said, truth, self.classes)
 
 
 def _composed(cell: Cell) -> Composition:
@@ -100,6 +148,7 @@ def _fitted(
     parts: Composition,
     account: Account,
     key: tuple[seeds.Key, ...],
+    watch: Watch | None = None,
 ) -> Trained | linear.Linear:
     """Prepare and fit the arm on one sample."""
     began = time.perf_counter()
@@ -107,7 +156,8 @@ def _fitted(
     training_set, labelled = _prepared(data.corpus, sample, parts, desks)
     account.examples = int(np.isin(np.unique(training_set.parents), labelled).sum())
     account.prepare_seconds += time.perf_counter() - began
-    return _fit(cell, training_set, validation, parts, desks, data.corpus, sample, account, key)
+    corpus = data.corpus
+    return _fit(cell, training_set, validation, parts, desks, corpus, sample, account, key, watch)
 
 
 def _split(sample: Sample, validates: float) -> Sample:
@@ -179,6 +229,7 @@ def _fit(
     sample: Sample,
     account: Account,
     key: tuple[seeds.Key, ...],
+    watch: Watch | None = None,
 ) -> Trained | linear.Linear:
     """Fit the arm's model and enter its cost."""
     began = time.perf_counter()
@@ -200,9 +251,9 @@ def _fit(
     reading = [d for p, d in zip(parts.parts, desks, strict=True) if p.unlabelled and p.objective]
     beside = reading[0].unlabelled if reading else ()
     verbs = Verbs(parts.present, parts.one("objective"), start, beside)
-    trained = train(training_set, validation, settings, verbs, key)
+    trained = train(training_set, validation, settings, verbs, key, watch)
     account.train_seconds, account.parameters = trained.seconds, trained.parameters
-    account.updates = settings.updates
+    account.updates += trained.history[-1].updates
     account.tokens += trained.tokens
     return trained
 

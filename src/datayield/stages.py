@@ -67,7 +67,7 @@ def audit(params: Params, name: str, root: Path) -> None:
 def subsample(params: Params, name: str, root: Path) -> None:
     """`draws.arrow`: every draw of the study as one nested permutation."""
     loaded = corpora.checked(folder(root, name))
-    numbers = [draws.TUNING_DRAW, *range(params.study.draws)]
+    numbers = [draws.TUNING_DRAW, *params.study.numbers]
     drawn = draws.tabulate(loaded, numbers, params.study.seed, params.study.sampling)
     table.write_mapped(drawn, draws.DRAWS, folder(root, name) / "draws.arrow")
 
@@ -88,9 +88,7 @@ def augment(params: Params, name: str, root: Path) -> None:
     digests: dict[str, str] = {}
     tables = [VARIANTS.empty_table()]
     for strategy, largest in grid.arms_with_rewrites(params, len(loaded.texts)):
-        drawn_ids = [
-            drawn.first(d, largest) for d in (draws.TUNING_DRAW, *range(params.study.draws))
-        ]
+        drawn_ids = [drawn.first(d, largest) for d in (draws.TUNING_DRAW, *params.study.numbers)]
         ids = np.unique(np.concatenate(drawn_ids))
         rewrite = make_strategy(strategy, params.strategies.get(strategy, {})).rewrite
         assert rewrite is not None

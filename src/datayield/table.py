@@ -89,6 +89,29 @@ HISTORY = pa.schema(
     ]
 )
 
+TRIALS = pa.schema(
+    [
+        ("search", pa.string()),  # of which the trial is one; unique for all that determines it
+        ("corpus", pa.string()),
+        ("arm", pa.string()),  # that was searched for; it may serve others
+        ("n", pa.int64()),
+        ("draw", pa.int64()),  # whose labels it read; -1: of a draw that is never scored
+        ("number", pa.int64()),  # in the order they ended; 0 is the untuned setting
+        ("state", pa.string()),  # "complete", "pruned" (ended early) or "failed"
+        ("score", pa.float64()),  # on held-out labels; null unless complete
+        ("steps", pa.list_(pa.float64())),  # the score while training, or after each fold
+        ("seconds", pa.float64()),
+        ("tokens", pa.int64()),
+        ("updates", pa.int64()),
+        ("helper_fits", pa.int64()),
+        ("settings", pa.string()),  # JSON, all of them
+        ("values", pa.string()),  # JSON, of what was searched
+        ("error", pa.string()),
+        ("importances", pa.string()),  # JSON, of the whole search; {} where unknown
+    ]
+)
+"""`trials.parquet`; its metadata under "tuning" say what served which arm (regimes.served)."""
+
 MEASURED = Account.MEASURED
 """Columns that differ between two computations of the same cell."""
 

@@ -1,12 +1,14 @@
 """MLflow: the write-only log that people open to compare. The only mlflow import.
 
-A study is a parent run, a cell a child run. Logging the same cell again changes nothing, and
+A study is a parent run; a cell is a child run of it, and so is a search, whose children are its
+trials. Logging the same cell again changes nothing, and
 nothing is ever read back into the pipeline, so `datayield record` can rebuild all of it.
 """
 
+import json
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -39,10 +41,13 @@ class Log:
         self._experiment = self._find_experiment(root)
         runs = self._all_runs()
         parents = [r for r in runs if r.data.tags.get("kind") == "study"]
-        self._logged = {
-            r.data.tags["cell"]
+        ended = [r for r in runs if r.info.status in ("FINISHED", "FAILED")]
+        self._logged = {r.data.tags["cell"] for r in ended if "cell" in r.data.tags}
+        self._trials = {r.data.tags["trial"] for r in ended if "trial" in r.data.tags}
+        self._searches = {
+            r.data.tags["search"]: r.info.run_id
             for r in runs
-            if "cell" in r.data.tags and r.info.status == "FINISHED"
+            if r.data.tags.get("kind") == "search"
         }
         self.parent = parents[0].info.run_id if parents else self._new_parent()
 
@@ -102,6 +107,52 @@ class Log:
         self._logged.add(row.key)
         return True
 
+    def add_search(self, rows: Sequence[Mapping[str, Any]], family: str) -> int:
+        """Log the trials of one search (rows of table.TRIALS); how many were not there yet."""
+        new = [r for r in rows if f"{r['search']} {r['number']}" not in self._trials]
+        if new:
+            parent = self._search(rows[0], family)
+            for row in new:
+                self._add_trial(row, parent, family)
+        return len(new)
+
+    def _search(self, first: Mapping[str, Any], family: str) -> str:
+        name = str(first["search"])
+        if name not in self._searches:
+            tags = {**self._search_tags(first, family), _PARENT: self.parent, "kind": "search"}
+            run = self._client.create_run(self._experiment, tags=tags, run_name=f"search {name}")
+            self._searches[name] = str(run.info.run_id)
+            self._client.set_terminated(self._searches[name], "FINISHED")  # as the study's
+        return str(self._searches[name])
+
+    def _add_trial(self, row: Mapping[str, Any], parent: str, family: str) -> None:
+        name = f"{row['search']} {row['number']}"
+        tags = {
+            **self._search_tags(row, family),
+            _PARENT: parent,
+            "kind": "trial",
+            "trial": name,
+            "state": row["state"],
+        }
+        run = self._client.create_run(
+            self._experiment, tags=tags, run_name=f"trial {row['number']}"
+        ).info.run_id
+        known = {k: row[k] for k in ("score", "seconds", "tokens", "updates", "helper_fits")}
+        metrics = [Metric(k, float(v), 0, 0) for k, v in known.items() if v is not None]
+        metrics += [Metric("step.score", v, 0, step) for step, v in enumerate(row["steps"])]
+        params = [Param(k, str(v)) for k, v in json.loads(row["values"]).items()]
+        self._client.log_batch(run, metrics=metrics, params=params)
+        self._client.set_terminated(run, "FAILED" if row["state"] == "failed" else "FINISHED")
+        self._trials.add(name)
+
+    def _search_tags(self, row: Mapping[str, Any], family: str) -> dict[str, str]:
+        tags = {
+            "study": self._study,
+            "family": family,
+            **{k: str(row[k]) for k in ("search", "corpus", "arm", "n", "draw")},
+        }
+        return {**tags, "git_revision": self._revision} if self._revision else tags
+
     def _tags(self, row: Row, family: str) -> dict[str, str]:
         cell = row.cell
         tags = {
@@ -159,8 +210,18 @@ def _revision(root: Path) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def record(study: str, root: Path, rows: Iterable[Row], family: str) -> tuple[int, int]:
-    """Log every row that is not there yet; returns (logged now, already there)."""
+def record(
+    study: str,
+    root: Path,
+    rows: Iterable[Row],
+    trials: Sequence[Mapping[str, Any]],
+    family: str,
+) -> tuple[int, int]:
+    """Log every cell and trial that is not there yet; returns (logged now, already there)."""
     log = Log(study, root)
     new = [log.add(row, family) for row in rows]
-    return sum(new), len(new) - sum(new)
+    searches: dict[str, list[Mapping[str, Any]]] = {}
+    for trial in trials:
+        searches.setdefault(trial["search"], []).append(trial)
+    tried = sum(log.add_search(own, family) for own in searches.values())
+    return sum(new) + tried, len(new) - sum(new) + len(trials) - tried

@@ -4,10 +4,10 @@ The trainer knows verbs (`present`, `objective`), never a strategy's name.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from datayield.strategies.base import NOTHING_SHOWN, Objective, Present, Shown, 
 from datayield.types import Ints, Past, Round, Settings, TrainingSet
 
 SCORING_TOKENS = 8192  # padded tokens per batch when nothing is learnt
+Watch: TypeAlias = Callable[[NDArray[np.float32]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,9 @@ def train(
     settings: Settings,
     verbs: Verbs,
     key: tuple[seeds.Key, ...],
+    watch: Watch | None = None,
 ) -> Trained:
-    """Train one classifier for exactly `settings.updates` updates.
+    """Train one classifier for exactly `settings.updates` updates, unless somebody watches.
 
     Args:
         training_set: at least one row.
@@ -85,6 +87,8 @@ def train(
         settings: widths, rates, updates.
         verbs: what the arm changes.
         key: of corpus, draw and seed, shared by all arms; every random number derives from it.
+        watch: of trials alone: is told the held-out probabilities after each evaluated round and
+            answers whether to end the training there.
     """
     torch.manual_seed(seeds.integer(*key, "dropout"))
     vocabulary = _vocabulary(chain(training_set.texts, verbs.unlabelled), settings, verbs.start)
@@ -99,11 +103,12 @@ def train(
     history = []
     for number in range(settings.rounds):
         done = loop.round(number)
-        if held_out is not None and _evaluates(number, settings):
-            loss, right = _validate(model, held_out, validation[1])
-        else:
-            loss = right = float("nan")
-        history.append(Round(number, loop.update, loop.rate, *done, loss, right))
+        held = loop.predicted(held_out) if held_out and _evaluates(number, settings) else None
+        judged = _validate(held, validation[1]) if held is not None else (float("nan"),) * 2
+        history.append(Round(number, loop.update, loop.rate, *done, *judged))
+        if held is not None and watch is not None and watch(held):
+            break
+    loop.settle()
     return Trained(
         model.eval(), vocabulary, tuple(history), loop.shown(), loop.tokens, loop.seconds
     )
@@ -170,6 +175,8 @@ class _Loop:
                 seeds.rng(*key, "unlabelled"),
             )
         self.update, self.tokens, self.seconds, self.rate = 0, 0, 0.0, settings.learning_rate
+        weights = [p.detach() for p in model.parameters()]
+        self.mean = [w.clone() for w in weights] if settings.ema else []
 
     def round(self, number: int) -> tuple[float, float]:
         """Train one round; returns its mean loss and the accuracy of its rows as presented."""
@@ -210,8 +217,33 @@ class _Loop:
         self._clip()
         self.optimizer.step()
         self.update += 1
+        if self.mean:
+            self._average()
         self.tokens += int(batch.lengths.sum())
         return loss.item()
+
+    def _average(self) -> None:
+        """Move the mean towards the weights; over fewer updates at first, so that it forgets them."""
+        share = max(1 / self.settings.ema, 1 / (1 + self.update / 2))
+        weights = [p.detach() for p in self.model.parameters()]
+        torch._foreach_lerp_(self.mean, weights, share)
+
+    def predicted(self, encoded: Encoded) -> NDArray[np.float32]:
+        """Probabilities of the model as it would be if training ended here, (texts, classes)."""
+        weights = [p.detach().clone() for p in self.model.parameters()] if self.mean else []
+        self.settle()
+        found = probabilities(self.model, encoded)
+        self._become(weights)
+        return found
+
+    def settle(self) -> None:
+        """The mean of the weights becomes the model, where one is kept."""
+        self._become(self.mean)
+
+    def _become(self, weights: list[torch.Tensor]) -> None:
+        with torch.no_grad():
+            for own, new in zip(self.model.parameters(), weights, strict=False):
+                own.copy_(new)
 
     def _set_rates(self) -> None:
         """The schedule's rate for every part of the network."""
@@ -316,7 +348,6 @@ def probabilities(
     return out
 
 
-def _validate(model: Classifier, held_out: Encoded, labels: Ints) -> tuple[float, float]:
-    p = probabilities(model, held_out)
+def _validate(p: NDArray[np.float32], labels: Ints) -> tuple[float, float]:
     gold = p[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(gold, 1e-12)).mean()), float((p.argmax(1) == labels).mean())

@@ -1,289 +1,290 @@
-"""Searches of settings: one per (corpus, arm, budget), on labels that are paid for. The only optuna import.
+"""Searches carried by Optuna: repeatable, resumable. The only optuna import.
 
 Trials inside a search follow each other; searches run side by side. The sampler is made anew before
 every trial from (search, number of finished trials), so the same key gives the same trials under
 any worker count, interrupted or not.
 """
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import optuna
-import pyarrow as pa
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.exceptions import OptunaError
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
-from datayield import grid, seeds, strategies, table
-from datayield.config import Params
-from datayield.draws import TUNING_DRAW
+from datayield import seeds, table
 from datayield.errors import UserError
-from datayield.search import Choice, Range, space_of
-from datayield.types import Arm, Cell
+from datayield.regimes import Search, untuned, with_values
+from datayield.search import Axis, Choice, Range, Sometimes
+from datayield.types import Cell
 
 STORAGE = "DATAYIELD_OPTUNA_STORAGE"  # a database for many machines; else a journal in state/
+STALE = 4  # seconds after which the lock of a dead process is broken
 STARTUP = 6  # random trials before the model of what is good steers
-TRIALS = pa.schema(
-    [
-        ("corpus", pa.string()),
-        ("arm", pa.string()),
-        ("n", pa.int64()),
-        ("draw", pa.int64()),
-        ("number", pa.int64()),
-        ("score", pa.float64()),  # validation score; null where the trial failed
-        ("seconds", pa.float64()),
-        ("tokens", pa.int64()),
-        ("settings", pa.string()),
-        ("error", pa.string()),
-    ]
-)
+PRUNED_FROM = 5  # complete trials before one is ended for falling below their median
+FEWEST = 8  # different scores before anything is said about importances
+IMPORTANCE = "fANOVA"
+COST = ("seconds", "tokens", "updates", "helper_fits")
+STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+OURS = "datayield"  # marks a study in the storage as a search of ours
+
+Storage: TypeAlias = BaseStorage
+Floors: TypeAlias = Sequence[float]
+Score: TypeAlias = Callable[[Cell, str, Floors], Mapping[str, Any]]
+"""(cell, metric, floors) -> what `run.run_trial` returns; RuntimeError where it cannot be trained."""
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """One search: where it looks and from where it starts.
-
-    `cell` holds arm, budget, draw and the untuned settings; trials replace its settings.
-    """
-
-    cell: Cell
-    space: Mapping[str, BaseDistribution]  # "model.hidden", "eda_nn.alpha", ...
-    metric: str
-
-    @property
-    def name(self) -> str:
-        """Unique for everything that determines its trials, their number excepted."""
-        told = {k: optuna.distributions.distribution_to_json(d) for k, d in self.space.items()}
-        content = [grid.key(self.cell), told, self.metric, STARTUP, optuna.__version__]
-        digest = hashlib.sha256(table.canonical(content).encode()).hexdigest()[:16]
-        c = self.cell
-        return f"{c.corpus} {c.arm} n={c.n} draw={c.draw} {digest}"
-
-
-def searches(params: Params, scope: grid.Scope, metric: str) -> list[Search]:
-    """Every search that the study's arms need, each once, in the order of params.yaml."""
-    if not params.tuning.trials:
-        return []
-    found: dict[tuple[str, int, int], Search] = {}
-    for arm, n in grid.entries(params, scope.pool)[0]:
-        searched = tuned_as(params, arm)
-        if searched is None:
-            continue
-        for draw in _draws(params):
-            cell = grid.cell(
-                params, scope, searched, n, draw, 0, grid.default_settings(params, searched, n)
-            )
-            found[str(searched), n, draw] = Search(cell, _space(searched, cell.settings), metric)
-    return list(found.values())
-
-
-def tuned_as(params: Params, arm: Arm) -> Arm | None:
-    """The arm whose search serves this arm; None for arms that nothing is searched for.
-
-    Checks run with the settings of what they check; recipes that fix the rate are what they are.
-    """
-    if not arm.strategies:
-        return None
-    parts = strategies.compose(arm.strategies, {})
-    if "learning_rate" in parts.pins(1000):
-        return None
-    own = tuple(p.name for p in parts.parts if p.plan is None)
-    if params.tuning.arms == "shared":
-        own = ()
-    return Arm(arm.architecture, own or ("plain",))
-
-
-def _draws(params: Params) -> Sequence[int]:
-    return range(params.study.draws) if params.tuning.scope == "draw" else (TUNING_DRAW,)
-
-
-def _space(arm: Arm, settings: Mapping[str, Any]) -> dict[str, BaseDistribution]:
-    """The shared space and the knobs of the arm's strategies, widened to hold what is untuned."""
-    parts = strategies.compose(arm.strategies, {s: settings.get(s, {}) for s in arm.strategies})
-    pinned = {*grid.pinned(arm), *parts.pins(1000)}
-    shaped = parts.one("pretrain") is not None or parts.needs("reader")
-    out = {
-        f"model.{r.name}": _distribution(r, settings["model"][r.name])
-        for r in space_of(pinned, pretrained=shaped)
-    }
-    for part in parts.parts:
-        for knob in part.space:
-            untuned = settings.get(part.name, {}).get(knob.name)
-            known = Range(knob.name, knob.low, knob.high, knob.log, knob.integer)
-            out[f"{part.name}.{knob.name}"] = _distribution(known, untuned)
-    return out
-
-
-def _distribution(r: Range | Choice, untuned: Any) -> BaseDistribution:
-    if isinstance(r, Choice):
-        options = r.options if untuned in r.options else (*r.options, untuned)
-        return CategoricalDistribution(options)
-    low, high = r.low, r.high
-    if untuned is not None:
-        low, high = min(low, untuned), max(high, untuned)
-    if r.integer:
-        return IntDistribution(int(low), int(high), log=r.log)
-    return FloatDistribution(float(low), float(high), log=r.log)
-
-
-def storage(root: Path) -> BaseStorage:
+def storage(root: Path, alone: bool = False) -> BaseStorage:
     """Where trials are kept: `state/optuna.journal`, or the database named by the environment.
 
+    Args:
+        root: the project folder.
+        alone: whether this process holds the study's lock, so that nobody else writes.
+
     Raises:
-        UserError: when it cannot be reached or is of another version.
+        UserError: when it is locked, cannot be reached or is of another version.
     """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     url = os.environ.get(STORAGE)
+    journal = (root / "state" / "optuna.journal").resolve()
     try:
         if url:
             return RDBStorage(url)
-        (root / "state").mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(root / "state" / "optuna.journal")))
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        if alone:
+            _mend(journal)
+        # A process that was killed while it wrote leaves its lock; it is held for milliseconds.
+        lock = JournalFileOpenLock(str(journal), grace_period=STALE)
+        return JournalStorage(JournalFileBackend(str(journal), lock))
     except Exception as e:  # a driver may raise anything
-        where = STORAGE if url else str(root / "state" / "optuna.journal")
         raise UserError(
-            f"the trials' storage cannot be opened ({where}: {type(e).__name__}: {str(e)[:200]})."
+            f"the trials' storage cannot be opened ({STORAGE if url else journal}:"
+            f" {type(e).__name__}: {' '.join(str(e).split())[:200]})."
             " Check the address, the server and its version; a damaged journal may be deleted."
         ) from e
 
 
-Storage: TypeAlias = BaseStorage
-Score: TypeAlias = Callable[
-    [Cell], Mapping[str, float]
-]  # validation accuracy, macro_f1, seconds, tokens
+def _mend(journal: Path) -> None:
+    """Cut off a last line that a full disk or a lost machine left half-written."""
+    if not journal.exists():
+        return
+    with journal.open("rb+") as kept:
+        content = kept.read()
+        kept.truncate(content.rfind(b"\n") + 1)
 
 
-def run(search: Search, trials: int, kept: BaseStorage, score: Score) -> None:
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Turn what goes wrong with the storage while it is used into one error that says so."""
+    try:
+        yield
+    except (OptunaError, SQLAlchemyError, OSError) as e:
+        raise UserError(
+            f"the trials' storage failed ({type(e).__name__}: {' '.join(str(e).split())[:200]})."
+            " Finished trials are kept; the same command goes on from there."
+        ) from e
+
+
+@contextmanager
+def claimed(search: Search, kept: Storage, wait: bool) -> Iterator[bool]:
+    """Hold a search alone among many machines; False where another one holds it.
+
+    On PostgreSQL by a lock that ends with the connection, so a machine that dies frees it. Other
+    storages belong to one folder, whose study lock already keeps everyone else out.
+    """
+    engine = kept.engine if isinstance(kept, RDBStorage) else None
+    if engine is None or engine.dialect.name != "postgresql":
+        yield True
+        return
+    key = {"key": seeds.integer("claim", search.name) % 2**63}
+    with closing(engine.connect()) as connection:
+        if wait:
+            connection.execute(text("select pg_advisory_lock(:key)"), key)
+        elif not connection.execute(text("select pg_try_advisory_lock(:key)"), key).scalar():
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            connection.execute(text("select pg_advisory_unlock(:key)"), key)
+
+
+def run(search: Search, kept: Storage, score: Score) -> None:
     """Bring a search to its number of trials; finished ones are never repeated.
 
-    Args:
-        search: what to look for.
-        trials: finished trials wanted, failed ones included.
-        kept: the storage.
-        score: trains with a cell's settings and scores on its labels; raises RuntimeError where the
-            settings cannot be trained, which counts as a failed trial.
+    Raises:
+        UserError: when the storage fails or holds something else under this search's name.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with reachable():
+        study = _opened(search, kept)
+        for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            # This process holds the search alone: whoever ran the trial is dead. It is run again.
+            study.tell(left.number, state=TrialState.FAIL)
+        while (done := len(counted(study))) < search.trials:
+            _one(search, study, kept, done, score)
+
+
+def _opened(search: Search, kept: Storage) -> optuna.Study:
     study = optuna.create_study(
         study_name=search.name, storage=kept, direction="maximize", load_if_exists=True
     )
-    for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        # This process holds the study's lock: whoever ran it is dead. It is run again.
-        study.tell(left.number, state=TrialState.FAIL)
-    while (done := len(counted(study))) < trials:
-        study.sampler = _sampler(search, done)
-        waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        if done == 0 and not waiting:  # the first trial is the untuned setting
-            study.enqueue_trial(_untuned(search), skip_if_exists=False)
-        trial = study.ask(dict(search.space))
-        cell = replace(search.cell, settings=with_values(search.cell.settings, trial.params))
-        try:
-            found = score(cell)
-        except RuntimeError as e:
-            trial.set_user_attr("error", str(e)[:500])
-            study.tell(trial, state=TrialState.FAIL)
-            continue
-        for name, value in found.items():
-            trial.set_user_attr(name, value)
+    if not study.get_trials(deepcopy=False):
+        study.set_user_attr(OURS, search.metric)
+    if study.user_attrs.get(OURS) != search.metric or study.direction.name != "MAXIMIZE":
+        raise UserError(
+            f'the trials\' storage holds something else under the name "{search.name}". Delete that'
+            f" study, or name another storage in {STORAGE}."
+        )
+    return study
+
+
+def _one(search: Search, study: optuna.Study, kept: Storage, done: int, score: Score) -> None:
+    """One trial; `done` have ended before it."""
+    study.sampler = _sampler(search, done)
+    starts = [untuned(search), *(best(s, kept) or {} for s in search.after)]
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    if done < len(starts) and not waiting:
+        usable = {k: v for k, v in starts[done].items() if k in search.space}
+        study.enqueue_trial(_as_parameters(search, {**starts[0], **usable}), skip_if_exists=False)
+    trial = study.ask()
+    values = {name: _asked(trial, name, axis) for name, axis in search.space.items()}
+    cell = replace(search.cell, settings=with_values(search.cell.settings, values))
+    try:
+        found = score(cell, search.metric, floors(study) if search.prune else ())
+    except RuntimeError as e:
+        trial.set_user_attr("error", str(e)[:500])
+        study.tell(trial, state=TrialState.FAIL)
+        return
+    for step, value in enumerate(found["steps"]):
+        trial.report(value, step)
+    trial.set_user_attr("cost", {k: found[k] for k in COST})
+    if found["stopped"]:
+        study.tell(trial, state=TrialState.PRUNED)
+    else:
         study.tell(trial, found[search.metric])
 
 
-def counted(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that ended by themselves: complete, or failed for a reason of their own."""
-    return [
-        t
-        for t in study.get_trials(deepcopy=False)
-        if t.state == TrialState.COMPLETE or "error" in t.user_attrs
-    ]
+def floors(study: optuna.Study) -> list[float]:
+    """Below which score at each step but the last a trial ends: the complete trials' median there."""
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(done) < PRUNED_FROM:
+        return []
+    steps = [[t.intermediate_values[k] for k in sorted(t.intermediate_values)] for t in done]
+    return [float(np.median(at)) for at in zip(*steps, strict=True)][:-1]
 
 
 def _sampler(search: Search, done: int) -> BaseSampler:
+    seed = seeds.integer("trial", search.name, done) % 2**32
+    if search.sampler == "random":
+        return RandomSampler(seed=seed)
     return TPESampler(
         n_startup_trials=STARTUP,
         n_ei_candidates=24,
-        seed=seeds.integer("trial", search.name, done) % 2**32,
+        seed=seed,
         multivariate=True,
-        group=False,
+        group=False,  # what is asked for only sometimes is modelled by itself
         constant_liar=False,
     )
 
 
-def _untuned(search: Search) -> dict[str, Any]:
+def _asked(trial: Trial, name: str, axis: Axis) -> Any:
+    match axis:
+        case Choice():
+            return trial.suggest_categorical(name, axis.options)
+        case Sometimes():
+            on = trial.suggest_categorical(f"{name}?", (False, True))
+            return _asked(trial, name, axis.range) if on else axis.off
+        case Range(integer=True):
+            return trial.suggest_int(name, int(axis.low), int(axis.high), log=axis.log)
+        case Range():
+            return trial.suggest_float(name, axis.low, axis.high, log=axis.log)
+
+
+def _as_parameters(search: Search, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as Optuna's parameters: a switch beside what may be off."""
     out = {}
-    for name in search.space:
-        group, _, setting = name.partition(".")
-        value = search.cell.settings.get(group, {}).get(setting)
-        if value is not None:  # a knob whose default says "as usual" has no place in its range
-            out[name] = value
+    for name, axis in search.space.items():
+        on = not isinstance(axis, Sometimes) or values[name] != axis.off
+        if isinstance(axis, Sometimes):
+            out[f"{name}?"] = on
+        if on:
+            out[name] = values[name]
     return out
 
 
-def with_values(
-    settings: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
-    """Settings with "group.name" values put in their places."""
-    out = {group: dict(own) for group, own in settings.items()}
-    for name, value in values.items():
-        group, _, setting = name.partition(".")
-        out.setdefault(group, {})[setting] = value
-    return out
+def _values(search: Search, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `_as_parameters`."""
+    off = {n: axis.off for n, axis in search.space.items() if isinstance(axis, Sometimes)}
+    return {name: parameters.get(name, off.get(name)) for name in search.space}
 
 
-def best(search: Search, kept: BaseStorage) -> dict[str, Any] | None:
-    """The values of the best trial, the earliest among equals; None when every trial failed."""
+def best(search: Search, kept: Storage) -> dict[str, Any] | None:
+    """The values of the best complete trial, the earliest among equals; None without one."""
     study = optuna.load_study(study_name=search.name, storage=kept)
-    known = [(t.value, -t.number, t) for t in counted(study) if t.value is not None]
-    return dict(max(known, key=lambda x: x[:2])[2].params) if known else None
+    known = [t for t in counted(study) if t.state == TrialState.COMPLETE]
+    if not known:
+        return None
+    return _values(search, max(known, key=lambda t: (t.value, -t.number)).params)
 
 
-def taken_over(
-    params: Params, arm: Arm, n: int, values: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """The settings of an arm with the values of the search that serves it.
+def counted(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that ended by themselves: complete, pruned, or failed for a reason of their own."""
+    return [
+        t
+        for t in study.get_trials(deepcopy=False)
+        if t.state in (TrialState.COMPLETE, TrialState.PRUNED) or "error" in t.user_attrs
+    ]
 
-    What the arm or its architecture pins stays; so does all that the search did not look at.
+
+def lines(search: Search, kept: Storage) -> list[dict[str, Any]]:
+    """The trials of a search as rows of table.TRIALS, numbered from 0 in the order they ended."""
+    with reachable():
+        study = optuna.load_study(study_name=search.name, storage=kept)
+        c, trials = search.cell, counted(study)
+        shares = table.canonical(importances(search, kept))
+    nothing = dict.fromkeys(COST)
+    return [
+        {
+            "search": search.name, "corpus": c.corpus, "arm": str(c.arm), "n": c.n, "draw": c.draw,
+            "number": number, "state": STATES[t.state],
+            "score": t.value if t.state == TrialState.COMPLETE else None,
+            "steps": [t.intermediate_values[k] for k in sorted(t.intermediate_values)],
+            **t.user_attrs.get("cost", nothing),
+            "settings": table.canonical(with_values(c.settings, _values(search, t.params))),
+            "values": table.canonical(_values(search, t.params)),
+            "error": t.user_attrs.get("error", ""), "importances": shares,
+        }
+        for number, t in enumerate(trials)
+    ]  # fmt: skip
+
+
+def importances(search: Search, kept: Storage) -> dict[str, float]:
+    """Share of the score's variance per setting (fANOVA), of the settings that every trial has.
+
+    Empty below FEWEST different scores.
     """
-    untuned = grid.default_settings(params, arm, n)
-    if values is None or not arm.strategies:
-        return untuned
-    pins = {*grid.pinned(arm), *strategies.compose(arm.strategies, {}).pins(n)}
-    fixed = {f"model.{name}" for name in pins}
-    groups = {"model", *arm.strategies}
-    usable = {k: v for k, v in values.items() if k.partition(".")[0] in groups and k not in fixed}
-    return with_values(untuned, usable)
-
-
-def lines(search: Search, kept: BaseStorage) -> Iterator[dict[str, Any]]:
-    """The trials of a search as rows of TRIALS, numbered from 0 in the order they ended."""
-    study = optuna.load_study(study_name=search.name, storage=kept)
-    c = search.cell
-    for number, t in enumerate(counted(study)):
-        settings = with_values(c.settings, t.params)
-        yield {
-            "corpus": c.corpus, "arm": str(c.arm), "n": c.n, "draw": c.draw, "number": number,
-            "score": t.value, "seconds": t.user_attrs.get("seconds"),
-            "tokens": t.user_attrs.get("tokens"), "settings": json.dumps(settings, sort_keys=True),
-            "error": t.user_attrs.get("error", ""),
-        }  # fmt: skip
-
-
-def importances(search: Search, kept: BaseStorage) -> dict[str, float]:
-    """Share of the score's variance per setting (fANOVA); empty below eight different scores."""
     study = optuna.load_study(study_name=search.name, storage=kept)
     values = {t.value for t in counted(study) if t.state == TrialState.COMPLETE}
-    if len(values) < 8:
+    if len(values) < FEWEST:
         return {}
     seed = seeds.integer("importance", search.name) % 2**32
     judge = optuna.importance.FanovaImportanceEvaluator(n_trees=64, max_depth=64, seed=seed)
-    return optuna.importance.get_param_importances(study, evaluator=judge)
+    found = optuna.importance.get_param_importances(study, evaluator=judge)
+    return {name.removesuffix("?"): float(share) for name, share in found.items()}
+
+
+def dashboard(root: Path, host: str, port: int) -> None:
+    """Serve optuna-dashboard on the trials' storage until it is ended."""
+    import optuna_dashboard
+
+    optuna_dashboard.run_server(storage(root), host=host, port=port)

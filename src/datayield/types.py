@@ -1,6 +1,6 @@
 """The nouns. This module imports nothing of ours; every other module speaks in these words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -133,11 +133,25 @@ class Settings:
     updates: int = 200
     rounds: int = 20  # a round is updates / rounds; `present` is asked before each
     evaluations: int = 5  # rounds after which the validation part is scored for the history
+    weight_dropout: float = 0.0  # of hidden-to-hidden weights (DropConnect), one mask per batch
+    ema: int = 0  # the model is the mean of the weights over about so many updates; 0: the last
+
+    LATER: ClassVar[tuple[str, ...]] = ("weight_dropout", "ema")
+    """Settings that `told` leaves out where they are off."""
 
     @classmethod
-    def of(cls, values: dict[str, Any]) -> Self:
-        """From a mapping; unknown names raise TypeError."""
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """From a mapping; what it leaves out has its default; unknown names raise TypeError."""
         return cls(**values)
+
+    def told(self) -> dict[str, Any]:
+        """What a cell's identity says of these settings: `of` gives the same settings back.
+
+        A setting that came after cells had been computed is told only where it does something, so
+        that those cells keep their keys.
+        """
+        silent = [n for n in self.LATER if not getattr(self, n)]
+        return {k: v for k, v in asdict(self).items() if k not in silent}
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def serve(root: Path, requests: IO[str], answers: IO[str]) -> None:
             data = shelf.data(cell.corpus)
             answer: dict[str, object]
             if asked["want"] == "trial":
-                answer = {"trial": run_trial(cell, data)}
+                answer = {"trial": run_trial(cell, data, asked["metric"], asked["floors"])}
             else:
                 answer = {"row": cells.dumps(run_cell(cell, data))}
         except Exception as e:  # every error of a cell is that cell's answer; the worker goes on

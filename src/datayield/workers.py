@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,11 @@ class _Worker:
     def pid(self) -> int:
         return self._process.pid
 
-    def ask(self, want: str, cell: Cell, timeout: float) -> Any:
+    def ask(self, want: str, asked: Mapping[str, Any], timeout: float) -> Any:
         requests, answers = self._process.stdin, self._process.stdout
         assert requests is not None and answers is not None
         try:
-            requests.write(json.dumps({"want": want, "cell": as_dict(cell)}) + "\n")
+            requests.write(json.dumps({"want": want, **asked}) + "\n")
             requests.flush()
             ready, _, _ = select.select([answers], [], [], timeout)
             line = answers.readline() if ready else None
@@ -78,24 +79,25 @@ class WorkerPool:
 
     def run(self, cell: Cell) -> Row:
         """Compute one cell in a warm worker; errors as `trial`."""
-        return cells.loads(self._ask("row", cell))
+        return cells.loads(self._ask("row", {"cell": as_dict(cell)}))
 
-    def trial(self, cell: Cell) -> dict[str, float]:
+    def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
         """Score one cell's settings on its labels (`run.run_trial`) in a warm worker.
 
         Raises:
             WorkerDied: the process ended before it answered; it is replaced at the next call.
             CellFailed: the cell raised an error or took too long.
         """
-        found: dict[str, float] = self._ask("trial", cell)
+        asked = {"cell": as_dict(cell), "metric": metric, "floors": list(floors)}
+        found: dict[str, Any] = self._ask("trial", asked)
         return found
 
-    def _ask(self, want: str, cell: Cell) -> Any:
+    def _ask(self, want: str, asked: Mapping[str, Any]) -> Any:
         with self._lock:
             worker = self._idle.popleft() if self._idle else _Worker(self._root)
             self._busy.add(worker)
         try:
-            answer = worker.ask(want, cell, self._timeout)
+            answer = worker.ask(want, asked, self._timeout)
         except CellFailed:
             self._give_back(worker)
             raise

@@ -201,3 +201,23 @@ def history(c: dict[str, Any], arm: str) -> str:
             axis.set_xlabel(f"updates ({arm})")
         left.legend(title="labels", frameon=False, fontsize=9)
         return _svg(figure)
+
+
+def tuning(c: dict[str, Any], baseline: str) -> str:
+    """Best validation score against the number of trials, a line per budget of one searched arm."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 3.6), layout="constrained")
+        axis = figure.subplots()
+        found = [x for x in c["tuning"]["by_trials"] if len(x["scores"]) > 1]
+        arm = baseline if any(x["arm"] == baseline for x in found) else found[0]["arm"]
+        own = [x for x in found if x["arm"] == arm]
+        few = own[:: -(-len(own) // 6)]  # at most six lines
+        for i, x in enumerate(few):
+            trials = range(1, len(x["scores"]) + 1)
+            scores = [float("nan") if v is None else 100 * v for v in x["scores"]]
+            style: dict[str, Any] = {"color": COLOURS[i % 6], "label": f"{x['n']:,}", "lw": 1.4}
+            axis.plot(trials, scores, marker=MARKERS[i % 6], ms=4, **style)
+        axis.set_xlabel(f"trials of the search for {arm}")
+        axis.set_ylabel(f"{few[0]['method']}: validation {metric(c)}, %")
+        axis.legend(title="labels", frameon=False, fontsize=9)
+        return _svg(figure)

@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from datayield.report import figures, view
+from datayield.report.section import Section
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 
@@ -40,11 +41,12 @@ def render(statistics: dict[str, Any], root: Path) -> dict[str, str]:
     }
 
 
-def _pictures(c: dict[str, Any], s: dict[str, Any], sections: list[view.Section]) -> dict[str, str]:
+def _pictures(c: dict[str, Any], s: dict[str, Any], sections: list[Section]) -> dict[str, str]:
     draw = {
         "curves": lambda: figures.learning_curves(c, s["baseline"]),
         "multipliers": lambda: figures.multipliers(c),
         "differences": lambda: figures.differences(c),
+        "tuning": lambda: figures.tuning(c, s["baseline"]),
         "history": lambda: figures.history(c, s["baseline"]),
     }
     return {f"{c['corpus']}-{p.name}": draw[p.name]() for x in sections for p in x.pictures}

@@ -1,38 +1,11 @@
 """statistics → sections of text, tables and figures: what both HTML and Markdown show."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from datayield.report import answer, words
+from datayield.report import answer, tuning, words
+from datayield.report.section import Picture, Section, Table
 
 MANY = 0.01  # share of common texts from which on two corpora are hardly independent
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A captioned table; the first column names the row."""
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure by file name, with what it shows in words."""
-
-    name: str
-    alt: str
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A heading with what stands below it."""
-
-    title: str
-    paragraphs: tuple[str, ...] = ()
-    tables: tuple[Table, ...] = ()
-    pictures: tuple[Picture, ...] = ()
 
 
 def overview(s: dict[str, Any]) -> list[Section]:
@@ -111,6 +84,7 @@ def sections(c: dict[str, Any], s: dict[str, Any]) -> list[Section]:
         _checks(c, s),
         _costs(c),
         _architectures(c),
+        tuning.section(c, s),
         _history(c, s),
         _audit(c, s),
         _card(c),
@@ -438,8 +412,8 @@ def limits(s: dict[str, Any]) -> list[str]:
     """What a reader must not conclude."""
     out = [
         f"Every statement is about {words.listed([c['corpus'] for c in s['corpora']])} and these"
-        " settings. Settings were fixed beforehand, one per architecture; a tuned arm may rank"
-        " differently.",
+        " settings.",
+        *tuning.limits(s),
         "Multipliers and label counts are read off measured curves only; nothing is extrapolated.",
         "The time that the data stages took to rewrite texts is not in the cells' preparation time.",
     ]

@@ -17,6 +17,7 @@ from datayield.score import leading
 from datayield.stats import audits, compare, published
 from datayield.stats.interval import METHOD
 from datayield.stats.scores import Metric, gather
+from datayield.stats.tuning import tuning
 from datayield.table import CELLS, HISTORY
 from datayield.types import Account, names_of
 
@@ -80,6 +81,7 @@ def _corpus(params: Params, name: str, root: Path) -> dict[str, Any]:
         "target": compare.to_target(frame, params.analysis.target),
         "architectures": _architectures(frame, lines),
         "costs": _costs(lines),
+        "tuning": tuning(frame, results / "trials.parquet", lines),
         "history": _history(history, wanted),
         "versions": _versions(lines),
         "card": _json(root / "data" / name / "card.json"),

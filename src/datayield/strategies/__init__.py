@@ -53,7 +53,7 @@ from datayield.strategies.order import (
 )
 from datayield.strategies.plain import double, permuted_labels, plain, twin
 from datayield.strategies.pretrain import autoencoder, lm, vectors
-from datayield.strategies.protocol import article, refit_all
+from datayield.strategies.protocol import article, refit_all, untuned
 from datayield.strategies.select import (
     ccs,
     clean,
@@ -71,7 +71,7 @@ Factory = Callable[..., Strategy]
 
 # The order is the order in which verbs of the same kind apply in a composition.
 FAMILIES: dict[str, tuple[Factory, ...]] = {
-    "checks and protocols": (plain, twin, double, permuted_labels, article, refit_all),
+    "checks and protocols": (plain, twin, double, permuted_labels, article, untuned, refit_all),
     "what to label": (k_center, facility_location, entropy, margin, least_confidence, bald),
     "which labels to train on": (
         random, dedup, clean, el2n, el2n_easy, forgetting, data_map, ccs,

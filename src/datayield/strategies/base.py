@@ -220,6 +220,7 @@ class Strategy:
         pins: labels -> settings that this strategy fixes ({} by default); see types.Settings.
         rewrite: makes the augment stage's variants: (words, synonyms, rng) -> words, with the
             variant's number k; see `augment`.
+        tuned: whether searched settings may serve its arms; False: they stay as params.yaml says.
         expected: what a control or check should equal: {"arm": "lstm:plain"} (architecture
             filled in by the study) or {"multiplier": 2.0}.
         control: the strategy that shows what else could explain a gain of this one.
@@ -246,6 +247,7 @@ class Strategy:
     plan: Callable[[Plan], Plan] | None = None
     pins: Callable[[int], Mapping[str, Any]] | None = None
     rewrite: "Rewrite | None" = None
+    tuned: bool = True
     expected: Mapping[str, Any] = field(default_factory=dict)
     control: str = ""
     effort: float = 1.0

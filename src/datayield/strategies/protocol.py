@@ -1,4 +1,4 @@
-"""Other protocols than the study's own: the article's recipe, and fitting on all n labels."""
+"""Other protocols than the study's own: the article's recipe, no tuning, fitting on all n labels."""
 
 from dataclasses import replace
 from math import ceil
@@ -39,7 +39,18 @@ def article() -> Strategy:
         "the article's recipe repaired: SGD 0.01, batch 32, 20 epochs, 90/10; exempt from equal updates",
         plan=lambda plan: replace(plan, validates=plan.validates / 2),
         pins=pins,
+        tuned=False,
         source="the article that the project started from",
+    )
+
+
+def untuned() -> Strategy:
+    """The settings of params.yaml, whatever a search found: shows what tuning is worth."""
+    return Strategy(
+        "untuned",
+        "the settings of params.yaml, which no search chose",
+        role="control",
+        tuned=False,
     )
 
 
