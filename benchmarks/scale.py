@@ -9,7 +9,8 @@ test set has 2,000 texts at every size, so that what grows is the pool. Every st
 of its own, on one thread. Times are processor seconds, so that other work on the machine does not
 count (wall seconds are in the JSON); memory is that process's peak, with its libraries and the pages
 of mapped files. The second table has the strategies that compare texts with texts. Prints Markdown;
-writes benchmarks/scale.json. A million texts take about 1 GB below DIR (default: a temporary one).
+keeps what it measured in benchmarks/scale.json, and adds to it. A million texts take about 1 GB below
+DIR (default: a temporary one).
 """
 
 import argparse
@@ -220,10 +221,10 @@ def neighbours(folder: Path) -> None:
         ids, _ = acquire.lazy_greedy(similar, np.arange(50), np.arange(len(points)), 500)
         found.append((similar, ids))
     (exact, best), (near, chosen) = found
-    kept = exact.astype(bool).multiply(near.astype(bool)).nnz / exact.nnz
+    share = exact.astype(bool).multiply(near.astype(bool)).nnz / exact.nnz
     covers = [exact[:, ids].max(1).sum() for ids in (best, chosen)]
     print(
-        f"{len(points):,} texts: {kept:.1%} of the nearest neighbours are found; 500 labels cover"
+        f"{len(points):,} texts: {share:.1%} of the nearest neighbours are found; 500 labels cover"
         f" {covers[1] / covers[0]:.1%} of what they cover when all similarities are looked at"
     )
 
@@ -238,8 +239,7 @@ def table(found: Found) -> Iterator[str]:
     yield "|---|" + "---|" * (len(sizes) + 2)
     for step, own in found.items():
         shown = [
-            f"{own[n]['seconds']:.1f} s, {own[n]['mib']:,.0f} MiB" if n in own else ""
-            for n in sizes
+            f"{own[n]['cpu']:.1f} s, {own[n]['mib']:,.0f} MiB" if n in own else "" for n in sizes
         ]
         fits = []
         for least in (0, 100_000):
@@ -247,6 +247,16 @@ def table(found: Found) -> Iterator[str]:
             seconds = [own[n]["cpu"] for n in used]
             fits.append(f"{exponent(used, seconds):.2f}" if len(used) > 1 else "–")
         yield f"| {step} | " + " | ".join([*shown, *fits]) + " |"
+
+
+def kept(path: Path) -> dict[str, dict[int, dict[str, float]]]:
+    """What was measured before: runs of some sizes or steps add up to one table."""
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    return {
+        step: {int(n): stored[step][n] for n in sorted(stored[step], key=int)}
+        for step in (*STEPS, *STRATEGIES)
+        if step in stored
+    }
 
 
 def main() -> None:
@@ -271,7 +281,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.folder or Path(temporary)).resolve()
-        found: dict[str, dict[int, dict[str, float]]] = {}
+        found = kept(options.json)
         for n in options.sizes:
             root = folder / str(n)
             root.mkdir(parents=True, exist_ok=True)
@@ -284,12 +294,12 @@ def main() -> None:
             for step in wanted:
                 found.setdefault(step, {})[n] = one = in_a_process(step, root)
                 print(f"{n} {step}: " + json.dumps(one), file=sys.stderr, flush=True)
-    steps = {k: v for k, v in found.items() if k in STEPS}
-    chosen = {k: v for k, v in found.items() if k in STRATEGIES}
+                options.json.write_text(json.dumps(found, indent=1) + "\n")
+    steps = {k: found[k] for k in STEPS if k in found}
+    chosen = {k: found[k] for k in STRATEGIES if k in found}
     for part in (steps, chosen):
         if part:
             print("\n".join(table(part)), end="\n\n")
-    options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
