@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from datayield import config, corpora, linear, wordnet
+from datayield import config, corpora, grid, linear, wordnet
 from datayield.corpora import fetch, synthetic
 from datayield.errors import UserError
 from datayield.types import TrainingSet
@@ -198,6 +198,11 @@ def test_presets_are_valid_studies(name: str) -> None:
     params = config.parse(yaml.safe_load(config.preset(name)))
     assert params.study.name == name
     assert set(params.study.corpora) == set(params.corpora)
+    planned, _ = grid.entries(
+        params, 100_000
+    )  # every arm, with its control at the same share or pace
+    for arm, n in planned:
+        grid.default_settings(params, arm, n)
 
 
 def test_the_folder_starts_with_the_default_preset() -> None:
