@@ -129,7 +129,7 @@ def multipliers(f: Frame, against: str | None) -> list[dict[str, Any]]:
         curve = curve_of(f.scores, base, m.draws)
         if len(curve) < 2:
             continue
-        found = worth(m.values, curve, f.level, f.population, f.pool).scaled(n)
+        found = worth(m.values, curve, f.level, f.population, f.pool, n).scaled(n)
         out.append(
             {"arm": arm, "n": n, "baseline": base, **asdict(found), "saving": _saving(found)}
         )
@@ -247,7 +247,7 @@ def _multiplier_check(f: Frame, arm: str, n: int, wanted: float) -> list[dict[st
     curve = curve_of(f.scores, base, f.scores[arm, n].draws)
     if len(curve) < 2:
         return []
-    m = worth(f.scores[arm, n].values, curve, f.level, f.population, f.pool).scaled(n)
+    m = worth(f.scores[arm, n].values, curve, f.level, f.population, f.pool, n).scaled(n)
     known = m.reason is None
     holds = (m.low is None or m.low <= wanted) and (m.high is None or wanted <= m.high)
     return [
