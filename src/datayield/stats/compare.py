@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from datayield.stats.curves import Labels, worth
-from datayield.stats.interval import Interval, Population, holm, spread, two_way
+from datayield.stats.interval import Interval, Population, holm, spread, two_stage, two_way
 from datayield.stats.interval import p_value as p_of
 from datayield.stats.scores import Scores, curve_of, paired
 from datayield.types import Floats
@@ -86,15 +86,14 @@ def differences(f: Frame) -> list[dict[str, Any]]:
 def _correct(f: Frame, found: list[dict[str, Any]]) -> None:
     strategies = sorted({d["arm"] for d in found if f.role(d["arm"]) == "strategy"})
     stage1 = {a: p for a in strategies if (p := _contrast(f, a)) is not None}
+    known = {(d["arm"], d["n"]): p for d in found if (p := d["difference"].p) is not None}
+    adjusted = two_stage(stage1, known)
     passed = dict(zip(stage1, holm(list(stage1.values())), strict=True))
-    for arm, p in passed.items():
-        own = [d for d in found if d["arm"] == arm]
-        adjusted = holm([d["difference"].p for d in own])
-        for d, p_own in zip(own, adjusted, strict=True):
-            d["p_arm"] = p
-            # A budget counts only if its arm passed stage 1 (a closed two-stage procedure).
-            d["p_holm"] = max(p, p_own)
-            d["differs"] = bool(max(p, p_own) <= 1 - f.level)
+    for d in found:
+        key = d["arm"], d["n"]
+        if key in adjusted:
+            d["p_arm"], d["p_holm"] = passed[d["arm"]], adjusted[key]
+            d["differs"] = bool(adjusted[key] <= 1 - f.level)
 
 
 def _contrast(f: Frame, arm: str) -> float | None:

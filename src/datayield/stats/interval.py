@@ -4,6 +4,7 @@ Every function takes correctness as x of shape (D draws, m test texts), seeds av
 difference of two such arrays from the same draws and the same texts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -164,3 +165,23 @@ def holm(p: list[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p) - rank) * p[i]))
         adjusted[i] = largest
     return [float(v) for v in adjusted]
+
+
+def two_stage(
+    stage1: Mapping[str, float], stage2: Mapping[tuple[str, int], float]
+) -> dict[tuple[str, int], float]:
+    """Adjusted p per (arm, budget): Holm over arms, then over budgets inside each arm.
+
+    A budget counts only if its arm passed stage 1, so its p is never below its arm's.
+
+    Args:
+        stage1: one p per arm.
+        stage2: one p per arm and budget; arms without a p in stage 1 are left out.
+    """
+    passed = dict(zip(stage1, holm(list(stage1.values())), strict=True))
+    out = {}
+    for arm, p_arm in passed.items():
+        own = {k: p for k, p in stage2.items() if k[0] == arm}
+        for k, p in zip(own, holm(list(own.values())), strict=True):
+            out[k] = max(p_arm, p)
+    return out
