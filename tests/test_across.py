@@ -29,7 +29,9 @@ def test_friedman_and_critical_difference_repeat_demsars_example() -> None:
     assert uncorrected == pytest.approx(9.28, abs=5e-3)
     assert found.critical == pytest.approx(1.25, abs=5e-3)
     wanted = scipy_stats.friedmanchisquare(*DEMSAR.T)
-    assert found.statistic == pytest.approx(wanted.statistic) and found.p == pytest.approx(wanted.pvalue)
+    assert found.statistic == pytest.approx(wanted.statistic) and found.p == pytest.approx(
+        wanted.pvalue
+    )
 
 
 @pytest.mark.parametrize(

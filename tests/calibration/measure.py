@@ -74,7 +74,9 @@ def one(draws: int, seed: int) -> Iterator[tuple[str, float]]:
     made = make(study, seed)
     for population, suffix in (("pool", ""), ("new_texts", ", new texts")):
         f = frame(study, made, population)
-        gap = truth(study, made, "arm", AT, population) - truth(study, made, "plain", AT, population)
+        gap = truth(study, made, "arm", AT, population) - truth(
+            study, made, "plain", AT, population
+        )
         found = compare.differences(f)
         d = next((x for x in found if (x["arm"], x["n"]) == ("lstm:arm", AT)), None)
         known = d is not None and d["difference"]["low"] is not None
@@ -86,7 +88,10 @@ def one(draws: int, seed: int) -> Iterator[tuple[str, float]]:
         m = next((x for x in every if (x["arm"], x["n"]) == ("lstm:arm", AT)), None)
         target = truth(study, made, "plain", TARGET, population)
         (goal,) = [t for t in compare.to_target(f, target) if t["arm"] == "lstm:plain"] or [None]
-        for name, value, got in ((f"multiplier{suffix}", worth, m), (f"target{suffix}", TARGET, goal)):
+        for name, value, got in (
+            (f"multiplier{suffix}", worth, m),
+            (f"target{suffix}", TARGET, goal),
+        ):
             answered = got is not None and got["reason"] is None
             if answered:
                 yield name, (got["low"] or 0) <= value <= (got["high"] or np.inf)
@@ -98,12 +103,17 @@ def one(draws: int, seed: int) -> Iterator[tuple[str, float]]:
 
 def _pool_only(study, made, found, m, goal, d) -> Iterator[tuple[str, float]]:  # type: ignore[no-untyped-def]
     better = {
-        arm: any(x.get("differs") and x["difference"]["estimate"] > 0 for x in found if x["arm"] == arm)
+        arm: any(
+            x.get("differs") and x["difference"]["estimate"] > 0 for x in found if x["arm"] == arm
+        )
         for arm in ("lstm:useless", "lstm:double")
     }
     yield "double found", better["lstm:double"]
     # What a useless arm is worth under its own tuning is 1 only without a tuning effect.
-    if made.tuning["useless"] + made.pool_shift["useless"] <= made.tuning["plain"] + made.pool_shift["plain"]:
+    if (
+        made.tuning["useless"] + made.pool_shift["useless"]
+        <= made.tuning["plain"] + made.pool_shift["plain"]
+    ):
         yield "useless better", better["lstm:useless"]
     if m is not None and m["reason"] is None:
         yield "open", m["low"] is None or m["high"] is None

@@ -139,5 +139,3 @@ def true_accuracy(n: float, study: Study) -> float:
     """Expected accuracy of plain over all pools, untuned."""
     none = Made({}, {"plain": 0.0}, {"plain": 0.0})
     return truth(study, none, "plain", n, "new_texts")
-
-

@@ -67,8 +67,8 @@ def improvement(gaps: Sequence[Floats], level: float) -> Summary:
     """
     shares = np.array([np.mean((g > 0) + 0.5 * (g == 0)) for g in gaps])
     found = mean(shares - 0.5, level)
-    ends = (float(np.clip(v + 0.5, 0, 1)) for v in (found.low, found.high))
-    return Summary(found.estimate + 0.5, *ends, found.p)
+    low, high = (float(np.clip(v + 0.5, 0, 1)) for v in (found.low, found.high))
+    return Summary(found.estimate + 0.5, low, high, found.p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,10 @@ def across(
         "ranks": _ranks(used, named),
     }
     if len(used) < SMALLEST_MEAN:
-        return {**out, "reason": f"{len(used)} families: fewer than {SMALLEST_MEAN} are not averaged"}
+        return {
+            **out,
+            "reason": f"{len(used)} families: fewer than {SMALLEST_MEAN} are not averaged",
+        }
     level = used[0].level
     whole = rows(used)
     out["rows"] = [{**r, **_robust(used, r, level)} for r in whole]
@@ -139,7 +142,12 @@ def across(
         for left in names:
             again = rows([frames[n] for n in names if n != left])
             changed = [
-                {"arm": r["arm"], "n": r["n"], "verdict": _sign(r), "before": verdicts[r["arm"], r["n"]]}
+                {
+                    "arm": r["arm"],
+                    "n": r["n"],
+                    "verdict": _sign(r),
+                    "before": verdicts[r["arm"], r["n"]],
+                }
                 for r in again
                 if (r["arm"], r["n"]) in verdicts and _sign(r) != verdicts[r["arm"], r["n"]]
             ]
@@ -179,7 +187,9 @@ def _pairs(f: Frame) -> set[tuple[str, int]]:
     return {
         (arm, n)
         for arm, n in f.scores
-        if f.role(arm) == "strategy" and (f.own_baseline(arm), n) in f.scores and len(_gap(f, arm, n))
+        if f.role(arm) == "strategy"
+        and (f.own_baseline(arm), n) in f.scores
+        and len(_gap(f, arm, n))
     }
 
 

@@ -155,6 +155,17 @@ def best_simple(f: Frame) -> str | None:
     return max(ranked, key=lambda a: float(np.mean(known[a]))) if ranked else None
 
 
+def candidates(f: Frame, n: int) -> dict[str, float]:
+    """Arms that one could choose at n labels, with their mean validation score."""
+    return {
+        a: v
+        for a, b in f.scores
+        if b == n
+        and f.role(a) in ("strategy", "plain", "baseline")
+        and (v := _mean(f.scores[a, n].validation)) is not None
+    }
+
+
 def best_by_validation(f: Frame) -> list[dict[str, Any]]:
     """Per budget the arm with the highest validation score among strategies and plain arms.
 
@@ -163,13 +174,7 @@ def best_by_validation(f: Frame) -> list[dict[str, Any]]:
     """
     out = []
     for n in f.budgets(f.baseline):
-        known = {
-            a: v
-            for a, b in f.scores
-            if b == n
-            and f.role(a) in ("strategy", "plain", "baseline")
-            and (v := _mean(f.scores[a, n].validation)) is not None
-        }
+        known = candidates(f, n)
         if len(known) < 3:
             continue
         best = max(sorted(known), key=lambda a: (known[a], a == f.baseline))

@@ -99,18 +99,20 @@ def outlook(
     family = choose(misfits(n[:-1], 1 - z[:-1].mean((1, 2)), _weights(n[:-1], z[:-1])))
     half = sum(b <= budgets[-1] / REACH for b in budgets)
     double = backtest(budgets, z, half, level) if half >= SMALLEST_FIT else None
-    why = None
+    refusal = None
     if draws < 2:
-        why = "one draw: how much another draw would differ is unknown"
+        refusal = "one draw: how much another draw would differ is unknown"
     elif double is None:
-        why = f"fewer than {SMALLEST_FIT} budgets up to half the largest: no back-test of doubling"
+        refusal = (
+            f"fewer than {SMALLEST_FIT} budgets up to half the largest: no back-test of doubling"
+        )
     elif population == "new_texts" and pool and REACH * budgets[-1] / pool > LARGEST_SHARE:
-        why = "draws would take over half the pool: nothing can be said about new texts"
+        refusal = "draws would take over half the pool: nothing can be said about new texts"
     return Outlook(
         budgets, draws, level,
         fit(n, 1 - z.mean((1, 2)), _weights(n, z), family),
         backtest(budgets, z, len(budgets) - 1, level),
-        double, (), why,
+        double, (), refusal,
     )  # fmt: skip
 
 
@@ -202,22 +204,27 @@ class Bounds:
     high: Floats  # (G,)
 
 
-def bounds(curve: Mapping[int, Floats], o: Outlook, share: float = 0.0) -> Bounds:
+def bounds(
+    curve: Mapping[int, Floats], o: Outlook, share: float = 0.0, minus: float | None = None
+) -> Bounds:
     """How good the curve is at least, and at most, from its largest budget to twice that.
 
     Args:
         curve: as given to `outlook`.
         o: its outlook, with a fit and no reason against statements beyond.
         share: of the pool that a draw of the largest n takes, for new texts; 0 for this pool.
+        minus: labels inside the curve whose measured score is subtracted: bounds of a gain.
     """
-    assert o.fit is not None and o.reason is None
+    if o.fit is None or o.reason is not None:
+        raise ValueError(f"no bounds beyond the largest budget: {o.reason}")
     n = np.array(o.budgets, np.float64)
     z = np.stack([curve[b] for b in o.budgets])
     weights, family = _weights(n, z), o.fit.family
     grid = np.geomspace(n[-1], REACH * n[-1], _GRID)
 
     def score(means: Floats) -> Floats:
-        return 1 - fit(n, 1 - means, weights, family).error(grid)
+        start = 0.0 if minus is None else float(np.interp(np.log(minus), np.log(n), means))
+        return 1 - fit(n, 1 - means, weights, family).error(grid) - start
 
     estimate, variance, df = jackknife(z, score)
     widened = variance * (1 + o.draws * share / (1 - share))
