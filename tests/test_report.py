@@ -101,7 +101,7 @@ def test_sections_follow_the_readers_order() -> None:
 
 def test_metrics_and_curves_repeat_the_table() -> None:
     s = statistics(effects={"strong": 3.0})
-    found = metrics(s)["written"]
+    found = metrics(s)["corpora"]["written"]
     score = next(x for x in s["corpora"][0]["scores"] if (x["arm"], x["n"]) == ("lstm:strong", 200))
     at = found["arms"]["lstm:strong"]["200"]
     assert at["accuracy"] == round(score["accuracy"]["estimate"], 5)

@@ -8,10 +8,12 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from datayield.stats import compare
+from datayield.stats import compare, need
+from datayield.stats.outlook import at_least, bounds
 from datayield.stats.scores import Measured, Scores
 from tests.calibration.simulate import (
     FAMILIES,
@@ -38,9 +40,12 @@ NAMES = {
     "open": "multipliers with an open end",
     "useless better": "a useless arm declared better",
     "double found": "an arm worth 2x declared better",
+    "beyond: score": "score at twice the largest budget above its one-sided bound",
+    "beyond: labels": "labels beyond the largest budget above their one-sided bound",
     "tuning ignored": "difference covered if the one tuning were not conditioned on",
 }
 Counts = dict[str, list[float]]
+Row = dict[str, Any]
 
 
 def study_of(draws: int, seed: int) -> Study:
@@ -97,11 +102,15 @@ def one(draws: int, seed: int) -> Iterator[tuple[str, float]]:
                 yield name, (got["low"] or 0) <= value <= (got["high"] or np.inf)
             if population == "pool":
                 yield "refused", not answered
+        if population == "pool" and seed % 5 == 0:
+            yield from _beyond(study, made, f)
         if population == "pool":
             yield from _pool_only(study, made, found, m, goal, d if known else None)
 
 
-def _pool_only(study, made, found, m, goal, d) -> Iterator[tuple[str, float]]:  # type: ignore[no-untyped-def]
+def _pool_only(
+    study: Study, made: Made, found: list[Row], m: Row | None, goal: Row | None, d: Row | None
+) -> Iterator[tuple[str, float]]:
     better = {
         arm: any(
             x.get("differs") and x["difference"]["estimate"] > 0 for x in found if x["arm"] == arm
@@ -109,11 +118,9 @@ def _pool_only(study, made, found, m, goal, d) -> Iterator[tuple[str, float]]:  
         for arm in ("lstm:useless", "lstm:double")
     }
     yield "double found", better["lstm:double"]
-    # What a useless arm is worth under its own tuning is 1 only without a tuning effect.
-    if (
-        made.tuning["useless"] + made.pool_shift["useless"]
-        <= made.tuning["plain"] + made.pool_shift["plain"]
-    ):
+    # A tuning or a pool that favours the arm makes it truly better: then nothing is declared wrongly.
+    own, plain = (made.tuning[a] + made.pool_shift[a] for a in ("useless", "plain"))
+    if own <= plain:
         yield "useless better", better["lstm:useless"]
     if m is not None and m["reason"] is None:
         yield "open", m["low"] is None or m["high"] is None
@@ -122,10 +129,22 @@ def _pool_only(study, made, found, m, goal, d) -> Iterator[tuple[str, float]]:  
     if goal is not None and goal["low"] is not None and goal["high"] is not None:
         yield "width of the labels to target", goal["high"] - goal["low"]
     if d is not None:
-        plain = Made({}, dict.fromkeys(made.tuning, 0.0), made.pool_shift)
-        gap = truth(study, plain, "arm", AT) - truth(study, plain, "plain", AT)
+        untuned = Made({}, dict.fromkeys(made.tuning, 0.0), made.pool_shift)
+        gap = truth(study, untuned, "arm", AT) - truth(study, untuned, "plain", AT)
         yield "tuning ignored", d["difference"]["low"] <= gap <= d["difference"]["high"]
         yield "width of the difference", d["difference"]["high"] - d["difference"]["low"]
+
+
+def _beyond(study: Study, made: Made, f: compare.Frame) -> Iterator[tuple[str, float]]:
+    """One-sided statements beyond the largest budget, where the curve allows them."""
+    curve, seen = need.look(f, "lstm:plain")
+    if seen.reason is not None:
+        return
+    b, largest = bounds(curve, seen), max(curve)
+    yield "beyond: score", b.low[-1] <= truth(study, made, "plain", 2.0 * largest)
+    wanted = 1.5 * largest
+    least = at_least(b, truth(study, made, "plain", wanted))
+    yield "beyond: labels", least is not None and least <= wanted
 
 
 def run(draws: int, studies: int) -> Counts:
@@ -155,6 +174,8 @@ BOUNDS = (
     Bound("refused", high=0.05),
     Bound("useless better", high=0.025),
     Bound("double found", low=0.8, draws=(10,)),
+    Bound("beyond: score", low=0.95),
+    Bound("beyond: labels", low=0.95),
 )
 
 

@@ -39,7 +39,7 @@ class Study:
     family: str = "log"
     pool: int = 4000
     draw_sd: float = 0.12  # of the sample effect at 200 labels
-    noise_sd: float = 0.06  # of a single training
+    noise_sd: float = 0.1  # of a single training: plain and twin on pydocs, 100 to 3,000 labels
     text_sd: float = 1.5
     mix_sd: float = 0.5  # draw x text, shared by arms and budgets
     tuning_sd: float = 0.0  # of an arm, shared by its draws: one tuning serves all

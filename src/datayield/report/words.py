@@ -50,6 +50,11 @@ def signed(value: float) -> str:
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
+def missed(value: float, margin: float | None) -> str:
+    """`+0.5 ± 1.2` percentage points, or without its margin."""
+    return signed(value) if margin is None else f"{signed(value)} ± {100 * margin:.1f}"
+
+
 def p(value: float | None) -> str:
     """A p-value with sensible digits."""
     if value is None:

@@ -63,7 +63,7 @@ def labels(f: Frame, arm: str, target: float) -> Answer:
         return Answer(arm, target, found, None, "reached at the smallest budget already")
     largest = max(curve)
     if found.low is None or found.low < largest:
-        why = "the curve may reach it inside the measured budgets or never: its upper end is open"
+        why = "whether it is reached within them is not certain, and the upper end is open"
         return Answer(arm, target, found, None, why)
     return _beyond(f, arm, target, found)
 
