@@ -70,7 +70,7 @@ def test_users_text_is_escaped_everywhere() -> None:
     s["corpora"][0]["card"]["classes"] = {evil: {"pool": 1}}
     s["corpora"][0]["notices"] = [evil]
     files = render(s, Path())
-    assert "<script>" not in files["index.html"] and "&lt;script&gt;" in files["index.html"]
+    assert evil.split()[0] not in files["index.html"] and "&lt;script&gt;" in files["index.html"]
     assert "\\<script\\>" in files["report.md"] and "\\[x\\]" in files["report.md"]
 
 
@@ -90,11 +90,18 @@ def test_sections_follow_the_readers_order() -> None:
     titles = re.findall(r"^### (.*)$", markdown, re.M)
     order = [
         "The answer",
+        "Recommendation",
         "Learning curves",
         "What the labels are worth",
+        "What the next labels buy",
         "Differences to the baseline",
     ]
-    assert titles[:4] == order and titles[-1] == "Corpus card"
+    assert markdown.index("## In short") < markdown.index("## written")
+    assert (
+        titles[:6] == order
+        and titles[-3] == "Back-test and extrapolation"
+        and titles[-1] == "Corpus card"
+    )
     widths = [line.count(" | ") for line in markdown.splitlines() if line.startswith("| ")]
     assert min(widths) >= 1
 
@@ -145,7 +152,8 @@ def test_several_corpora_start_with_a_line_each_and_published_scores() -> None:
         str(x["n"]): x["accuracy"]["estimate"] for x in one["scores"] if x["arm"] == "lstm:plain"
     }
     assert ours["scores"] == pytest.approx(alone)
-    lines, beside = view.overview(s)
+    lines, families, beside = view.overview(s)
+    assert "1 families: fewer than 4" in families.paragraphs[0]
     assert [row[0] for row in lines.tables[0].rows] == list(published.EDA_CORPORA)
     assert "5 corpora of 1 families" in lines.paragraphs[0]
     assert "the same + EDA" in [row[0] for row in beside.tables[0].rows]

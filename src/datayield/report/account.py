@@ -17,7 +17,9 @@ def costs(c: dict[str, Any]) -> Section:
             k["arm"], f"{k['n']:,}", words.percent(scores[k["arm"], k["n"]]),
             words.number(k["examples"], 0), words.number(k["unlabelled"], 0),
             words.number(k["updates"], 0), words.number(k["tokens"], 0),
-            words.number(k["helper_fits"], 0), words.number(k["pretrain_seconds"], 1), words.number(k["amortised_pretrain_seconds"], 1), words.number(k["prepare_seconds"], 2),
+            words.number(k["helper_fits"], 0), words.number(k["pretrain_seconds"], 1),
+            words.number(k["amortised_pretrain_seconds"], 1),
+            words.number(k["prepare_seconds"], 2),
             words.number(k["train_seconds"], 2), words.number(k["inference_seconds"], 2),
             words.number(k["peak_memory_mib"], 0), words.number(k["parameters"], 0),
         )
@@ -132,7 +134,7 @@ def _sharing(corpus: str, pair: dict[str, Any]) -> str:
 def card(c: dict[str, Any]) -> Section:
     """What the corpus is."""
     rows = tuple((k, v) for k, v in _flat(c["card"]) if k != "corpus")
-    return Section("Corpus card", (), (Table(f"What {c['corpus']} is", ("", "value"), rows),))
+    return Section("Corpus card", (), (Table(f"What {c['corpus']} is", ("field", "value"), rows),))
 
 
 def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ def first_screen(s: Stats) -> Section:
         tables.append(
             Table(
                 "Best arm at each budget, picked by validation score",
-                ("corpus", "labels", "best arm", "test score", f"a label is worth, in {s['baseline']}'s",
+                ("corpus", "labels", "best arm", _heading(s), f"a label is worth, in {s['baseline']}'s",
                  "cannot be told apart from it"),
                 rows, stacks=True,
             )
@@ -47,35 +47,44 @@ def _curves(c: Stats, s: Stats) -> tuple[str, ...]:
 
 
 def _picks(c: Stats, s: Stats) -> str:
-    """One sentence: which picks differ from the baseline."""
-    found = c["recommended"]
+    """One sentence: which picks beat the baseline, which cannot be told apart from it."""
+    found, base = c["recommended"], s["baseline"]
     if not found:
         return f"{c['corpus']}: no budget has three arms with validation scores; nothing is picked."
-    sure, unsure, own, unknown = [], [], [], []
-    for r in found:
-        d = r["difference"]
-        at = f"{r['n']:,}"
-        if r["arm"] == s["baseline"]:
-            own.append(at)
-        elif d is None or d["low"] is None:
-            unknown.append(at)
-        elif d["low"] > 0:
-            worth = f" (worth {words.times(measured(_worth(r)))})" if r["multiplier"] else ""
-            sure.append(f"{r['arm']} at {at}{worth}")
-        else:
-            unsure.append(f"{r['arm']} at {at}")
+    sure = [r for r in found if _side(r, base) == "sure"]
     parts = []
     if sure:
-        parts.append(f"better than {s['baseline']}: {words.listed(sure)} labels")
-    if unsure:
-        parts.append(
-            f"picked, yet not told apart from {s['baseline']}: {words.listed(unsure)} labels"
-        )
-    if own:
-        parts.append(f"{s['baseline']} itself is best at {words.listed(own)} labels")
-    if unknown:
-        parts.append(f"without an interval (too few draws) at {words.listed(unknown)} labels")
-    return f"{c['corpus']}: {'; '.join(parts)}."
+        named = [
+            f"{r['arm']} at {r['n']:,} (worth {words.times(measured(_worth(r)))})" for r in sure
+        ]
+        parts.append(f"{words.listed(named)} labels beat {base}")
+    for side, text in (
+        ("unsure", f"validation picks {{}} labels, not told apart from {base}"),
+        ("worse", f"validation picks {{}} labels, worse than {base} on the test set"),
+        ("unknown", "validation picks {} labels, with too few draws for an interval"),
+        ("own", "{} labels: no arm is picked before the baseline itself"),
+    ):
+        named = [
+            f"{r['n']:,}" if side == "own" else f"{r['arm']} at {r['n']:,}"
+            for r in found
+            if _side(r, base) == side
+        ]
+        if named:
+            parts.append(text.format(words.listed(named)))
+    lead = "" if sure else f"no arm is shown to beat {base}; "
+    return f"{c['corpus']}: {lead}{'; '.join(parts)}."
+
+
+def _side(r: Stats, base: str) -> str:
+    """Where a pick stands against the study's baseline."""
+    d = r["difference"]
+    if r["arm"] == base:
+        return "own"
+    if d is None or d["low"] is None:
+        return "unknown"
+    if d["low"] > 0:
+        return "sure" if r["multiplier"] else "unsure"
+    return "worse" if d["high"] < 0 else "unsure"
 
 
 def _worth(r: Stats) -> Stats:
@@ -88,9 +97,19 @@ def _row(c: Stats, s: Stats, r: Stats) -> tuple[str, ...]:
     if r["arm"] != s["baseline"]:
         worth = words.times(measured(_worth(r))) if r["multiplier"] else "–"
     return (
-        c["corpus"], f"{r['n']:,}", r["arm"], f"{words.score(own['score'])} {words.metric(c)}", worth,
+        c["corpus"], f"{r['n']:,}", r["arm"], f"{words.score(own['score'])}{_other(c, s)}", worth,
         ", ".join(r["ties"]) or ("unknown: no interval" if r["unknown"] else "none"),
     )  # fmt: skip
+
+
+def _heading(s: Stats) -> str:
+    """`test accuracy`, or `test score` where the corpora are led by different metrics."""
+    led = {words.metric(c) for c in s["corpora"]}
+    return f"test {led.pop()}" if len(led) == 1 else "test score"
+
+
+def _other(c: Stats, s: Stats) -> str:
+    return f" {words.metric(c)}" if _heading(s) == "test score" else ""
 
 
 def _goal(c: Stats, t: Stats) -> tuple[str, ...]:

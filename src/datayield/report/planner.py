@@ -76,6 +76,12 @@ def money(costs: list[dict[str, Any]], best: str | None, near: list[str]) -> lis
     lines = ["labels and computing to the target, cheapest first:"]
     for c in known:
         p = c["point"]
+        if c["at_most"]:
+            lines.append(
+                f"  {c['arm']:24} {'≤ ' + format(p['total'], ',.2f'):>10}  reached at its smallest budget,"
+                f" {p['labels']:,.0f} labels, already"
+            )
+            continue
         low = f"{c['low']['total']:,.2f}" if c["low"] else "below the smallest budget's"
         high = f"{c['high']['total']:,.2f}" if c["high"] else "open"
         lines.append(

@@ -16,7 +16,7 @@ from datayield.types import Bools, Floats
 
 Curve = Mapping[int, Floats]
 _GRID = 8  # points per gap between measured budgets
-_BISECTIONS = 14
+_STEPS, _NARROWINGS = 25, 3  # how an end of a range is narrowed down between grid points
 ROUNDING = 1e-9  # a gap that small between two curves is arithmetic, not evidence
 
 
@@ -156,12 +156,11 @@ def _log_grid(budgets: list[int], point: float | None) -> list[float]:
 
 def _edge(rejected: Callable[[Floats], Bools], outside: float, inside: float) -> float:
     """Where the test begins to reject, between a rejected and an accepted log n."""
-    for _ in range(_BISECTIONS):
-        middle = (outside + inside) / 2
-        if rejected(np.array([middle]))[0]:
-            outside = middle
-        else:
-            inside = middle
+    for _ in range(_NARROWINGS):
+        logs = np.linspace(outside, inside, _STEPS + 1)
+        accepted = np.flatnonzero(~rejected(logs[1:-1]))
+        first = int(accepted[0]) + 1 if len(accepted) else _STEPS
+        outside, inside = float(logs[first - 1]), float(logs[first])
     return float(np.exp(inside))
 
 

@@ -161,9 +161,13 @@ def cost(answer: Answer, hours: Sequence[tuple[int, float]], prices: Prices) -> 
                 "compute_cost": computed, "total": paid + computed}  # fmt: skip
 
     a = answer.labels
+    # Reached at the smallest budget already: its price is an upper bound.
+    most = a.side == "below"
+    point = float(a.measured[0]) if most else a.point
     return {
-        "arm": answer.arm, "point": at_labels(a.point), "low": at_labels(a.low or answer.at_least),
-        "high": at_labels(a.high), "reason": answer.reason,
+        "arm": answer.arm, "point": at_labels(point), "at_most": most,
+        "low": None if most else at_labels(a.low or answer.at_least),
+        "high": at_labels(point if most else a.high), "reason": answer.reason,
     }  # fmt: skip
 
 
