@@ -55,14 +55,15 @@ def _picks(c: Stats, s: Stats) -> str:
     parts = []
     if sure:
         named = [
-            f"{r['arm']} at {r['n']:,} (worth {words.times(measured(_worth(r)))})" for r in sure
+            f"{r['arm']} at {r['n']:,} labels (worth {words.times(measured(_worth(r)))})"
+            for r in sure
         ]
-        parts.append(f"{words.listed(named)} labels beat {base}")
+        parts.append(f"{words.listed(named)} {'beat' if len(named) > 1 else 'beats'} {base}")
     for side, text in (
         ("unsure", f"validation picks {{}} labels, not told apart from {base}"),
         ("worse", f"validation picks {{}} labels, worse than {base} on the test set"),
         ("unknown", "validation picks {} labels, with too few draws for an interval"),
-        ("own", "{} labels: no arm is picked before the baseline itself"),
+        ("own", f"no arm is picked before {base} at {{}} labels"),
     ):
         named = [
             f"{r['n']:,}" if side == "own" else f"{r['arm']} at {r['n']:,}"
@@ -71,7 +72,8 @@ def _picks(c: Stats, s: Stats) -> str:
         ]
         if named:
             parts.append(text.format(words.listed(named)))
-    lead = "" if sure else f"no arm is shown to beat {base}; "
+    beaten = sure or all(_side(r, base) == "own" for r in found)
+    lead = "" if beaten else f"no arm is shown to beat {base}; "
     return f"{c['corpus']}: {lead}{'; '.join(parts)}."
 
 

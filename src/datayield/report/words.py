@@ -88,7 +88,7 @@ def labels(m: dict[str, Any]) -> str:
         text = f"> {high:,}" if m["side"] == "above" else f"< {low:,}" if m["side"] else "–"
     else:
         text = f"{m['point']:,.0f}"
-    if m["reason"]:
+    if m["reason"] or (m["side"] == "above" and m["low"] == high):
         return text
     left = f"≤ {low:,}" if m["low"] is None else f"{m['low']:,.0f}"
     right = f"≥ {high:,}" if m["high"] is None else f"{m['high']:,.0f}"
