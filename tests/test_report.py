@@ -214,9 +214,10 @@ def test_the_first_screen_says_arm_worth_and_target() -> None:
         ("400", "lstm:strong"),
     ]
     assert all("× [" in row[4] for row in best.rows) and "[" in goal.rows[0][3]
-    assert "lstm:strong at 200 (worth" in screen.paragraphs[0] and "beat" in screen.paragraphs[0]
+    assert "lstm:strong at 200 labels (worth" in screen.paragraphs[0]
+    assert screen.paragraphs[0].endswith(" beat lstm:plain.")
     quiet = advice.first_screen(statistics(effects={"useless": 1.0, "idle": 1.0}))
-    assert "no arm is shown to beat lstm:plain" in quiet.paragraphs[0]
+    assert " beat" not in quiet.paragraphs[0] and "lstm:plain" in quiet.paragraphs[0]
 
 
 def test_doubts_are_raised_by_what_raises_them() -> None:
