@@ -48,11 +48,23 @@ def statistics(
     """statistics.json of a simulated study with these strategies' true multipliers."""
     extra = {} if twin is None else {"twin": twin}
     made = simulate(Study(draws=draws, effects={**effects, **extra, "tfidf": 0.9}), seed=2)
+    with tempfile.TemporaryDirectory() as folder:
+        return stats.analyse(tables(Path(folder), made, majority, trials), Path(folder))
+
+
+def tables(
+    root: Path,
+    made: dict[str, dict[int, np.ndarray]],
+    majority: float = 0.5,
+    trials: pa.Table | None = None,
+) -> config.Params:
+    """The tables of a study (arm → budget → correctness, NaN rows missing), written below root."""
     rows = [
         _row(arm, n, k, hits[k])
         for arm, curve in made.items()
         for n, hits in curve.items()
-        for k in range(draws)
+        for k in range(len(hits))
+        if not np.isnan(hits[k]).any()
     ]
     roles = {"plain": "plain", "tfidf": "baseline", "twin": "check"}
     arms = {
@@ -62,30 +74,28 @@ def statistics(
     }
     if "lstm:untuned" in arms:
         arms["lstm:untuned"] |= {"role": "control", "tuned": {"arm": "lstm:plain", "alone": True}}
-    if twin is not None:
+    if "twin" in made:
         arms["lstm:twin"]["expected"] = {"arm": "lstm:plain"}
     summary = {
         "corpus": "written", "planned": len(rows), "pool_size": 20_000, "test_size": 800,
         "classes": ["a", "b"], "majority_share": majority, "missing": [], "notices": [], "arms": arms,
     }  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        results = root / "results" / "written"
-        table.write_rows(rows, results / "cells.parquet", results / "history.parquet")
-        table.write_text(json.dumps(summary), results / "study.json")
-        card = {"corpus": "written", "digest": "d" * 64, "texts": {"pool": 20_000, "test": 800},
-                "family": "written"}  # fmt: skip
-        found = {"what": "test texts that also occur in the pool", "count": 2, "of": 800,
-                 "examples": ["<b>rain</b>"]}  # fmt: skip
-        audit = {"corpus": "written", "findings": [found]}
-        table.write_text(json.dumps(audit), root / "data" / "written" / "audit.json")
-        twins = {"split": ["test"] * 800, "id": range(800), "class": ["a", "b"] * 400,
-                 "letters": range(800), "twin": ["exact"] * 2 + [""] * 798}  # fmt: skip
-        audited = pa.table({k: list(v) for k, v in twins.items()}, table.AUDIT)
-        table.write(audited, root / "data" / "written" / "audit.parquet")
-        table.write_text(json.dumps(card), root / "data" / "written" / "card.json")
-        table.write(trials or table.TRIALS.empty_table(), results / "trials.parquet")
-        return stats.analyse(_params(draws), root)
+    results = root / "results" / "written"
+    table.write_rows(rows, results / "cells.parquet", results / "history.parquet")
+    table.write_text(json.dumps(summary), results / "study.json")
+    card = {"corpus": "written", "digest": "d" * 64, "texts": {"pool": 20_000, "test": 800},
+            "family": "written"}  # fmt: skip
+    found = {"what": "test texts that also occur in the pool", "count": 2, "of": 800,
+             "examples": ["<b>rain</b>"]}  # fmt: skip
+    audit = {"corpus": "written", "findings": [found]}
+    table.write_text(json.dumps(audit), root / "data" / "written" / "audit.json")
+    twins = {"split": ["test"] * 800, "id": range(800), "class": ["a", "b"] * 400,
+             "letters": range(800), "twin": ["exact"] * 2 + [""] * 798}  # fmt: skip
+    audited = pa.table({k: list(v) for k, v in twins.items()}, table.AUDIT)
+    table.write(audited, root / "data" / "written" / "audit.parquet")
+    table.write_text(json.dumps(card), root / "data" / "written" / "card.json")
+    table.write(trials or table.TRIALS.empty_table(), results / "trials.parquet")
+    return _params(max(len(h) for curve in made.values() for h in curve.values()))
 
 
 def _params(draws: int) -> config.Params:

@@ -54,7 +54,7 @@ def test_outputs_are_there_and_readable(pipeline: Path) -> None:
     }
     shown = json.loads(dvc(pipeline, "metrics", "show", "--json"))
     (metrics,) = shown[""]["data"].values()
-    assert metrics["data"]["written"]["complete"] == 1
+    assert metrics["data"]["corpora"]["written"]["complete"] == 1
     assert "index.html" in dvc(pipeline, "plots", "show", "-o", "plots")
 
 

@@ -70,7 +70,7 @@ def test_users_text_is_escaped_everywhere() -> None:
     s["corpora"][0]["card"]["classes"] = {evil: {"pool": 1}}
     s["corpora"][0]["notices"] = [evil]
     files = render(s, Path())
-    assert "<script>" not in files["index.html"] and "&lt;script&gt;" in files["index.html"]
+    assert "<script>alert" not in files["index.html"] and "&lt;script&gt;" in files["index.html"]
     assert "\\<script\\>" in files["report.md"] and "\\[x\\]" in files["report.md"]
 
 
@@ -90,18 +90,25 @@ def test_sections_follow_the_readers_order() -> None:
     titles = re.findall(r"^### (.*)$", markdown, re.M)
     order = [
         "The answer",
+        "Recommendation",
         "Learning curves",
         "What the labels are worth",
+        "What the next labels buy",
         "Differences to the baseline",
     ]
-    assert titles[:4] == order and titles[-1] == "Corpus card"
+    assert markdown.index("## In short") < markdown.index("## written")
+    assert (
+        titles[:6] == order
+        and titles[-2] == "Back-test and extrapolation"
+        and titles[-1] == "Corpus card"
+    )
     widths = [line.count(" | ") for line in markdown.splitlines() if line.startswith("| ")]
     assert min(widths) >= 1
 
 
 def test_metrics_and_curves_repeat_the_table() -> None:
     s = statistics(effects={"strong": 3.0})
-    found = metrics(s)["written"]
+    found = metrics(s)["corpora"]["written"]
     score = next(x for x in s["corpora"][0]["scores"] if (x["arm"], x["n"]) == ("lstm:strong", 200))
     at = found["arms"]["lstm:strong"]["200"]
     assert at["accuracy"] == round(score["accuracy"]["estimate"], 5)
@@ -145,7 +152,8 @@ def test_several_corpora_start_with_a_line_each_and_published_scores() -> None:
         str(x["n"]): x["accuracy"]["estimate"] for x in one["scores"] if x["arm"] == "lstm:plain"
     }
     assert ours["scores"] == pytest.approx(alone)
-    lines, beside = view.overview(s)
+    lines, families, beside = view.overview(s)
+    assert "1 families: fewer than 4" in families.paragraphs[0]
     assert [row[0] for row in lines.tables[0].rows] == list(published.EDA_CORPORA)
     assert "5 corpora of 1 families" in lines.paragraphs[0]
     assert "the same + EDA" in [row[0] for row in beside.tables[0].rows]
@@ -174,3 +182,144 @@ def test_seconds_of_a_shared_language_model_are_shared() -> None:
     cells = [("a", 0, 12.5), ("b", 0, 12.5), ("c", 1, 12.5), ("d", 0, 0.0), ("e", 0, 7.25)]
     lines = [{"cell": c, "draw": d, "pretrain_seconds": s} for c, d, s in cells]
     assert amortised(lines) == {"a": 6.25, "b": 6.25, "c": 12.5, "d": 0.0, "e": 7.25}
+
+
+def test_every_number_in_the_prose_stands_in_a_table() -> None:
+    """Scores, differences and multipliers of the sentences, digit for digit, are cells of the tables."""
+    from datayield.report import advice, view
+
+    s = statistics(effects={"strong": 3.0, "useless": 1.0}, twin=1.0)
+    c = s["corpora"][0]
+    shown = [advice.first_screen(s), *view.sections(c, s)]
+    cells = " | ".join(cell for x in shown for t in x.tables for row in t.rows for cell in row)
+    prose = " ".join(p for x in shown[:3] for p in x.paragraphs)
+    numbers = set(re.findall(r"[+−]?\d[\d,]*\.\d+(?= ?[%×]| \[|[\],])", prose))
+    curve_ends = {
+        f"{100 * x['score'][k]:.1f}" for x in c["scores"] for k in ("estimate", "low", "high")
+    }
+    missing = {n for n in numbers if n not in cells} - curve_ends
+    # What no table repeats: chance, the level, and the widest effect that is not excluded.
+    told = {"50.0", "95"} | set(re.findall(r"effects up to (\S+) points", prose))
+    assert len(numbers) > 15 and missing <= told
+
+
+def test_the_first_screen_says_arm_worth_and_target() -> None:
+    from datayield.report import advice
+
+    s = statistics(effects={"strong": 3.0, "useless": 1.0})
+    screen = advice.first_screen(s)
+    best, goal = screen.tables
+    assert [(row[1], row[2]) for row in best.rows] == [
+        ("200", "lstm:strong"),
+        ("400", "lstm:strong"),
+    ]
+    assert all("× [" in row[4] for row in best.rows) and "[" in goal.rows[0][3]
+    assert "lstm:strong at 200 labels (worth" in screen.paragraphs[0]
+    assert screen.paragraphs[0].endswith(" beat lstm:plain.")
+    quiet = advice.first_screen(statistics(effects={"useless": 1.0, "idle": 1.0}))
+    assert " beat" not in quiet.paragraphs[0] and "lstm:plain" in quiet.paragraphs[0]
+
+
+def test_doubts_are_raised_by_what_raises_them() -> None:
+    from datayield.report import advice
+
+    s = statistics(effects={"strong": 3.0, "useless": 1.0}, twin=4.0)
+    c = s["corpora"][0]
+    said = " ".join(advice.doubts(c, s))
+    assert "checks of the machinery do not agree: lstm:twin" in said and "one corpus" in said
+    c["recommended"][0]["leads"] = {"draws": 1, "of": 6}
+    c["recommended"][0]["ahead"] = ["tfidf"]
+    c["sensitivity"]["changed"] = [
+        {"without": 1, "arm": "lstm:strong", "n": 200, "change": "lost"},
+        {"without": 2, "arm": "lstm:useless", "n": 400, "change": "reversed"},
+    ]
+    said = " ".join(advice.doubts(c, s))
+    assert "in only 1 of 6 draws" in said and "puts tfidf ahead" in said
+    assert "lstm:strong at 200 rest on a single draw" in said and "turn round" in said
+
+
+def test_missing_arms_and_draws_are_analysed_with_what_is_there(tmp_path: Path) -> None:
+    import numpy as np
+
+    from datayield import stats
+    from tests.calibration.simulate import Study, simulate
+    from tests.report_data import tables
+
+    made = simulate(Study(draws=4, effects={"strong": 3.0, "useless": 1.0, "tfidf": 0.9}), 2)
+    made["strong"][200][1] = np.nan
+    made["useless"][400][:3] = np.nan
+    del made["useless"][200]
+    made["plain"][566][2] = np.nan
+    s = stats.analyse(tables(tmp_path, made), tmp_path)
+    c = s["corpora"][0]
+    assert [(u["arm"], u["n"], u["draws"]) for u in c["unbalanced"]] == [
+        ("lstm:plain", 566, 3),
+        ("lstm:strong", 200, 3),
+        ("lstm:useless", 400, 1),
+    ]
+    d = {(d["arm"], d["n"]): d["difference"] for d in c["differences"]}
+    assert d["lstm:strong", 200]["draws"] == 3 and d["lstm:useless", 400]["low"] is None
+    said = str(render(s, Path())["report.md"])
+    assert "3 of 14 combinations of arm and budget lack draws" in said
+
+
+def test_all_scores_equal_claims_nothing(tmp_path: Path) -> None:
+    import numpy as np
+
+    from datayield import stats
+    from tests.calibration.simulate import Study, simulate
+    from tests.report_data import tables
+
+    made = simulate(Study(draws=3, effects={"strong": 3.0, "tfidf": 0.9}), 2)
+    same = np.tile(np.arange(800) % 2, (3, 1)).astype(float)
+    flat = {arm: dict.fromkeys(curve, same) for arm, curve in made.items()}
+    s = stats.analyse(tables(tmp_path, flat), tmp_path)
+    said = str(render(s, Path())["report.md"])
+    assert "lstm:strong is better" not in said
+    assert "no arm is picked before lstm:plain at 200 and 400 labels" in said
+    (goal,) = [t for t in s["corpora"][0]["target"] if t["arm"] == "lstm:plain"]
+    assert goal["target"] == 0.5
+
+
+def test_one_draw_invents_no_interval_anywhere() -> None:
+    said = str(
+        render(statistics(effects={"strong": 3.0, "useless": 1.0}, draws=1), Path())["report.md"]
+    )
+    assert r"\[" not in said and "with too few draws for an interval" in said
+
+
+def test_the_report_is_made_without_torch(tmp_path: Path) -> None:
+    """Tables → statistics → report in a process where torch cannot be imported."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys\nclass NoTorch:\n"
+        " def find_spec(self, name, *_):\n"
+        "  if name.split('.')[0] == 'torch': raise ImportError('no torch here')\n"
+        "sys.meta_path.insert(0, NoTorch())\n"
+        "from pathlib import Path\nfrom datayield.report import render, metrics\n"
+        "from tests.report_data import statistics\n"
+        "s = statistics({'strong': 3.0})\nfiles = render(s, Path())\nmetrics(s)\n"
+        "assert len(files['index.html'].encode()) <= 3_000_000\nprint(len(files))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_tables_and_pictures_come_as_files() -> None:
+    import csv
+    import io
+
+    s = statistics(effects={"strong": 3.0, "useless": 1.0})
+    files = render(s, Path())
+    assert files["figures/written-curves.png"].startswith(b"\x89PNG")
+    rows = list(csv.DictReader(io.StringIO(str(files["tables/differences.csv"]))))
+    first = s["corpora"][0]["differences"][0]
+    assert float(rows[0]["difference.low"]) == first["difference"]["low"]
+    assert {r["corpus"] for r in rows} == {"written"} and len(rows) == len(
+        s["corpora"][0]["differences"]
+    )
+    assert {"scores", "target", "recommended", "next", "outlooks"} <= {
+        Path(name).stem for name in files if name.startswith("tables/")
+    }

@@ -90,7 +90,39 @@ def _parser() -> argparse.ArgumentParser:
 
     _corpora_parser(commands)
     _strategies_parser(commands)
+    _need_parser(commands)
+    _compare_parser(commands)
     return parser
+
+
+def _need_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    need = commands.add_parser(
+        "need", help="labels to a target, what the next labels buy, their cost"
+    )
+    need.add_argument("--corpus", help="of the study; may be left out where there is one")
+    need.add_argument("--target", type=float, help="score to reach, e.g. 0.85")
+    need.add_argument(
+        "--arm", help="one arm; default: the study's baseline and the best simple one"
+    )
+    need.add_argument("--have", type=int, help="labels you have: what the next ones buy from there")
+    need.add_argument("--more", type=int, default=500, help="how many next labels (500)")
+    need.add_argument("--label-price", type=float, help="money per label")
+    need.add_argument(
+        "--hour-price", type=float, default=0.0, help="money per hour of computing (0)"
+    )
+    need.add_argument(
+        "--trainings", type=int, default=1, help="trainings per model, tuning included"
+    )
+    need.set_defaults(run=_need)
+
+
+def _compare_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    compare = commands.add_parser("compare", help="two studies side by side, with what changed")
+    for name in ("first", "second"):
+        compare.add_argument(
+            name, help="study name, report folder, metrics.json, or git revision[:study or folder]"
+        )
+    compare.set_defaults(run=_compare)
 
 
 def _strategies_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -207,9 +239,22 @@ def _report(options: argparse.Namespace) -> None:
     path = folder / "statistics.json"
     if not path.exists():
         raise UserError(f"{path} is missing. Run `dvc repro` to make it.")
-    for name, text in report.render(json.loads(path.read_text(encoding="utf-8")), ROOT).items():
-        table.write_text(text, folder / name)
+    for name, content in report.render(_statistics(path), ROOT).items():
+        as_bytes = content.encode("utf-8") if isinstance(content, str) else content
+        table.write_bytes(as_bytes, folder / name)
     print(f"report: {folder / 'index.html'}", file=sys.stderr)
+
+
+def _statistics(path: Path) -> dict[str, Any]:
+    """statistics.json of this version."""
+    from datayield.stats.analyse import VERSION
+
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if found.get("version") != VERSION:
+        raise UserError(
+            f"{path} has version {found.get('version', 1)}, wanted {VERSION}. Run `dvc repro` to make it anew."
+        )
+    return found
 
 
 def _json(value: object) -> str:
@@ -320,6 +365,25 @@ def _trials(params: "Params", name: str) -> "list[Cell]":
     if (ROOT / "results" / name / "trials.parquet").exists():
         return []
     return [s.cell for s in found for _ in range(s.trials * regimes.trainings(s.cell.n))]
+
+
+def _need(options: argparse.Namespace) -> None:
+    from datayield.report import planner
+    from datayield.stats import plan_labels
+
+    answer = plan_labels(
+        _params(), ROOT, options.corpus, options.target, options.arm, options.have, options.more,
+        options.label_price, options.hour_price, options.trainings,
+    )  # fmt: skip
+    print("\n".join(planner.lines(answer)))
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from datayield.report import versus
+
+    print(
+        "\n".join(versus.lines(versus.read(options.first, ROOT), versus.read(options.second, ROOT)))
+    )
 
 
 def _record(options: argparse.Namespace) -> None:

@@ -317,6 +317,16 @@ class Analysis(_Frozen):
     )
     target: float | None = Field(default=None, gt=0, lt=1, description="score to reach")
     population: Literal["pool", "new_texts"] = "pool"
+    named: tuple[str, ...] = Field(
+        default=(),
+        max_length=8,
+        description="arms for Friedman's test, named before the study runs",
+    )
+
+    @field_validator("named", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
 
 
 class Params(_Frozen):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
 
 RECIPE = 1
 """Raised by hand when results of unchanged parameters are meant to change (part of every cell)."""

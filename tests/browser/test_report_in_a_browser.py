@@ -1,52 +1,122 @@
-"""The report in a real browser: it fits its window, wide and narrow, and its figures are drawn."""
+"""The report in a real browser: it fits its window, is drawn, can be filtered, and axe finds no fault."""
 
+import json
+import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from datayield.report import render
-from tests.conftest import need
+from tests.conftest import REPO, need
 from tests.report_data import statistics
 
-PROBE = """
-<script>addEventListener("load", () => {
-  const wide = document.documentElement.scrollWidth - innerWidth;
-  const drawn = [...document.querySelectorAll("figure svg")].map(f => f.getBoundingClientRect().height);
-  const p = document.createElement("pre"); p.id = "probe";
-  p.textContent = JSON.stringify({wide, drawn, headings: document.querySelectorAll("h1").length});
-  document.body.append(p);
-});</script>
-"""
+OPTIONS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
+    " --disable-background-networking --disable-component-update --allow-file-access-from-files"
+    " --virtual-time-budget=20000 --dump-dom"
+).split()
+AXE = REPO / "build" / "axe" / "axe_playwright_python" / "axe.min.js"
+HOSTILE = (
+    "<script>document.title = 'owned'</script> "
+    + "w" * 400
+    + " \u202egnp.exe \u05e9\u05dc\u05d5\u05dd"
+)
+
+
+@cache
+def page() -> str:
+    """A report with everything in it, hostile text too."""
+    s = statistics(effects={"strong": 3.0, "useless": 1.0}, twin=1.0)
+    s["corpora"][0]["card"]["classes"] = {HOSTILE: {"pool": 1}}
+    s["corpora"][0]["notices"] = [HOSTILE]
+    return str(render(s, Path())["index.html"])
+
+
+def seen(tmp_path: Path, script: str, width: int, html: str | None = None) -> dict:
+    """What the script, run in the page at this width, hands to `done`."""
+    chromium = shutil.which("chromium")
+    need(chromium is not None, "Chromium (Debian: chromium)")
+    probe = (
+        "<script>const done = (found) => { const p = document.createElement('pre'); p.id = 'probe';"
+        f"p.textContent = JSON.stringify(found); document.body.append(p); }};{script}</script>"
+    )
+    (tmp_path / "index.html").write_text((html or page()).replace("</body>", probe + "</body>"))
+    frame = tmp_path / "frame.html"  # a phone's width, which headless windows cannot be made
+    frame.write_text(
+        f'<!doctype html><iframe title="r" src="index.html" width="{width}" height="3000"></iframe>'
+        '<pre id="out"></pre><script>const wait = () => { const p = document.querySelector("iframe")'
+        '.contentDocument.querySelector("#probe"); if (p) document.querySelector("#out").textContent ='
+        " p.textContent; else setTimeout(wait, 200); }; addEventListener('load', wait);</script>"
+    )
+    done = subprocess.run(
+        [chromium, *OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", frame.as_uri()],
+        capture_output=True, text=True, timeout=180, check=True,
+    )  # fmt: skip
+    found = re.search(r'<pre id="out">(.*?)</pre>', done.stdout, re.S).group(1)
+    return json.loads(found.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
 
 
 @pytest.mark.parametrize("width", [390, 1200])
 def test_the_page_fits_its_window(tmp_path: Path, width: int) -> None:
-    import json
-    import re
-
-    chromium = shutil.which("chromium")
-    need(chromium is not None, "Chromium (Debian: chromium)")
-    page = tmp_path / "index.html"
-    html = render(statistics(effects={"strong": 3.0, "useless": 1.0}), Path())["index.html"]
-    page.write_text(html.replace("</body>", PROBE + "</body>"))
-    frame = tmp_path / "frame.html"  # a phone's width, which headless windows cannot be made
-    frame.write_text(
-        f'<iframe src="index.html" width="{width}" height="3000"></iframe><pre id="out"></pre>'
-        '<script>addEventListener("load", () => setTimeout(() => { out.textContent = document'
-        '.querySelector("iframe").contentDocument.querySelector("#probe").textContent }, 300));</script>'
+    found = seen(
+        tmp_path,
+        'addEventListener("load", () => done({wide: document.documentElement.scrollWidth - innerWidth,'
+        ' drawn: [...document.querySelectorAll("figure svg")].map(f => f.getBoundingClientRect().height),'
+        ' headings: document.querySelectorAll("h1").length, title: document.title}));',
+        width,
     )
-    options = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
-        " --disable-background-networking --disable-component-update --allow-file-access-from-files"
-        " --virtual-time-budget=5000 --dump-dom"
-    ).split()
-    done = subprocess.run(
-        [chromium, *options, f"--user-data-dir={tmp_path / 'profile'}", frame.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    found = json.loads(re.search(r'<pre id="out">(.*?)</pre>', done.stdout, re.S).group(1))
     assert found["wide"] <= 0, "the page scrolls sideways"
     assert len(found["drawn"]) >= 3 and min(found["drawn"]) > 80
-    assert found["headings"] == 1
+    assert found["headings"] == 1 and "owned" not in found["title"], "a corpus's script ran"
+
+
+def test_the_filter_shows_one_arm(tmp_path: Path) -> None:
+    found = seen(
+        tmp_path,
+        'addEventListener("load", () => { const s = document.querySelector(".filter select");'
+        's.value = "lstm:strong"; s.dispatchEvent(new Event("change"));'
+        'done({rows: [...document.querySelectorAll("table[data-arms] tbody tr")].filter(r => !r.hidden)'
+        '.map(r => r.cells[0].textContent), faint: document.querySelectorAll("svg .faint").length,'
+        ' tips: document.querySelectorAll("svg [data-arm] > title").length}); });',
+        1200,
+    )
+    assert found["rows"] and {r.split(" at ")[0] for r in found["rows"]} == {"lstm:strong"}
+    assert found["faint"] > 0 and found["tips"] > 10
+
+
+def test_the_first_screen_holds_the_answer(tmp_path: Path) -> None:
+    found = seen(
+        tmp_path,
+        'addEventListener("load", () => done([...document.querySelectorAll(".stacks")].map(t =>'
+        " [t.caption.textContent, t.getBoundingClientRect().bottom])));",
+        1200,
+    )
+    assert [caption for caption, _ in found] == [
+        "Best arm at each budget, picked by validation score",
+        "Labels to the target",
+    ]
+    assert max(bottom for _, bottom in found) < 1000, (
+        "the first screen does not end with the target"
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1200])
+def test_axe_finds_no_fault(tmp_path: Path, width: int, scheme: str) -> None:
+    need(AXE.exists(), f"axe-core: see {Path(__file__).parent / 'requirements.txt'}")
+    dark = page().replace("(prefers-color-scheme: dark)", "all")
+    engine = f"</script><script>{AXE.read_text()}</script><script>"
+    found = seen(
+        tmp_path,
+        engine
+        + 'addEventListener("load", () => axe.run(document, {resultTypes: ["violations"]}).then((r) =>'
+        " done({rules: r.passes.length, violations: r.violations.map((v) => [v.id, v.impact,"
+        " v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200))])}), (e) => done({error: String(e)})));",
+        width,
+        dark if scheme == "dark" else None,
+    )
+    assert found.get("rules", 0) > 20, found
+    assert found["violations"] == []

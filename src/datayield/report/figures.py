@@ -1,7 +1,9 @@
 """Figures as SVG text: deterministic bytes, readable without colour."""
 
 import io
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -9,11 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
+from datayield.report import words
 from datayield.report.words import main_budgets, metric
 
 # Okabe & Ito's colour-blind-safe palette, black and grey kept for baselines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+PNG_DPI = 110
+_TIP = re.compile(r'<g id="tip:([^"|]*)\|([^"|]*)">')
 STYLE: Any = {
     "svg.hashsalt": "datayield",
     "svg.fonttype": "none",
@@ -27,10 +32,27 @@ STYLE: Any = {
 }
 
 
-def _svg(figure: Figure) -> str:
-    out = io.StringIO()
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One figure in both forms, equal bytes for equal statistics."""
+
+    svg: str
+    png: bytes
+
+
+def _drawing(figure: Figure) -> Drawing:
+    out, image = io.StringIO(), io.BytesIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
-    return out.getvalue()[out.getvalue().index("<svg") :]
+    figure.savefig(
+        image, format="png", dpi=PNG_DPI, metadata={"Software": None}, bbox_inches="tight"
+    )
+    svg = _TIP.sub(r'<g data-arm="\2"><title>\1</title>', out.getvalue())
+    return Drawing(svg[svg.index("<svg") :], image.getvalue())
+
+
+def _tip(text: str, arm: str) -> str:
+    """The id of a mark: its hover text and arm, which `_drawing` turns into a title."""
+    return f"tip:{text}|{arm}"
 
 
 def _budget_axis(axis: Axes, budgets: Sequence[int]) -> None:
@@ -41,7 +63,7 @@ def _budget_axis(axis: Axes, budgets: Sequence[int]) -> None:
     axis.xaxis.set_minor_formatter(NullFormatter())
 
 
-def learning_curves(c: dict[str, Any], baseline: str) -> str:
+def learning_curves(c: dict[str, Any], baseline: str) -> Drawing:
     """Accuracy against labels: the baseline, the best simple baseline, every strategy."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 4.8), layout="constrained")
@@ -58,7 +80,7 @@ def learning_curves(c: dict[str, Any], baseline: str) -> str:
         axis.set_xlabel("labels paid (validation included)")
         axis.set_ylabel(f"test {metric(c)}, %")
         figure.legend(frameon=False, loc="outside lower center", ncols=4)
-        return _svg(figure)
+        return _drawing(figure)
 
 
 def _chance(axis: Axes, share: float) -> None:
@@ -93,18 +115,21 @@ def _line(
     style: dict[str, Any] = {"color": colour, "label": arm, "lw": 2 if band else 1.3}
     if dashes:
         style["dashes"] = dashes
-    axis.plot(n, mean, marker=marker, ms=5, **style)
+    axis.plot(n, mean, marker=marker, ms=5, gid=_tip(arm, arm), **style)
+    for x, y, scored in zip(n, mean, own, strict=True):  # what a pointer finds at each budget
+        text = f"{arm}, {x:,} labels: {words.score(scored['score'])}"
+        axis.plot([x], [y], "o", ms=9, alpha=0, gid=_tip(text, arm))
     if band:
-        axis.fill_between(n, low, high, color=colour, alpha=0.13, lw=0)
+        axis.fill_between(n, low, high, color=colour, alpha=0.13, lw=0, gid=_tip(arm, arm))
     if bars:
-        axis.vlines(n, low, high, color=colour, lw=0.9, alpha=0.6)
+        axis.vlines(n, low, high, color=colour, lw=0.9, alpha=0.6, gid=_tip(arm, arm))
 
 
 def _or(value: float | None, other: float) -> float:
     return other if value is None else value
 
 
-def differences(c: dict[str, Any]) -> str:
+def differences(c: dict[str, Any]) -> Drawing:
     """Arm minus its baseline per budget, one small panel per strategy, control and check."""
     order = {"strategy": 0, "control": 1, "check": 2}
     shown = [a for a, d in c["arms"].items() if d["role"] in order and _gaps(c, a)]
@@ -121,7 +146,7 @@ def differences(c: dict[str, Any]) -> str:
             _gap_panel(axis, c, arm)
         for axis in axes[:, 0]:
             axis.set_ylabel("points")
-        return _svg(figure)
+        return _drawing(figure)
 
 
 def _gaps(c: dict[str, Any], arm: str) -> list[dict[str, Any]]:
@@ -139,14 +164,17 @@ def _gap_panel(axis: Axes, c: dict[str, Any], arm: str) -> None:
         low, high = d["difference"]["low"], d["difference"]["high"]
         if low is not None:
             axis.vlines(d["n"], 100 * low, 100 * high, color=colour, lw=1.6)
-    axis.plot(n, [100 * d["difference"]["estimate"] for d in own], "o", color=colour, ms=5)
+    for d in own:
+        text = f"{arm}, {d['n']:,} labels: {words.points(d['difference'])} points"
+        mark = axis.plot([d["n"]], [100 * d["difference"]["estimate"]], "o", color=colour, ms=5)
+        mark[0].set_gid(_tip(text, arm))
     axis.set_title(f"{arm}\n({c['arms'][arm]['role']})", fontsize=9)
     shared = sorted({d["n"] for d in c["differences"] if c["arms"][d["arm"]]["role"] == "strategy"})
     _budget_axis(axis, shared or n)
     axis.tick_params(axis="x", labelsize=8)
 
 
-def multipliers(c: dict[str, Any]) -> str:
+def multipliers(c: dict[str, Any]) -> Drawing:
     """What each strategy's labels are worth, with ranges; arrows are open ends."""
     rows = [m for m in c["multipliers"] if c["arms"][m["arm"]]["role"] == "strategy"]
     with mpl.rc_context(STYLE):
@@ -162,7 +190,7 @@ def multipliers(c: dict[str, Any]) -> str:
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlim(0.2, 5.5)
         axis.set_xlabel("data multiplier: how many of the baseline's labels one label is worth")
-        return _svg(figure)
+        return _drawing(figure)
 
 
 def _whisker(axis: Axes, m: dict[str, Any], y: int, colour: str) -> None:
@@ -175,10 +203,12 @@ def _whisker(axis: Axes, m: dict[str, Any], y: int, colour: str) -> None:
         if m["high"] is None:
             axis.plot(right, y, ">", color=colour, ms=7)
     if m["point"] is not None:
-        axis.plot(m["point"], y, "o", color=colour, ms=6)
+        said = words.times({**m, "measured_low": low, "measured_high": high})
+        tip = _tip(f"{m['arm']}, {m['n']:,} labels: {said}", m["arm"])
+        axis.plot(m["point"], y, "o", color=colour, ms=6, gid=tip)
 
 
-def history(c: dict[str, Any], arm: str) -> str:
+def history(c: dict[str, Any], arm: str) -> Drawing:
     """Training loss and validation accuracy of the baseline per budget."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 3.2), layout="constrained")
@@ -200,10 +230,10 @@ def history(c: dict[str, Any], arm: str) -> str:
         for axis in (left, right):
             axis.set_xlabel(f"updates ({arm})")
         left.legend(title="labels", frameon=False, fontsize=9)
-        return _svg(figure)
+        return _drawing(figure)
 
 
-def tuning(c: dict[str, Any], baseline: str) -> str:
+def tuning(c: dict[str, Any], baseline: str) -> Drawing:
     """Best validation score against the number of trials, a line per budget of one searched arm."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 3.6), layout="constrained")
@@ -220,4 +250,4 @@ def tuning(c: dict[str, Any], baseline: str) -> str:
         axis.set_xlabel(f"trials of the search for {arm}")
         axis.set_ylabel(f"{few[0]['method']}: validation {metric(c)}, %")
         axis.legend(title="labels", frameon=False, fontsize=9)
-        return _svg(figure)
+        return _drawing(figure)

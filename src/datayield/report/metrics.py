@@ -1,13 +1,25 @@
-"""The small machine-readable outputs: metrics.json and curves.csv, for `dvc metrics` and plots."""
+"""The small machine-readable outputs: metrics.json and curves.csv, for `dvc metrics` and plots.
+
+metrics.json follows docs/metrics.schema.json. Scores are shares in [0, 1].
+"""
 
 import csv
 import io
 from typing import Any
 
+SCHEMA = 2  # raised when a reader of an older metrics.json would misread it
+
 
 def metrics(statistics: dict[str, Any]) -> dict[str, Any]:
-    """Corpus → arm → budget → scores, difference and multiplier with their intervals."""
-    return {c["corpus"]: _corpus(c) for c in statistics["corpora"]}
+    """The study, and corpus → arm → budget → scores, difference and multiplier with intervals."""
+    return {
+        "schema": SCHEMA,
+        "study": {
+            k: statistics[k]
+            for k in ("study", "seed", "draws", "level", "population", "baseline", "method")
+        },
+        "corpora": {c["corpus"]: _corpus(c) for c in statistics["corpora"]},
+    }
 
 
 def _corpus(c: dict[str, Any]) -> dict[str, Any]:
@@ -16,20 +28,54 @@ def _corpus(c: dict[str, Any]) -> dict[str, Any]:
         "planned": c["planned"],
         "metric": c["metric"],
         "complete": int(not c["missing"]),
+        "data": c["card"]["digest"],
+        "pool": c["pool_size"],
+        "test": c["test_size"],
+        "versions": c["versions"],
+        "best": {str(r["n"]): r["arm"] for r in c["recommended"]},
+        "target": {
+            t["arm"]: {
+                "score": t["target"],
+                **{k: _rounded(t[k]) for k in ("point", "low", "high")},
+            }
+            for t in c["target"]
+        },
+        "backtest": {o["arm"]: _backtest(o) for o in c["outlooks"] if o["next"]},
         "arms": {},
     }
     for s in c["scores"]:
         at = out["arms"].setdefault(s["arm"], {}).setdefault(str(s["n"]), {})
-        at["accuracy"] = _rounded(s["accuracy"]["estimate"])
-        at["macro_f1"] = _rounded(s["macro_f1"]["estimate"])
+        for name in ("accuracy", "macro_f1"):
+            at[name] = _rounded(s[name]["estimate"])
+            at |= {f"{name}_{end}": _rounded(s[name][end]) for end in ("low", "high")}
     for d in c["differences"]:
         at = out["arms"][d["arm"]][str(d["n"])]
-        found = d["difference"]
-        at["difference"] = {k: _rounded(found[k]) for k in ("estimate", "low", "high")}
+        at["difference"] = _interval(d["difference"])
+        if "differs" in d:
+            at["verdict"] = verdict(d)
     for m in c["multipliers"]:
         at = out["arms"][m["arm"]][str(m["n"])]
         at["multiplier"] = {k: _rounded(m[k]) for k in ("point", "low", "high")}
     return out
+
+
+def verdict(d: dict[str, Any]) -> str:
+    """What the two-stage procedure says of a strategy at a budget."""
+    if not d["differs"]:
+        return "not told apart"
+    return "better" if d["difference"]["estimate"] > 0 else "worse"
+
+
+def _backtest(o: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "family": o["next"]["family"],
+        **{k: _rounded(o["next"][k]) for k in ("miss", "last_miss")},
+        "covered": o["next"]["covered"],
+    }
+
+
+def _interval(found: dict[str, Any]) -> dict[str, float | None]:
+    return {k: _rounded(found[k]) for k in ("estimate", "low", "high")}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Sections → index.html, report.md and figures/*.svg."""
+"""Sections → index.html, report.md, figures/*.svg and *.png, tables/*.csv."""
 
 import re
 from pathlib import Path
@@ -6,22 +6,25 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from datayield.report import figures, view
+from datayield.report import figures, tables, view
+from datayield.report.figures import Drawing
 from datayield.report.section import Section
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
+_REFERENCE = re.compile(r'((?:\bid|href)="#?|url\(#)(?=[^"])')
 
 
-def render(statistics: dict[str, Any], root: Path) -> dict[str, str]:
+def render(statistics: dict[str, Any], root: Path) -> dict[str, str | bytes]:
     """All files of a report by their name inside the report's folder."""
-    pictures: dict[str, str] = {}
+    drawings: dict[str, Drawing] = {}
     parts = []
     for c in statistics["corpora"]:
         found = view.sections(c, statistics)
-        pictures |= _pictures(c, statistics, found)
+        drawings |= _drawings(c, statistics, found)
         parts.append({"corpus": c, "sections": found})
     context = {
         "s": statistics,
+        "short": view.first_screen(statistics),
         "overview": view.overview(statistics),
         "parts": parts,
         "limits": view.limits(statistics),
@@ -34,14 +37,17 @@ def render(statistics: dict[str, Any], root: Path) -> dict[str, str]:
         lstrip_blocks=True,
     )
     templates.filters["md"] = _escaped
+    pictures = {name: _inlined(d.svg, name) for name, d in drawings.items()}
     return {
         "index.html": templates.get_template("report.html").render(pictures=pictures, **context),
         "report.md": templates.get_template("report.md").render(**context),
-        **{f"figures/{name}.svg": svg for name, svg in pictures.items()},
+        **{f"figures/{name}.svg": d.svg for name, d in drawings.items()},
+        **{f"figures/{name}.png": d.png for name, d in drawings.items()},
+        **{f"tables/{name}.csv": text for name, text in tables.csv_files(statistics).items()},
     }
 
 
-def _pictures(c: dict[str, Any], s: dict[str, Any], sections: list[Section]) -> dict[str, str]:
+def _drawings(c: dict[str, Any], s: dict[str, Any], sections: list[Section]) -> dict[str, Drawing]:
     draw = {
         "curves": lambda: figures.learning_curves(c, s["baseline"]),
         "multipliers": lambda: figures.multipliers(c),
@@ -50,6 +56,11 @@ def _pictures(c: dict[str, Any], s: dict[str, Any], sections: list[Section]) -> 
         "history": lambda: figures.history(c, s["baseline"]),
     }
     return {f"{c['corpus']}-{p.name}": draw[p.name]() for x in sections for p in x.pictures}
+
+
+def _inlined(svg: str, name: str) -> str:
+    """The figure with ids of its own, so that several can share one page."""
+    return _REFERENCE.sub(rf"\1{name}-", svg)
 
 
 def _escaped(text: str) -> str:

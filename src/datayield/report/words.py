@@ -50,6 +50,11 @@ def signed(value: float) -> str:
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
+def missed(value: float, margin: float | None) -> str:
+    """`+0.5 ± 1.2` percentage points, or without its margin."""
+    return signed(value) if margin is None else f"{signed(value)} ± {100 * margin:.1f}"
+
+
 def p(value: float | None) -> str:
     """A p-value with sensible digits."""
     if value is None:
@@ -83,7 +88,7 @@ def labels(m: dict[str, Any]) -> str:
         text = f"> {high:,}" if m["side"] == "above" else f"< {low:,}" if m["side"] else "–"
     else:
         text = f"{m['point']:,.0f}"
-    if m["reason"]:
+    if m["reason"] or (m["side"] == "above" and m["low"] == high):
         return text
     left = f"≤ {low:,}" if m["low"] is None else f"{m['low']:,.0f}"
     right = f"≥ {high:,}" if m["high"] is None else f"{m['high']:,.0f}"

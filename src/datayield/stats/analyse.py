@@ -3,25 +3,67 @@
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from math import isnan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from datayield import table
 from datayield.config import Params
 from datayield.errors import UserError
 from datayield.score import leading
-from datayield.stats import audits, compare, published
+from datayield.stats import audits, compare, need, published
+from datayield.stats.across import across
 from datayield.stats.interval import METHOD
+from datayield.stats.recommend import recommend
 from datayield.stats.scores import Metric, gather
+from datayield.stats.sensitivity import leave_one_out
 from datayield.stats.tuning import tuning
 from datayield.table import CELLS, HISTORY
 from datayield.types import Account, names_of
 
 COSTS = names_of(Account)
+VERSION = 2  # of statistics.json; raised when a reader of an older one would misread it
+NEXT = 500  # labels, whose worth the report states at every budget
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The tables of one corpus."""
+
+    summary: dict[str, Any]  # study.json
+    lines: list[dict[str, Any]]  # cells.parquet
+    audited: pa.Table
+    frame: compare.Frame
+
+
+def load(params: Params, name: str, root: Path) -> Loaded:
+    """Read what a study said of one corpus.
+
+    Raises:
+        UserError: when a table is missing, damaged, of another version, or empty.
+    """
+    results = root / "results" / name
+    summary = _json(results / "study.json")
+    lines = table.read(results / "cells.parquet", CELLS).to_pylist()
+    if not lines:
+        raise UserError(
+            f"{results / 'cells.parquet'} holds no finished cell. Run `dvc repro` to fill it."
+        )
+    audited = table.read(root / "data" / name / "audit.parquet", table.AUDIT)
+    metric: Metric = leading(params.analysis.metric, summary["majority_share"])  # type: ignore[assignment]
+    frame = compare.Frame(
+        gather(lines, audits.truth(audited, summary["classes"]), metric),
+        summary["arms"],
+        params.analysis.baseline,
+        params.analysis.level,
+        params.analysis.population,
+        summary["pool_size"],
+    )
+    return Loaded(summary, lines, audited, frame)
 
 
 def analyse(params: Params, root: Path) -> dict[str, Any]:
@@ -31,7 +73,11 @@ def analyse(params: Params, root: Path) -> dict[str, Any]:
         params: the study.
         root: the project folder, with results/<corpus>/ and data/<corpus>/card.json.
     """
+    loaded = {name: load(params, name, root) for name in params.study.corpora}
+    found = [_corpus(params, name, one, root) for name, one in loaded.items()]
+    families = {c["corpus"]: c["card"]["family"] for c in found}
     return {
+        "version": VERSION,
         "study": params.study.name,
         "seed": params.study.seed,
         "draws": params.study.draws,
@@ -39,57 +85,57 @@ def analyse(params: Params, root: Path) -> dict[str, Any]:
         "population": params.analysis.population,
         "method": METHOD,
         "baseline": params.analysis.baseline,
-        "corpora": (found := [_corpus(params, name, root) for name in params.study.corpora]),
+        "corpora": found,
+        "across": across({n: x.frame for n, x in loaded.items()}, families, params.analysis.named),
         "published": published.beside(found),
-        "shared_texts": audits.shared(
-            list(params.study.corpora), {c["corpus"]: c["card"]["family"] for c in found}, root
-        ),
+        "shared_texts": audits.shared(list(params.study.corpora), families, root),
     }
 
 
-def _corpus(params: Params, name: str, root: Path) -> dict[str, Any]:
-    results = root / "results" / name
-    summary = _json(results / "study.json")
-    lines = table.read(results / "cells.parquet", CELLS).to_pylist()
-    history = table.read(results / "history.parquet", HISTORY).to_pylist()
-    audited = table.read(root / "data" / name / "audit.parquet", table.AUDIT)
-    metric: Metric = leading(params.analysis.metric, summary["majority_share"])  # type: ignore[assignment]
-    scores = gather(lines, audits.truth(audited, summary["classes"]), metric)
-    wanted = params.analysis.baseline
-    frame = compare.Frame(
-        scores,
-        summary["arms"],
-        wanted,
-        params.analysis.level,
-        params.analysis.population,
-        summary["pool_size"],
-    )
+def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> dict[str, Any]:
+    frame, lines, wanted = loaded.frame, loaded.lines, params.analysis.baseline
+    history = table.read(root / "results" / name / "history.parquet", HISTORY).to_pylist()
     simple = compare.best_simple(frame)
     return {
-        **summary,
-        "metric": metric,
+        **loaded.summary,
+        "metric": next(iter(frame.scores.values())).metric,
         "cells": len(lines),
+        "unbalanced": unbalanced(frame),
         "scores": compare.learning_curve(frame),
         "differences": compare.differences(frame),
         "multipliers": compare.multipliers(frame, None),
         "best_simple": simple,
         "multipliers_simple": compare.multipliers(frame, simple) if simple else [],
         "best": compare.best_by_validation(frame),
+        "recommended": recommend(frame),
+        "sensitivity": leave_one_out(frame),
         "checks": compare.checks(frame),
         "interactions": compare.interactions(frame),
         "against_controls": compare.against_controls(frame),
         "target": compare.to_target(frame, params.analysis.target),
+        "outlooks": need.outlooks(frame),
+        "next": need.statements(frame, [a for a in (wanted, simple) if a], NEXT),
         "architectures": _architectures(frame, lines),
-        "costs": _costs(lines),
-        "tuning": tuning(frame, results / "trials.parquet", lines),
+        "costs": costs(lines),
+        "tuning": tuning(frame, root / "results" / name / "trials.parquet", lines),
         "history": _history(history, wanted),
         "versions": _versions(lines),
         "card": _json(root / "data" / name / "card.json"),
         "audit": {
             **_json(root / "data" / name / "audit.json"),
-            "overlap": audits.overlap(audited, scores),
+            "overlap": audits.overlap(loaded.audited, frame.scores),
         },
     }
+
+
+def unbalanced(f: compare.Frame) -> list[dict[str, Any]]:
+    """Arms and budgets that lack draws which others have."""
+    draws = sorted({d for m in f.scores.values() for d in m.draws})
+    return [
+        {"arm": arm, "n": n, "draws": len(m.draws), "of": len(draws)}
+        for (arm, n), m in sorted(f.scores.items())
+        if len(m.draws) < len(draws)
+    ]
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -109,7 +155,7 @@ def _groups(lines: Iterable[dict[str, Any]]) -> dict[tuple[str, int], list[dict[
     return dict(sorted(grouped.items()))
 
 
-def _costs(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def costs(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Mean account per arm and budget; language models in full and shared among their cells."""
     part = amortised(lines)
     return [

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from datayield.stats.curves import Labels, worth
-from datayield.stats.interval import Interval, Population, holm, spread, two_way
+from datayield.stats.interval import Interval, Population, holm, spread, two_stage, two_way
 from datayield.stats.interval import p_value as p_of
 from datayield.stats.scores import Scores, curve_of, paired
 from datayield.types import Floats
@@ -86,15 +86,14 @@ def differences(f: Frame) -> list[dict[str, Any]]:
 def _correct(f: Frame, found: list[dict[str, Any]]) -> None:
     strategies = sorted({d["arm"] for d in found if f.role(d["arm"]) == "strategy"})
     stage1 = {a: p for a in strategies if (p := _contrast(f, a)) is not None}
+    known = {(d["arm"], d["n"]): p for d in found if (p := d["difference"].p) is not None}
+    adjusted = two_stage(stage1, known)
     passed = dict(zip(stage1, holm(list(stage1.values())), strict=True))
-    for arm, p in passed.items():
-        own = [d for d in found if d["arm"] == arm]
-        adjusted = holm([d["difference"].p for d in own])
-        for d, p_own in zip(own, adjusted, strict=True):
-            d["p_arm"] = p
-            # A budget counts only if its arm passed stage 1 (a closed two-stage procedure).
-            d["p_holm"] = max(p, p_own)
-            d["differs"] = bool(max(p, p_own) <= 1 - f.level)
+    for d in found:
+        key = d["arm"], d["n"]
+        if key in adjusted:
+            d["p_arm"], d["p_holm"] = passed[d["arm"]], adjusted[key]
+            d["differs"] = bool(adjusted[key] <= 1 - f.level)
 
 
 def _contrast(f: Frame, arm: str) -> float | None:
@@ -129,7 +128,7 @@ def multipliers(f: Frame, against: str | None) -> list[dict[str, Any]]:
         curve = curve_of(f.scores, base, m.draws)
         if len(curve) < 2:
             continue
-        found = worth(m.values, curve, f.level, f.population, f.pool).scaled(n)
+        found = worth(m.values, curve, f.level, f.population, f.pool, n).scaled(n)
         out.append(
             {"arm": arm, "n": n, "baseline": base, **asdict(found), "saving": _saving(found)}
         )
@@ -156,6 +155,17 @@ def best_simple(f: Frame) -> str | None:
     return max(ranked, key=lambda a: float(np.mean(known[a]))) if ranked else None
 
 
+def candidates(f: Frame, n: int) -> dict[str, float]:
+    """Arms that one could choose at n labels, with their mean validation score."""
+    return {
+        a: v
+        for a, b in f.scores
+        if b == n
+        and f.role(a) in ("strategy", "plain", "baseline")
+        and (v := _mean(f.scores[a, n].validation)) is not None
+    }
+
+
 def best_by_validation(f: Frame) -> list[dict[str, Any]]:
     """Per budget the arm with the highest validation score among strategies and plain arms.
 
@@ -164,13 +174,7 @@ def best_by_validation(f: Frame) -> list[dict[str, Any]]:
     """
     out = []
     for n in f.budgets(f.baseline):
-        known = {
-            a: v
-            for a, b in f.scores
-            if b == n
-            and f.role(a) in ("strategy", "plain", "baseline")
-            and (v := _mean(f.scores[a, n].validation)) is not None
-        }
+        known = candidates(f, n)
         if len(known) < 3:
             continue
         best = max(sorted(known), key=lambda a: (known[a], a == f.baseline))
@@ -247,7 +251,7 @@ def _multiplier_check(f: Frame, arm: str, n: int, wanted: float) -> list[dict[st
     curve = curve_of(f.scores, base, f.scores[arm, n].draws)
     if len(curve) < 2:
         return []
-    m = worth(f.scores[arm, n].values, curve, f.level, f.population, f.pool).scaled(n)
+    m = worth(f.scores[arm, n].values, curve, f.level, f.population, f.pool, n).scaled(n)
     known = m.reason is None
     holds = (m.low is None or m.low <= wanted) and (m.high is None or wanted <= m.high)
     return [

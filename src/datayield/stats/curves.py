@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy.special import stdtrit
 
-from datayield.stats.interval import Population, Spread, margin, spread
-from datayield.types import Floats
+from datayield.stats.interval import LARGEST_SHARE, Population, components, contrasts
+from datayield.types import Bools, Floats
 
 Curve = Mapping[int, Floats]
 _GRID = 8  # points per gap between measured budgets
-_BISECTIONS = 14
+_STEPS, _NARROWINGS = 25, 3  # how an end of a range is narrowed down between grid points
 ROUNDING = 1e-9  # a gap that small between two curves is arithmetic, not evidence
 
 
@@ -44,10 +45,19 @@ class Labels:
 def at(curve: Curve, n: float) -> Floats:
     """The curve at n labels, (D, m), linear in log n between its measured budgets."""
     budgets = sorted(curve)
-    right = int(np.clip(np.searchsorted(budgets, n), 1, len(budgets) - 1))
-    low, high = budgets[right - 1], budgets[right]
-    w = float(np.clip(np.log(n / low) / np.log(high / low), 0.0, 1.0))
-    return (1 - w) * curve[low] + w * curve[high]
+    (row,) = _weights(budgets, np.log([n]))
+    return np.tensordot(row, np.stack([curve[b] for b in budgets]), axes=1)
+
+
+def _weights(budgets: list[int], logs: Floats) -> Floats:
+    """How much each budget counts at these log n, (G, K): linear between neighbours."""
+    known = np.log(budgets)
+    right = np.clip(np.searchsorted(known, logs), 1, len(budgets) - 1)
+    w = np.clip((logs - known[right - 1]) / (known[right] - known[right - 1]), 0.0, 1.0)
+    out = np.zeros((len(logs), len(budgets)))
+    rows = np.arange(len(logs))
+    out[rows, right - 1], out[rows, right] = 1 - w, w
+    return out
 
 
 def isotonic(values: Floats) -> Floats:
@@ -83,6 +93,7 @@ def worth(
     level: float,
     population: Population = "pool",
     pool: int | None = None,
+    own: int = 0,
 ) -> Labels:
     """All n for which `scores - curve(n) = 0` is not rejected at the level: as one range.
 
@@ -92,35 +103,42 @@ def worth(
         level: of the range.
         population: as in `interval.two_way`.
         pool: pool size, needed for new texts.
+        own: labels behind `scores`; 0 for a constant. For new texts the larger share counts.
     """
     budgets = sorted(curve)
     measured = (budgets[0], budgets[-1])
     if scores.shape[0] < 2:
         point, side = invert(curve, float(scores.mean()))
         return Labels(point, None, None, side, measured, level, "one draw")
-    if population == "new_texts" and pool and budgets[-1] / pool > 0.5:
-        curve = {n: c for n, c in curve.items() if n / pool <= 0.5}
-        if len(curve) < 2:
+    if population == "new_texts" and pool and max(budgets[-1], own) / pool > LARGEST_SHARE:
+        curve = {n: c for n, c in curve.items() if n / pool <= LARGEST_SHARE}
+        if len(curve) < 2 or own / pool > LARGEST_SHARE:
             return Labels(None, None, None, None, measured, level, "draws take over half the pool")
-        return worth(scores, curve, level, population, pool)
+        return worth(scores, curve, level, population, pool, own)
     point, side = invert(curve, float(scores.mean()))
+    parts = components(np.stack([scores, *(curve[b] for b in budgets)]))
 
-    def gap(log_n: float) -> tuple[float, bool]:
-        """(mean gap, rejected) at this n."""
-        share = float(np.exp(log_n)) / pool if pool else 0.0
-        s: Spread = spread(scores - at(curve, float(np.exp(log_n))), share, population)
-        return s.mean, abs(s.mean) > margin(s, level) + ROUNDING
+    def rejected(logs: Floats) -> Bools:
+        """Whether `scores - curve = 0` is rejected at these log n."""
+        v = np.column_stack([np.ones(len(logs)), -_weights(budgets, logs)])
+        share = np.maximum(np.exp(logs), own) / pool if pool else 0.0
+        mean, variance, df = contrasts(parts, v, share, population)
+        # A spread of rounding errors has no degrees of freedom; its margin is nil either way.
+        found: Bools = (
+            np.abs(mean) > stdtrit(np.maximum(df, 0.5), (1 + level) / 2) * variance**0.5 + ROUNDING
+        )
+        return found
 
     grid = _log_grid(budgets, point)
-    found = [gap(v) for v in grid]
-    kept = [i for i, (_, rejected) in enumerate(found) if not rejected]
+    out = rejected(np.array(grid))
+    kept = np.flatnonzero(~out).tolist()
     if not kept:
         return _beyond(point, side, measured, level)
     first, last = kept[0], kept[-1]
     # The range is the hull of what is accepted and of where the point estimate lies.
     low_open, high_open = first == 0 or side == "below", last == len(grid) - 1 or side == "above"
-    low = None if low_open else _edge(gap, grid[first - 1], grid[first])
-    high = None if high_open else _edge(gap, grid[last + 1], grid[last])
+    low = None if low_open else _edge(rejected, grid[first - 1], grid[first])
+    high = None if high_open else _edge(rejected, grid[last + 1], grid[last])
     if point is not None:
         low = None if low is None else min(low, point)
         high = None if high is None else max(high, point)
@@ -136,14 +154,13 @@ def _log_grid(budgets: list[int], point: float | None) -> list[float]:
     return sorted(grid)
 
 
-def _edge(gap: Callable[[float], tuple[float, bool]], outside: float, inside: float) -> float:
+def _edge(rejected: Callable[[Floats], Bools], outside: float, inside: float) -> float:
     """Where the test begins to reject, between a rejected and an accepted log n."""
-    for _ in range(_BISECTIONS):
-        middle = (outside + inside) / 2
-        if gap(middle)[1]:
-            outside = middle
-        else:
-            inside = middle
+    for _ in range(_NARROWINGS):
+        logs = np.linspace(outside, inside, _STEPS + 1)
+        accepted = np.flatnonzero(~rejected(logs[1:-1]))
+        first = int(accepted[0]) + 1 if len(accepted) else _STEPS
+        outside, inside = float(logs[first - 1]), float(logs[first])
     return float(np.exp(inside))
 
 

@@ -1,0 +1,249 @@
+"""The first screen and the recommendation: which arm, how sure, and what speaks against it."""
+
+from typing import Any
+
+from datayield.report import words
+from datayield.report.answer import measured
+from datayield.report.section import Section, Table
+
+Stats = dict[str, Any]
+
+
+def first_screen(s: Stats) -> Section:
+    """What a reader must know who reads nothing else: best arms, what they are worth, the target."""
+    paragraphs = [_picks(c, s) for c in s["corpora"]]
+    rows = tuple(_row(c, s, r) for c in s["corpora"] for r in c["recommended"])
+    tables = []
+    if rows:
+        tables.append(
+            Table(
+                "Best arm at each budget, picked by validation score",
+                ("corpus", "labels", "best arm", _heading(s), f"a label is worth, in {s['baseline']}'s",
+                 "cannot be told apart from it"),
+                rows, stacks=True,
+            )
+        )  # fmt: skip
+    goals = tuple(
+        _goal(c, t) for c in s["corpora"] for t in c["target"] if t["arm"] in _curves(c, s)
+    )
+    if goals:
+        tables.append(
+            Table(
+                "Labels to the target",
+                ("corpus", "target", "arm", "labels needed"),
+                goals,
+                stacks=True,
+            )
+        )
+    note = (
+        f"Brackets are {words.level(s['level'])} intervals; those of the first table's multipliers hold for"
+        " all arms of a budget at once. ≤ and ≥ mark ends beyond what was measured."
+    )
+    return Section("In short", (*paragraphs, note), tuple(tables))
+
+
+def _curves(c: Stats, s: Stats) -> tuple[str, ...]:
+    return tuple(a for a in (s["baseline"], c["best_simple"]) if a)
+
+
+def _picks(c: Stats, s: Stats) -> str:
+    """One sentence: which picks beat the baseline, which cannot be told apart from it."""
+    found, base = c["recommended"], s["baseline"]
+    if not found:
+        return f"{c['corpus']}: no budget has three arms with validation scores; nothing is picked."
+    sure = [r for r in found if _side(r, base) == "sure"]
+    parts = []
+    if sure:
+        named = [
+            f"{r['arm']} at {r['n']:,} labels (worth {words.times(measured(_worth(r)))})"
+            for r in sure
+        ]
+        parts.append(f"{words.listed(named)} {'beat' if len(named) > 1 else 'beats'} {base}")
+    for side, text in (
+        ("unsure", f"validation picks {{}} labels, not told apart from {base}"),
+        ("worse", f"validation picks {{}} labels, worse than {base} on the test set"),
+        ("unknown", "validation picks {} labels, with too few draws for an interval"),
+        ("own", f"no arm is picked before {base} at {{}} labels"),
+    ):
+        named = [
+            f"{r['n']:,}" if side == "own" else f"{r['arm']} at {r['n']:,}"
+            for r in found
+            if _side(r, base) == side
+        ]
+        if named:
+            parts.append(text.format(words.listed(named)))
+    beaten = sure or all(_side(r, base) == "own" for r in found)
+    lead = "" if beaten else f"no arm is shown to beat {base}; "
+    return f"{c['corpus']}: {lead}{'; '.join(parts)}."
+
+
+def _side(r: Stats, base: str) -> str:
+    """Where a pick stands against the study's baseline."""
+    d = r["difference"]
+    if r["arm"] == base:
+        return "own"
+    if d is None or d["low"] is None:
+        return "unknown"
+    if d["low"] > 0:
+        return "sure" if r["multiplier"] else "unsure"
+    return "worse" if d["high"] < 0 else "unsure"
+
+
+def _worth(r: Stats) -> Stats:
+    return {**r["multiplier"], "n": r["n"]}
+
+
+def _row(c: Stats, s: Stats, r: Stats) -> tuple[str, ...]:
+    own = next(x for x in c["scores"] if (x["arm"], x["n"]) == (r["arm"], r["n"]))
+    worth = "1× (it is the baseline)"
+    if r["arm"] != s["baseline"]:
+        worth = words.times(measured(_worth(r))) if r["multiplier"] else "–"
+    return (
+        c["corpus"], f"{r['n']:,}", r["arm"], f"{words.score(own['score'])}{_other(c, s)}", worth,
+        ", ".join(r["ties"]) or ("unknown: no interval" if r["unknown"] else "none"),
+    )  # fmt: skip
+
+
+def _heading(s: Stats) -> str:
+    """`test accuracy`, or `test score` where the corpora are led by different metrics."""
+    led = {words.metric(c) for c in s["corpora"]}
+    return f"test {led.pop()}" if len(led) == 1 else "test score"
+
+
+def _other(c: Stats, s: Stats) -> str:
+    return f" {words.metric(c)}" if _heading(s) == "test score" else ""
+
+
+def _goal(c: Stats, t: Stats) -> tuple[str, ...]:
+    return c["corpus"], f"{words.percent(t['target'])} {words.metric(c)}", t["arm"], words.labels(t)
+
+
+def recommendation(c: Stats, s: Stats) -> Section:
+    """The evidence behind the picks, whether more labels do more, and every doubt found."""
+    if not c["recommended"]:
+        return Section("Recommendation")
+    evidence = tuple(
+        (
+            f"{r['n']:,}", r["arm"], str(r["of"]), words.percent(r["validation"]),
+            f"{r['leads']['draws']} of {r['leads']['of']}",
+            words.points(r["difference"]) if r["difference"] else "–",
+            ", ".join(r["behind"]) or "none", ", ".join(r["ahead"]) or "none",
+        )
+        for r in c["recommended"]
+    )  # fmt: skip
+    head = (
+        "labels", "best arm", "of arms", f"validation {words.metric(c)}", "leads in draws",
+        f"minus {s['baseline']}, points", "worse on the test set", "better on the test set",
+    )  # fmt: skip
+    tables = [Table("Evidence for the best arm at each budget", head, evidence)]
+    doubling = [(r["n"], d) for r in c["recommended"] if (d := r["doubling"])]
+    if doubling:
+        tables.append(_labels_or_arms(doubling))
+    return Section(
+        "Recommendation",
+        (*_more_labels(doubling), *(f"Doubt: {d}" for d in doubts(c, s))),
+        tuple(tables),
+    )
+
+
+VERDICTS = {
+    "labels": "twice the labels do more",
+    "arm": "the arm does more",
+    "open": "not decided",
+}
+
+
+def _labels_or_arms(doubling: list[tuple[int, Stats]]) -> Table:
+    rows = tuple(
+        (
+            f"{n:,}", d["arm"], words.signed(d["gain_arm"]), words.points(d["gain_labels"]),
+            words.points(d["gap"]), VERDICTS[d["verdict"]],
+        )
+        for n, d in doubling
+    )  # fmt: skip
+    head = (
+        "labels", "best strategy", "its gain, points", "gain of twice the labels, points",
+        "strategy minus twice the labels, points", "verdict",
+    )  # fmt: skip
+    return Table("More labels or a cleverer arm", head, rows)
+
+
+def _more_labels(doubling: list[tuple[int, Stats]]) -> list[str]:
+    out = []
+    for verdict, text in (
+        (
+            "labels",
+            "More labels beat cleverness at {}: twice the labels do more there than the best strategy.",
+        ),
+        (
+            "arm",
+            "Cleverness beats more labels at {}: the best strategy does more there than twice the labels.",
+        ),
+        (
+            "open",
+            "Whether the best strategy or twice the labels do more is not decided at {} labels.",
+        ),
+    ):
+        at = [f"{n:,}" for n, d in doubling if d["verdict"] == verdict]
+        if at:
+            out.append(text.format(words.listed(at)))
+    return out
+
+
+def doubts(c: Stats, s: Stats) -> list[str]:
+    """What speaks against the recommendation, as far as the tables can tell."""
+    out = []
+    for r in c["recommended"]:
+        led, of = r["leads"]["draws"], r["leads"]["of"]
+        if 2 * led <= of:
+            out.append(
+                f"at {r['n']:,} labels {r['arm']} leads by validation in only {led} of {of} draws; another"
+                " sample may well pick another arm."
+            )
+        if r["ahead"]:
+            out.append(
+                f"at {r['n']:,} labels validation picked {r['arm']}, while the test set puts"
+                f" {words.listed(r['ahead'])} ahead of it."
+            )
+    out += _without_draws(c)
+    broken = [f"{k['arm']} at {k['n']:,}" for k in c["checks"] if k["holds"] is False]
+    if broken:
+        out.append(f"checks of the machinery do not agree: {words.listed(broken)}.")
+    if c["unbalanced"]:
+        out.append(
+            f"{len(c['unbalanced'])} of {len(c['scores'])} combinations of arm and budget lack draws; each"
+            " comparison uses the draws that both sides have."
+        )
+    ill = [o["arm"] for o in c["outlooks"] if o["drops"]]
+    if ill:
+        out.append(f"the learning curve of {words.listed(ill)} falls somewhere with more labels.")
+    if s["population"] == "pool" and len(s["corpora"]) == 1:
+        out.append(
+            "one corpus was studied; nothing here says that another one would rank the arms alike."
+        )
+    return out
+
+
+def _without_draws(c: Stats) -> list[str]:
+    found = c["sensitivity"]
+    if found["reason"]:
+        return [f"no conclusion could be tried without one of its draws ({found['reason']})."]
+    out = []
+    for change, text in (
+        (
+            "lost",
+            "rest on a single draw: without it they are no longer told apart from the baseline",
+        ),
+        ("new", "would be told apart from the baseline were one draw left out"),
+        ("reversed", "turn round when one draw is left out"),
+    ):
+        rows = sorted({(x["n"], x["arm"]) for x in found["changed"] if x["change"] == change})
+        if rows:
+            out.append(f"{words.listed([f'{a} at {n:,}' for n, a in rows])} {text}.")
+    picks = sorted({x["n"] for x in found["picks"]})
+    if picks:
+        at = words.listed([f"{n:,}" for n in picks])
+        out.append(
+            f"the pick at {at} labels changes when one of the {len(found['draws'])} draws is left out."
+        )
+    return out

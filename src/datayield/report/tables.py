@@ -1,0 +1,43 @@
+"""The statistics behind the report's tables as CSV, one line per row, numbers unrounded."""
+
+import csv
+import io
+from typing import Any
+
+KINDS = (
+    "scores", "differences", "multipliers", "multipliers_simple", "recommended", "target", "next",
+    "outlooks", "interactions", "against_controls", "checks", "costs", "architectures",
+)  # fmt: skip
+
+
+def csv_files(statistics: dict[str, Any]) -> dict[str, str]:
+    """Name → CSV with a corpus column; columns of nested values are named `difference.low`."""
+    found = {}
+    for kind in KINDS:
+        rows = [
+            {"corpus": c["corpus"], **_flat(row)} for c in statistics["corpora"] for row in c[kind]
+        ]
+        if rows:
+            found[kind] = _csv(rows)
+    if statistics["across"]["rows"]:
+        found["across"] = _csv([_flat(row) for row in statistics["across"]["rows"]])
+    return found
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, v in value.items():
+        if isinstance(v, dict):
+            out |= _flat(v, f"{prefix}{key}.")
+        else:
+            out[prefix + key] = " ".join(map(str, v)) if isinstance(v, list | tuple) else v
+    return out
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()

@@ -1,0 +1,104 @@
+"""Which arm to take at each budget, how sure that is, and whether more labels would do more."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from datayield.stats.compare import Frame, candidates
+from datayield.stats.curves import at, worth
+from datayield.stats.scores import curve_of, paired
+
+DOUBLE = 2  # times the labels, against which cleverness is weighed
+
+
+def recommend(f: Frame) -> list[dict[str, Any]]:
+    """Per budget with a choice: the best arm by validation, its evidence, who cannot be told apart.
+
+    Everything about one budget is simultaneous over the arms considered there (Bonferroni over the
+    others), because the best of them was picked. Among equals the baseline wins.
+    """
+    out = []
+    for n in f.budgets(f.baseline):
+        known = candidates(f, n)
+        if len(known) < 3:
+            continue
+        best = max(sorted(known), key=lambda a: (known[a], a == f.baseline))
+        level = 1 - (1 - f.level) / (len(known) - 1)
+        out.append(
+            {
+                "n": n, "arm": best, "of": len(known), "validation": known[best], "level": level,
+                "leads": _leads(f, best, n, sorted(known)),
+                **_evidence(f, best, n, level),
+                **_others(f, best, n, sorted(known), level),
+                "doubling": _doubling(f, n),
+            }
+        )  # fmt: skip
+    return out
+
+
+def _leads(f: Frame, best: str, n: int, arms: list[str]) -> dict[str, int]:
+    """In how many draws this arm alone has the highest validation score, ties counted for it."""
+    m = f.scores[best, n]
+    led = 0
+    for k, draw in enumerate(m.draws):
+        others = [
+            float(o.validation[o.draws.index(draw)])
+            for a in arms
+            if draw in (o := f.scores[a, n]).draws
+        ]
+        led += bool(m.validation[k] >= np.nanmax(others))
+    return {"draws": led, "of": len(m.draws)}
+
+
+def _evidence(f: Frame, best: str, n: int, level: float) -> dict[str, Any]:
+    """Difference and multiplier against the study's baseline; None where the baseline is best."""
+    if best == f.baseline:
+        return {"difference": None, "multiplier": None}
+    ours, theirs = paired(f.scores[best, n], f.scores[f.baseline, n])
+    m = f.scores[best, n]
+    curve = curve_of(f.scores, f.baseline, m.draws)
+    return {
+        "difference": asdict(f.interval(ours - theirs, n, level)) if len(ours) else None,
+        "multiplier": asdict(worth(m.values, curve, level, f.population, f.pool, n).scaled(n))
+        if len(curve) > 1
+        else None,
+    }
+
+
+def _others(f: Frame, best: str, n: int, arms: list[str], level: float) -> dict[str, Any]:
+    """Who is behind the best on the test set, who ahead, and who cannot be told apart from it."""
+    out: dict[str, list[str]] = {"behind": [], "ahead": [], "ties": [], "unknown": []}
+    for arm in arms:
+        if arm == best:
+            continue
+        ours, theirs = paired(f.scores[best, n], f.scores[arm, n])
+        d = f.interval(ours - theirs, n, level) if len(ours) else None
+        if d is None or d.low is None:
+            out["unknown"].append(arm)
+        else:
+            side = ("behind" if d.estimate > 0 else "ahead") if d.excludes_zero else "ties"
+            out[side].append(arm)
+    return out
+
+
+def _doubling(f: Frame, n: int) -> dict[str, Any] | None:
+    """The best strategy at n against the baseline with twice the labels; None outside its curve."""
+    known = {a: v for a, v in candidates(f, n).items() if f.role(a) == "strategy"}
+    if not known:
+        return None
+    arm = max(sorted(known), key=lambda a: known[a])
+    base, m = f.own_baseline(arm), f.scores[arm, n]
+    curve = curve_of(f.scores, base, m.draws)
+    if len(curve) < 2 or DOUBLE * n > max(curve) or n < min(curve):
+        return None
+    doubled, level = at(curve, DOUBLE * n), 1 - (1 - f.level) / len(known)
+    gap = f.interval(m.values - doubled, DOUBLE * n, level)
+    verdict = "open"
+    if gap.excludes_zero:
+        verdict = "arm" if gap.estimate > 0 else "labels"
+    return {
+        "arm": arm, "baseline": base, "of": len(known), "verdict": verdict, "gap": asdict(gap),
+        "gain_arm": float((m.values - at(curve, n)).mean()),
+        "gain_labels": asdict(f.interval(doubled - at(curve, n), DOUBLE * n)),
+    }  # fmt: skip

@@ -1,0 +1,213 @@
+"""The planner and the recommendation: numbers a buyer of labels acts on, or the reason why there are none."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datayield import config, stats
+from datayield.errors import UserError
+from datayield.report import planner
+from datayield.stats import compare, need
+from datayield.stats.recommend import recommend
+from datayield.stats.sensitivity import leave_one_out
+from tests.calibration.measure import frame
+from tests.calibration.simulate import Study, make, simulate, true_accuracy
+from tests.report_data import tables
+
+STUDY = Study(draws=6, effects={"strong": 3.0, "useless": 1.0, "other": 1.1})
+
+
+def studied(seed: int = 3, **changes: object) -> compare.Frame:
+    study = Study(draws=6, effects=STUDY.effects) if not changes else Study(**changes)
+    return frame(study, make(study, seed))
+
+
+def test_labels_to_a_target_inside_the_curve() -> None:
+    f = studied()
+    wanted = true_accuracy(400, STUDY)
+    found = need.labels(f, "lstm:plain", wanted)
+    assert found.labels.low < 400 < found.labels.high and found.reason is None
+    (said,) = planner.target(found, "accuracy", 0.95)
+    assert said.startswith("lstm:plain: ") and "95 % interval" in said
+
+
+def test_a_target_beyond_the_curve_gets_a_lower_bound_and_one_above_the_asymptote_none() -> None:
+    f = studied()
+    near = need.labels(f, "lstm:plain", true_accuracy(1600, STUDY) + 0.05)
+    assert near.labels.side == "above" and 1600 <= near.at_least <= 3200
+    assert "at least" in planner.target(near, "accuracy", 0.95)[0]
+    never = need.labels(f, "lstm:plain", 0.999)
+    assert never.at_least == 3200 and "no answer" in never.reason
+    assert "further out there is no answer" in planner.target(never, "accuracy", 0.95)[0]
+    low = need.labels(f, "lstm:plain", 0.01)
+    assert "fewer than 100 labels" in planner.target(low, "accuracy", 0.95)[0]
+
+
+def test_one_draw_gives_a_number_without_an_interval() -> None:
+    f = studied(draws=1, effects=STUDY.effects)
+    found = need.labels(f, "lstm:plain", true_accuracy(400, STUDY))
+    (said,) = planner.target(found, "accuracy", 0.95)
+    assert found.labels.low is None and "no interval: one draw" in said and "[" not in said
+    g = need.gain(f, "lstm:plain", 400, 200)
+    assert g["low"] is None and "no interval: one draw" in planner.gain(g)
+    above = need.labels(f, "lstm:plain", 0.999)
+    assert above.at_least is None and "one draw" in above.reason
+
+
+def test_what_the_next_labels_buy() -> None:
+    f = studied()
+    inside = need.gain(f, "lstm:plain", 400, 400)
+    truth = true_accuracy(800, STUDY) - true_accuracy(400, STUDY)
+    assert inside["low"] < truth < inside["high"]
+    beyond = need.gain(f, "lstm:plain", 1600, 800)
+    assert beyond["high"] is None and beyond["low"] < beyond["estimate"]
+    assert beyond["low"] < true_accuracy(2400, STUDY) - true_accuracy(1600, STUDY)
+    assert "beyond 3,200" in need.gain(f, "lstm:plain", 1600, 1601)["reason"]
+    assert "measured from 100 to 1,600" in need.gain(f, "lstm:plain", 50, 10)["reason"]
+
+
+def test_the_cheapest_way_weighs_labels_against_computing() -> None:
+    f = studied()
+    target = true_accuracy(1000, STUDY)
+    answers = {a: need.labels(f, a, target) for a in ("lstm:plain", "lstm:strong")}
+    hours = {"lstm:plain": [(100, 0.01), (1600, 0.01)], "lstm:strong": [(100, 5.0), (1600, 5.0)]}
+
+    def best(label: float, hour: float) -> str | None:
+        prices = need.Prices(label, hour)
+        return need.cheapest([need.cost(a, hours[n], prices) for n, a in answers.items()])[0]
+
+    assert best(1.0, 0.0) == "lstm:strong" and best(0.0, 1.0) == "lstm:plain"
+    assert best(0.001, 100.0) == "lstm:plain"
+    one = need.cost(answers["lstm:plain"], hours["lstm:plain"], need.Prices(2.0, 10.0, 30))
+    p = one["point"]
+    assert p["total"] == pytest.approx(2 * p["labels"] + 10 * 30 * 0.01)
+    assert one["low"]["total"] < p["total"] < one["high"]["total"]
+    easy = need.cost(need.labels(f, "lstm:strong", 0.5), hours["lstm:strong"], need.Prices(1, 0))
+    assert easy["at_most"] and easy["point"]["labels"] == 200 and easy["low"] is None
+
+
+def test_a_curve_that_lacks_draws_uses_those_it_has() -> None:
+    made = make(STUDY, 1)
+    made.cells["plain"][283][4:] = np.nan
+    made.cells["strong"][200][0] = np.nan
+    f = frame(STUDY, made)
+    curve = need.whole_curve(f, "lstm:plain")
+    assert 283 not in curve and next(iter(curve.values())).shape[0] == 6
+    assert len(stats.analyse.__globals__["unbalanced"](f)) == 2
+
+
+def test_the_recommendation_carries_simultaneous_evidence() -> None:
+    found = recommend(studied())
+    assert [r["n"] for r in found] == [200, 400]
+    for r in found:
+        assert (
+            r["arm"] == "lstm:strong" and r["of"] == 4 and r["level"] == pytest.approx(1 - 0.05 / 3)
+        )
+        assert r["difference"]["low"] > 0 and r["multiplier"]["low"] < 3 < r["multiplier"]["high"]
+        assert set(r["behind"]) == {"lstm:plain", "lstm:useless", "lstm:other"} and not r["ties"]
+        assert r["doubling"]["arm"] == "lstm:strong" and r["leads"]["of"] == 6
+
+
+def test_more_labels_beat_a_useless_arm_and_lose_to_a_strong_one() -> None:
+    weak = recommend(studied(draws=10, effects={"useless": 1.0, "other": 1.05}))
+    assert {r["doubling"]["verdict"] for r in weak} == {"labels"}
+    strong = recommend(studied(draws=10, effects={"strong": 6.0, "other": 1.0}))
+    assert {r["doubling"]["verdict"] for r in strong} == {"arm"}
+
+
+def test_leaving_out_a_draw_names_what_hangs_on_it() -> None:
+    f = studied()
+    found = leave_one_out(f)
+    assert found["draws"] == [0, 1, 2, 3, 4, 5] and found["reason"] is None
+    assert not [x for x in found["changed"] if x["arm"] == "lstm:strong"]
+    # A verdict planted on one draw: without draw 2 the useless arm gains a sure 20 points.
+    scores = dict(f.scores)
+    for n in (200, 400):
+        plain = scores["lstm:plain", n]
+        lifted = plain.hits + 0.2
+        lifted[2] -= 0.9
+        scores["lstm:useless", n] = type(plain)(plain.draws, lifted, lifted, plain.validation, 6)
+    planted = leave_one_out(
+        compare.Frame(scores, f.arms, f.baseline, f.level, f.population, f.pool)
+    )
+    assert {
+        (x["without"], x["change"]) for x in planted["changed"] if x["arm"] == "lstm:useless"
+    } == {(2, "new")}
+    few = leave_one_out(studied(draws=2, effects={"strong": 3.0}))
+    assert "2 draws" in few["reason"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> tuple[config.Params, Path]:
+    return tables(
+        tmp_path, simulate(Study(draws=4, effects={"strong": 3.0, "tfidf": 0.9}), 2)
+    ), tmp_path
+
+
+def asked(project: tuple[config.Params, Path], **changes: object) -> str:
+    given = {
+        "corpus": None, "target": None, "arm": None, "have": None, "more": 500,
+        "label_price": None, "hour_price": 0.0, "trainings": 1,
+    }  # fmt: skip
+    return "\n".join(planner.lines(stats.plan_labels(*project, **{**given, **changes})))
+
+
+def test_the_planner_answers_from_the_tables(project: tuple[config.Params, Path]) -> None:
+    said = asked(project, target=0.7, label_price=0.1, hour_price=2.0)
+    assert said.splitlines()[0] == "written, accuracy" and "for 70.0 % accuracy" in said
+    assert "cheapest by its estimate: lstm:strong" in said and "≤" in said
+    assert "what the next labels buy lstm:plain" in said and "from 200 labels, 500 more: +" in said
+    assert "lstm:strong: " in asked(project, target=0.7, arm="lstm:strong")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"target": 85.0}, "between 0 and 1, got 85: 0.85?"),
+        ({"target": float("nan")}, "between 0 and 1, got nan"),
+        ({"corpus": "writen"}, 'did you mean "written"'),
+        ({"arm": "lstm:stron"}, 'did you mean "lstm:strong"'),
+        ({"have": 0}, "--have wants a whole number of at least 1"),
+        ({"more": -5}, "--more wants"),
+        ({"target": 0.7, "label_price": -1.0}, "--label-price wants a price of 0 or more"),
+        ({"label_price": 1.0}, "a price wants a --target"),
+    ],
+)
+def test_bad_questions_are_told(
+    project: tuple[config.Params, Path], changes: dict[str, object], told: str
+) -> None:
+    with pytest.raises(UserError, match=told.replace("?", r"\?")):
+        asked(project, **changes)
+
+
+def test_tables_of_another_version_or_none_are_told(project: tuple[config.Params, Path]) -> None:
+    import pyarrow.parquet as pq
+
+    cells = project[1] / "results" / "written" / "cells.parquet"
+    whole = pq.read_table(cells)
+    pq.write_table(whole.drop_columns(["predicted"]), cells)
+    with pytest.raises(UserError, match=r"other columns than this version.*predicted"):
+        asked(project, target=0.7)
+    pq.write_table(whole.slice(0, 0), cells)
+    with pytest.raises(UserError, match="holds no finished cell"):
+        asked(project, target=0.7)
+    cells.unlink()
+    with pytest.raises(UserError, match="is missing"):
+        asked(project, target=0.7)
+
+
+def test_metrics_follow_their_schema(project: tuple[config.Params, Path]) -> None:
+    import jsonschema
+
+    from datayield import report
+    from tests.conftest import REPO
+
+    found = report.metrics(stats.analyse(*project))
+    schema = json.loads((REPO / "docs/metrics.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(found, schema)
+    del found["corpora"]["written"]["best"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(found, schema)
