@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from datayield.stats import compare, need
+from datayield.stats.curves import at
 from datayield.stats.outlook import at_least, bounds
-from datayield.stats.scores import Measured, Scores
+from datayield.stats.scores import Measured, Scores, curve_of
 from tests.calibration.simulate import (
     FAMILIES,
     Floats,
@@ -32,10 +33,12 @@ TARGET = 500.0  # labels whose true accuracy is the target
 NAMES = {
     "difference": "difference covered, this pool",
     "difference, new texts": "difference covered, new texts",
-    "multiplier": "multiplier covered, this pool",
-    "multiplier, new texts": "multiplier covered, new texts",
-    "target": "labels to target covered, this pool",
-    "target, new texts": "labels to target covered, new texts",
+    "multiplier": "multiplier not rejected, this pool",
+    "multiplier's range": "the same, as the printed range",
+    "multiplier's range, new texts": "multiplier in the printed range, new texts",
+    "target": "labels to target not rejected, this pool",
+    "target's range": "the same, as the printed range",
+    "target's range, new texts": "labels to target in the printed range, new texts",
     "refused": "ranges refused though in the measured range",
     "open": "multipliers with an open end",
     "useless better": "a useless arm declared better",
@@ -93,19 +96,28 @@ def one(draws: int, seed: int) -> Iterator[tuple[str, float]]:
         m = next((x for x in every if (x["arm"], x["n"]) == ("lstm:arm", AT)), None)
         target = truth(study, made, "plain", TARGET, population)
         (goal,) = [t for t in compare.to_target(f, target) if t["arm"] == "lstm:plain"] or [None]
-        for name, value, got in (
-            (f"multiplier{suffix}", worth, m),
-            (f"target{suffix}", TARGET, goal),
-        ):
+        for name, value, got in (("multiplier", worth, m), ("target", TARGET, goal)):
             answered = got is not None and got["reason"] is None
             if answered:
-                yield name, (got["low"] or 0) <= value <= (got["high"] or np.inf)
+                covered = (got["low"] or 0) <= value <= (got["high"] or np.inf)
+                yield f"{name}'s range{suffix}", covered
             if population == "pool":
                 yield "refused", not answered
+        if population == "pool":
+            yield from _kept(f, worth, target)
         if population == "pool" and seed % 5 == 0:
             yield from _beyond(study, made, f)
         if population == "pool":
             yield from _pool_only(study, made, found, m, goal, d if known else None)
+
+
+def _kept(f: compare.Frame, worth: float, target: float) -> Iterator[tuple[str, float]]:
+    """Whether the tests behind the ranges keep the true values (a range is the hull of what they keep)."""
+    arm, plain = f.scores.get(("lstm:arm", AT)), need.whole_curve(f, "lstm:plain")
+    if arm is not None:
+        curve = curve_of(f.scores, "lstm:plain", arm.draws)
+        yield "multiplier", not f.interval(arm.values - at(curve, worth * AT), AT).excludes_zero
+    yield "target", not f.interval(at(plain, TARGET) - target, AT).excludes_zero
 
 
 def _pool_only(
@@ -168,9 +180,12 @@ class Bound:
 
 COVERED = ("difference", "multiplier", "target")
 BOUNDS = (
-    *(Bound(c, 0.93, 0.97) for c in COVERED),
+    *(Bound(name, 0.93, 0.97) for name in COVERED),
+    # A printed range is the hull of all values that the test keeps: it may cover more, never less.
+    *(Bound(f"{name}'s range", 0.93) for name in ("multiplier", "target")),
     # All of the draws' variance is widened, the trainings' share of it too: cautious by definition.
-    *(Bound(f"{c}, new texts", 0.93) for c in COVERED),
+    Bound("difference, new texts", 0.93),
+    *(Bound(f"{name}'s range, new texts", 0.93) for name in ("multiplier", "target")),
     Bound("refused", high=0.05),
     Bound("useless better", high=0.025),
     Bound("double found", low=0.8, draws=(10,)),
