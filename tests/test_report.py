@@ -235,7 +235,8 @@ def test_doubts_are_raised_by_what_raises_them() -> None:
     ]
     said = " ".join(advice.doubts(c, s))
     assert "in only 1 of 6 draws" in said and "puts tfidf ahead" in said
-    assert "lstm:strong at 200 rest on a single draw" in said and "turn round" in said
+    assert "without one of the 6 draws lstm:strong at 200 would no longer be told apart" in said
+    assert "the verdict on lstm:useless at 400 would turn round" in said
 
 
 def test_missing_arms_and_draws_are_analysed_with_what_is_there(tmp_path: Path) -> None:

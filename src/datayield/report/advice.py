@@ -36,8 +36,8 @@ def first_screen(s: Stats) -> Section:
             )
         )
     note = (
-        f"Brackets are {words.level(s['level'])} intervals; those of the first table's multipliers hold for"
-        " all arms of a budget at once. ≤ and ≥ mark ends beyond what was measured."
+        f"Brackets are {words.level(s['level'])} intervals; those of the first table hold for all arms of a"
+        " budget at once. ≤ and ≥ mark ends beyond what was measured."
     )
     return Section("In short", (*paragraphs, note), tuple(tables))
 
@@ -94,12 +94,11 @@ def _worth(r: Stats) -> Stats:
 
 
 def _row(c: Stats, s: Stats, r: Stats) -> tuple[str, ...]:
-    own = next(x for x in c["scores"] if (x["arm"], x["n"]) == (r["arm"], r["n"]))
     worth = "1× (it is the baseline)"
     if r["arm"] != s["baseline"]:
         worth = words.times(measured(_worth(r))) if r["multiplier"] else "–"
     return (
-        c["corpus"], f"{r['n']:,}", r["arm"], f"{words.score(own['score'])}{_other(c, s)}", worth,
+        c["corpus"], f"{r['n']:,}", r["arm"], f"{words.score(r['score'])}{_other(c, s)}", worth,
         ", ".join(r["ties"]) or ("unknown: no interval" if r["unknown"] else "none"),
     )  # fmt: skip
 
@@ -230,16 +229,14 @@ def _without_draws(c: Stats) -> list[str]:
         return [f"no conclusion could be tried without one of its draws ({found['reason']})."]
     out = []
     for change, text in (
-        (
-            "lost",
-            "rest on a single draw: without it they are no longer told apart from the baseline",
-        ),
-        ("new", "would be told apart from the baseline were one draw left out"),
-        ("reversed", "turn round when one draw is left out"),
+        ("lost", "{} would no longer be told apart from the baseline"),
+        ("new", "{} would be told apart from the baseline"),
+        ("reversed", "the verdict on {} would turn round"),
     ):
         rows = sorted({(x["n"], x["arm"]) for x in found["changed"] if x["change"] == change})
         if rows:
-            out.append(f"{words.listed([f'{a} at {n:,}' for n, a in rows])} {text}.")
+            named = words.listed([f"{a} at {n:,}" for n, a in rows])
+            out.append(f"without one of the {len(found['draws'])} draws {text.format(named)}.")
     picks = sorted({x["n"] for x in found["picks"]})
     if picks:
         at = words.listed([f"{n:,}" for n in picks])

@@ -25,10 +25,11 @@ def recommend(f: Frame) -> list[dict[str, Any]]:
             continue
         best = max(sorted(known), key=lambda a: (known[a], a == f.baseline))
         level = 1 - (1 - f.level) / (len(known) - 1)
+        own = f.interval(f.scores[best, n].values, n, 1 - (1 - f.level) / len(known))
         out.append(
             {
                 "n": n, "arm": best, "of": len(known), "validation": known[best], "level": level,
-                "leads": _leads(f, best, n, sorted(known)),
+                "score": asdict(own), "leads": _leads(f, best, n, sorted(known)),
                 **_evidence(f, best, n, level),
                 **_others(f, best, n, sorted(known), level),
                 "doubling": _doubling(f, n),
