@@ -32,6 +32,7 @@ def test_changes_of_settings_scores_verdicts_and_picks_are_named(found: dict) ->
     other["study"]["draws"] = 9
     corpus = other["corpora"]["written"]
     corpus["data"] = "e" * 64
+    corpus["tuning"] = "8 tpe trials per draw"
     at = corpus["arms"]["lstm:strong"]["200"]
     for name in ("accuracy", "accuracy_low", "accuracy_high"):
         at[name] -= 0.3
@@ -42,7 +43,8 @@ def test_changes_of_settings_scores_verdicts_and_picks_are_named(found: dict) ->
     corpus["arms"]["gru:plain"] = {"200": at}
     told = said(found, other)
     for wanted in (
-        "draws: 6 → 9", "written, data: dddddddddddd → eeeeeeeeeeee", "only in A: lstm:useless at 400",
+        "draws: 6 → 9", "written, tuning: none → 8 tpe trials per draw",
+        "written, data: dddddddddddd → eeeeeeeeeeee", "only in A: lstm:useless at 400",
         "only in B: gru:plain at 200", "−30.0", "intervals apart; better → worse",
         "best arm by validation at 200: lstm:strong → tfidf", "→ not reached",
     ):  # fmt: skip

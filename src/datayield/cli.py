@@ -5,6 +5,7 @@ Exit codes: 0 done; 2 something to mend, told in one message; 130 ended by Ctrl-
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,8 @@ def guard(action: Callable[[], object]) -> int:
     except UserError as e:
         print(f"datayield: {e}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # `datayield … | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as e:
         if e.filename is None and e.errno is None:
             raise
@@ -276,8 +279,6 @@ def _stage(options: argparse.Namespace) -> None:
 
 
 def _study(options: argparse.Namespace) -> None:
-    import os
-
     _checked_params()
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     done = subprocess.run(

@@ -391,6 +391,7 @@ PRESETS = (
     "full",
     "untuned",
     "eda5",
+    "curves",
     "article",
     "arms",
     "tuned",

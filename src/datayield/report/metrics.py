@@ -32,6 +32,8 @@ def _corpus(c: dict[str, Any]) -> dict[str, Any]:
         "pool": c["pool_size"],
         "test": c["test_size"],
         "versions": c["versions"],
+        "settings": c["settings"],
+        "tuning": _tuning(c["tuning"]),
         "best": {str(r["n"]): r["arm"] for r in c["recommended"]},
         "target": {
             t["arm"]: {
@@ -57,6 +59,10 @@ def _corpus(c: dict[str, Any]) -> dict[str, Any]:
         at = out["arms"][m["arm"]][str(m["n"])]
         at["multiplier"] = {k: _rounded(m[k]) for k in ("point", "low", "high")}
     return out
+
+
+def _tuning(t: dict[str, Any] | None) -> str:
+    return f"{t['trials']} {t['sampler']} trials per {t['scope']}" if t else "none"
 
 
 def verdict(d: dict[str, Any]) -> str:

@@ -128,11 +128,21 @@ def _settings(a: Side, b: Side) -> list[str]:
         x, y = first[name], second[name]
         out += [
             f"{name}, {k}: {_short(x[k])} → {_short(y[k])}"
-            for k in ("data", "metric", "pool", "test", "cells", "planned", "versions")
+            for k in (
+                "data",
+                "metric",
+                "pool",
+                "test",
+                "cells",
+                "planned",
+                "tuning",
+                "settings",
+                "versions",
+            )
             if x[k] != y[k]
         ]
         for mark, here, there in (("only in A", x, y), ("only in B", y, x)):
-            alone = [f"{a} at {n}" for a, own in here["arms"].items() for n in own
+            alone = [f"{a} at {n}" for a, own in here["arms"].items() for n in sorted(own, key=int)
                      if n not in there["arms"].get(a, {})]  # fmt: skip
             out += [f"{name}, {mark}: {', '.join(alone)}"] if alone else []
     return out
@@ -141,14 +151,16 @@ def _settings(a: Side, b: Side) -> list[str]:
 def _short(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(value)
-    return value[:12] if isinstance(value, str) else f"{value:,}"
+    if not isinstance(value, str):
+        return f"{value:,}"
+    return value[:12] if len(value) >= 16 and " " not in value else value  # digests
 
 
 def _corpus(x: dict[str, Any], y: dict[str, Any]) -> list[str]:
     score = x["metric"]
     rows = [("arm", "labels", "A", "B", "B - A", "")]
     for arm in x["arms"]:
-        for n in x["arms"][arm]:
+        for n in sorted(x["arms"][arm], key=int):
             if n in y["arms"].get(arm, {}):
                 p, q = x["arms"][arm][n], y["arms"][arm][n]
                 rows.append(

@@ -1,5 +1,6 @@
 """results/ → statistics.json: everything that the report prints, as plain values."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -100,6 +101,7 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> dict[str, 
         **loaded.summary,
         "metric": next(iter(frame.scores.values())).metric,
         "cells": len(lines),
+        "settings": _digest(lines),
         "unbalanced": unbalanced(frame),
         "scores": compare.learning_curve(frame),
         "differences": compare.differences(frame),
@@ -126,6 +128,12 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> dict[str, 
             "overlap": audits.overlap(loaded.audited, frame.scores),
         },
     }
+
+
+def _digest(lines: list[dict[str, Any]]) -> str:
+    """Of the settings of every arm, budget and draw: equal where nothing about them changed."""
+    found = sorted({(x["arm"], x["n"], x["draw"], x["settings"]) for x in lines})
+    return hashlib.sha256(table.canonical(found).encode()).hexdigest()[:16]
 
 
 def unbalanced(f: compare.Frame) -> list[dict[str, Any]]:
