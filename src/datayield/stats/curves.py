@@ -116,19 +116,7 @@ def worth(
             return Labels(None, None, None, None, measured, level, "draws take over half the pool")
         return worth(scores, curve, level, population, pool, own)
     point, side = invert(curve, float(scores.mean()))
-    parts = components(np.stack([scores, *(curve[b] for b in budgets)]))
-
-    def rejected(logs: Floats) -> Bools:
-        """Whether `scores - curve = 0` is rejected at these log n."""
-        v = np.column_stack([np.ones(len(logs)), -_weights(budgets, logs)])
-        share = np.maximum(np.exp(logs), own) / pool if pool else 0.0
-        mean, variance, df = contrasts(parts, v, share, population)
-        # A spread of rounding errors has no degrees of freedom; its margin is nil either way.
-        found: Bools = (
-            np.abs(mean) > stdtrit(np.maximum(df, 0.5), (1 + level) / 2) * variance**0.5 + ROUNDING
-        )
-        return found
-
+    rejected = _rejection(scores, curve, level, population, pool, own)
     grid = _log_grid(budgets, point)
     out = rejected(np.array(grid))
     kept = np.flatnonzero(~out).tolist()
@@ -143,6 +131,25 @@ def worth(
         low = None if low is None else min(low, point)
         high = None if high is None else max(high, point)
     return Labels(point, low, high, side, measured, level)
+
+
+def _rejection(
+    scores: Floats, curve: Curve, level: float, population: Population, pool: int | None, own: int
+) -> Callable[[Floats], Bools]:
+    """The test behind `worth`: log n (G,) → whether `scores - curve(n) = 0` is rejected there."""
+    budgets = sorted(curve)
+    parts = components(np.stack([scores, *(curve[b] for b in budgets)]))
+
+    def rejected(logs: Floats) -> Bools:
+        v = np.column_stack([np.ones(len(logs)), -_weights(budgets, logs)])
+        share = np.maximum(np.exp(logs), own) / pool if pool else 0.0
+        mean, variance, df = contrasts(parts, v, share, population)
+        # A spread of rounding errors has no degrees of freedom; its margin is nil either way.
+        half = stdtrit(np.maximum(df, 0.5), (1 + level) / 2) * np.sqrt(variance)
+        found: Bools = np.abs(mean) > half + ROUNDING
+        return found
+
+    return rejected
 
 
 def _log_grid(budgets: list[int], point: float | None) -> list[float]:
