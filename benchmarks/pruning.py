@@ -51,7 +51,8 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         kept = tune.storage(Path(folder))
-        found = [s for prune in (False, True) for s in searches(root, asked, prune)]
+        both = [searches(root, asked, prune) for prune in (False, True)]
+        found = [s for pair in zip(*both, strict=True) for s in pair]  # side by side in time
         with ThreadPoolExecutor(asked.workers) as threads:
             rows = list(threads.map(carry, found))
     pool.close()

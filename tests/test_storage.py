@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -122,9 +123,19 @@ def test_where_every_trial_fails_the_untuned_settings_serve(project: Path) -> No
 # --- PostgreSQL
 
 
+@pytest.fixture
+def postgres(server: tuple[Path, int]) -> str:
+    """The address of an empty database on a real server."""
+    programs, number = server
+    name = f"trials_{uuid.uuid4().hex}"
+    reached = ["-h", "127.0.0.1", "-p", str(number), "-U", "tester"]
+    subprocess.run([programs / "createdb", *reached, name], check=True)
+    return f"postgresql://tester@127.0.0.1:{number}/{name}"
+
+
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real server with an empty database."""
+def server() -> Iterator[tuple[Path, int]]:
+    """A PostgreSQL server of our own: the folder of its programs and its port."""
     found = [shutil.which("initdb"), *map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
     programs = [Path(p).resolve().parent for p in found if p]
     need(bool(programs), "PostgreSQL (Debian: postgresql)")
@@ -145,7 +156,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     options = f"-p {free} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
     do("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
-        yield f"postgresql://tester@127.0.0.1:{free}/postgres"
+        yield programs[0], free
     finally:
         do("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
         shutil.rmtree(folder)
@@ -166,7 +177,7 @@ def test_a_search_is_one_machines_at_a_time(
 ) -> None:
     monkeypatch.setenv(tune.STORAGE, postgres)
     here, there = tune.storage(tmp_path), tune.storage(tmp_path)
-    search = replace(search, metric="macro_f1")
+    search = replace(search, metric="macro_f1", trials=6)
     began, go = threading.Event(), threading.Event()
 
     def slow(cell: Cell, *rest: object) -> Mapping[str, object]:

@@ -51,7 +51,8 @@ def searches_of(project: Path, **tuning: object) -> list[Search]:
 
 @pytest.fixture
 def search(project: Path) -> Search:
-    return searches_of(project)[0]
+    """Of more trials than any test runs; see `run`."""
+    return searches_of(project, trials=100)[0]
 
 
 def planted(cell: Cell, metric: str = "accuracy", floors: tune.Floors = ()) -> dict[str, object]:
@@ -281,6 +282,22 @@ def test_every_search_has_the_same_number_of_trials(project: Path, tmp_path: Pat
         tune.run(search, kept, planted)  # nothing is left to do
     assert [len(tune.lines(s, kept)) for s in found] == [7] * len(found)
     assert len({s.name for s in found}) == len(found)
+
+
+def test_fewer_trials_than_the_storage_holds(search: Search, tmp_path: Path) -> None:
+    """Asked for fewer than before, every arm has that number, and its best is among those."""
+    kept = tune.storage(tmp_path)
+    run(search, 25, kept)
+    few, many = replace(search, trials=8), replace(search, trials=25)
+    rows = tune.lines(many, kept)
+    assert [r["number"] for r in tune.lines(few, kept)] == list(range(8))
+    best = max((r for r in rows[:8] if r["score"]), key=lambda r: r["score"])
+    assert tune.best(few, kept) == json.loads(best["values"])
+    assert max(r["score"] for r in rows if r["score"]) > best["score"], (
+        "the rest found a better one"
+    )
+    tune.run(few, kept, planted)
+    assert len(tune.lines(many, kept)) == 25
 
 
 def test_random_trials_come_from_the_whole_space(search: Search, tmp_path: Path) -> None:

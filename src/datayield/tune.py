@@ -231,26 +231,31 @@ def _values(search: Search, parameters: Mapping[str, Any]) -> dict[str, Any]:
 def best(search: Search, kept: Storage) -> dict[str, Any] | None:
     """The values of the best complete trial, the earliest among equals; None without one."""
     study = optuna.load_study(study_name=search.name, storage=kept)
-    known = [t for t in counted(study) if t.state == TrialState.COMPLETE]
+    known = [t for t in counted(study, search.trials) if t.state == TrialState.COMPLETE]
     if not known:
         return None
     return _values(search, max(known, key=lambda t: (t.value, -t.number)).params)
 
 
-def counted(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that ended by themselves: complete, pruned, or failed for a reason of their own."""
-    return [
+def counted(study: optuna.Study, most: int | None = None) -> list[FrozenTrial]:
+    """The first trials that ended by themselves: complete, pruned, or failed for their own reason.
+
+    At most as many as the search asks for: a storage may hold more, from when more were asked, and
+    every arm has the same number.
+    """
+    ended = [
         t
         for t in study.get_trials(deepcopy=False)
         if t.state in (TrialState.COMPLETE, TrialState.PRUNED) or "error" in t.user_attrs
     ]
+    return ended[:most]
 
 
 def lines(search: Search, kept: Storage) -> list[dict[str, Any]]:
     """The trials of a search as rows of table.TRIALS, numbered from 0 in the order they ended."""
     with reachable():
         study = optuna.load_study(study_name=search.name, storage=kept)
-        c, trials = search.cell, counted(study)
+        c, trials = search.cell, counted(study, search.trials)
         shares = table.canonical(importances(search, kept))
     nothing = dict.fromkeys(COST)
     return [
@@ -274,12 +279,14 @@ def importances(search: Search, kept: Storage) -> dict[str, float]:
     Empty below FEWEST different scores.
     """
     study = optuna.load_study(study_name=search.name, storage=kept)
-    values = {t.value for t in counted(study) if t.state == TrialState.COMPLETE}
-    if len(values) < FEWEST:
+    complete = [t for t in counted(study, search.trials) if t.state == TrialState.COMPLETE]
+    if len({t.value for t in complete}) < FEWEST:
         return {}
+    judged = optuna.create_study(direction="maximize")
+    judged.add_trials(complete)
     seed = seeds.integer("importance", search.name) % 2**32
     judge = optuna.importance.FanovaImportanceEvaluator(n_trees=64, max_depth=64, seed=seed)
-    found = optuna.importance.get_param_importances(study, evaluator=judge)
+    found = optuna.importance.get_param_importances(judged, evaluator=judge)
     return {name.removesuffix("?"): float(share) for name, share in found.items()}
 
 

@@ -49,7 +49,8 @@ def _how(t: dict[str, Any]) -> str:
 def _worth(c: dict[str, Any], s: dict[str, Any]) -> list[str]:
     """What tuning was worth to the baseline, and whether that pays for the labels it read."""
     t = c["tuning"]
-    own = [g for g in t["gains"] if g["alone"] and g["arm"] == s["baseline"]]
+    main = words.main_budgets(c["scores"])
+    own = [g for g in t["gains"] if g["alone"] and g["arm"] == s["baseline"] and g["n"] in main]
     if not own:
         return []
     parts = []
