@@ -19,8 +19,9 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from datayield import seeds, table
 from datayield.errors import UserError
@@ -59,7 +60,7 @@ def storage(root: Path, alone: bool = False) -> BaseStorage:
     journal = (root / "state" / "optuna.journal").resolve()
     try:
         if url:
-            return RDBStorage(url)
+            return _database(url)
         journal.parent.mkdir(parents=True, exist_ok=True)
         if alone:
             _mend(journal)
@@ -72,6 +73,17 @@ def storage(root: Path, alone: bool = False) -> BaseStorage:
             f" {type(e).__name__}: {' '.join(str(e).split())[:200]})."
             " Check the address, the server and its version; a damaged journal may be deleted."
         ) from e
+
+
+def _database(url: str) -> RDBStorage:
+    """Optuna's tables in a database; on PostgreSQL one machine at a time may find them missing."""
+    engine = create_engine(url, poolclass=NullPool)  # closing then ends the session, and its lock
+    if engine.dialect.name != "postgresql":
+        return RDBStorage(url)
+    with closing(engine.connect()) as connection:
+        key = {"key": seeds.integer("the tables of the trials") % 2**63}
+        connection.execute(text("select pg_advisory_lock(:key)"), key)
+        return RDBStorage(url)
 
 
 def _mend(journal: Path) -> None:
