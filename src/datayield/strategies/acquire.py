@@ -39,6 +39,7 @@ def k_center() -> Strategy:
         facts=("vectors",),
         acquire=acquire,
         compute="distances of the pool to each label",
+        effort=1.2,
         source="Gonzalez 1985; Sener & Savarese 2018, arXiv 1708.00489",
     )
 
@@ -112,6 +113,7 @@ def facility_location() -> Strategy:
         facts=("vectors",),
         acquire=acquire,
         compute="similarities of the pool with itself",
+        effort=1.2,
         source="Mirzasoleiman et al. 2013; Wei et al. 2015, submodularity in data subset selection",
     )
 
@@ -285,7 +287,11 @@ def _active(
         return ids
 
     told = "a helper training for each round"
-    return Strategy(name, summary, acquire=acquire, needs=needs, compute=told, source=source)
+    # A helper costs about as much as the cell's own training, predictions under dropout once more.
+    effort = 1.0 + rounds * (2.4 if "dropout" in needs else 1.1)
+    return Strategy(
+        name, summary, acquire=acquire, needs=needs, compute=told, effort=effort, source=source
+    )
 
 
 def entropy(rounds: int = 3) -> Strategy:

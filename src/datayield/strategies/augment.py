@@ -277,6 +277,7 @@ def lm_substitute(share: float = 0.15, n_aug: int | None = None, passes: int = 8
         space=(Knob("share", 0.05, 0.4),),
         control="repeat",
         compute=f"{READ_ONCE}; variants in every cell",
+        effort=1.4,
         source="after Kobayashi 2018, arXiv 1805.06201 (without its label condition)",
     )
 

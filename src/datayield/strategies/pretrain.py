@@ -127,6 +127,7 @@ def _read_first(
         needs=("reader",),
         space=(Knob("rate", 1.0, 8.0, log=True),),
         compute=READ_ONCE,
+        effort=3.0,  # 8 for the cell that trains the model, 1 for those that find it
         source=source,
     )
 

@@ -63,6 +63,7 @@ def _selection(
         space=space,
         control="" if control else "random",
         compute=compute,
+        effort=1.0 if control else 2.0,
         source=source,
     )
 

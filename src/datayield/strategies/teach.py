@@ -45,6 +45,7 @@ def distil(texts: int = 4000) -> Strategy:
         prepare=prepare,
         unlabelled=True,
         compute="a linear fit",
+        effort=1.3,
         source="Hinton et al. 2015, arXiv 1503.02531",
     )
 
@@ -86,6 +87,7 @@ def self_training(rounds: int = 2, threshold: float = 0.9, kind: str = "network"
         needs=("validation",),
         space=(Knob("threshold", 0.6, 0.99),),
         compute="a teacher's training for each round and one more",
+        effort=1.5 * (rounds + 1),
         source="Scudder 1965; Xie et al. 2020, arXiv 1911.04252 (noised student, balanced classes)",
     )
 
