@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from datayield import pretrain, strategies
+from datayield import place, pretrain, strategies
 from datayield.desk import Data
 from datayield.encode import Vocabulary
 from datayield.errors import UserError
@@ -241,3 +241,18 @@ def test_vectors_from_a_file(prepared: Path, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=what):
             strategies.make("vectors", arguments)
     assert run(data, "lstm:vectors").account.labels_paid == N
+
+
+def test_another_precision_is_another_model(tmp_path: Path) -> None:
+    texts = ["rain on the pier", "soup in the pan", "rain in the pan"] * 4
+    shape = {k: getattr(Settings(hidden=4, embedding=4), k) for k in pretrain.SHAPE}
+    made = [pretrain.kept(texts, shape, "next", 1, ("k", 1), tmp_path)[1] for _ in range(2)]
+    assert made == [True, False]
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("this processor has no bf16 instructions")
+    place.settle(precision="bf16")
+    try:
+        assert pretrain.kept(texts, shape, "next", 1, ("k", 1), tmp_path)[1]
+    finally:
+        place.settle()
+    assert len(list((tmp_path / "state/pretrained").glob("*.safetensors"))) == 2

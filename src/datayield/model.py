@@ -128,11 +128,9 @@ class Classifier(nn.Module):
     ) -> list[torch.Tensor]:
         """What layer `number` reads: (B, T, F) -> per direction (B, T, H) in its reading order."""
         forward, *backward = cast(nn.ModuleList, self.recurrent[number])
-        with recurrent_precision():
-            states = [self._run(forward, x), *(self._run(b, flip(x, lengths)) for b in backward)]
-        return [h.to(x.dtype) for h in states]
+        return [self.through(forward, x), *(self.through(b, flip(x, lengths)) for b in backward)]
 
-    def _run(self, layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    def through(self, layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
         """One recurrent layer: (B, T, F) -> (B, T, H).
 
         In training a share of its hidden-to-hidden weights is dropped, the same for all texts and
@@ -140,16 +138,17 @@ class Classifier(nn.Module):
         and the same fused kernel runs.
         """
         share = self.settings.weight_dropout
-        if not self.training or share == 0:
-            out: torch.Tensor = layer(x)[0]
-            return out
-        weights = cast(list[torch.Tensor], [*layer.parameters()])  # of input, hidden, two biases
-        weights[1] = nn.functional.dropout(weights[1], share)
-        zero = x.new_zeros(1, len(x), self.settings.hidden)
-        how = (True, 1, 0.0, True, False, True)  # biases, one layer, training, batch first
-        if self.settings.cell == "lstm":
-            return torch.lstm(x, (zero, zero), weights, *how)[0]
-        return torch.gru(x, zero, weights, *how)[0]
+        with recurrent_precision():
+            if not self.training or share == 0:
+                out: torch.Tensor = layer(x)[0]
+                return out.to(x.dtype)
+            weights = cast(list[torch.Tensor], [*layer.parameters()])  # input, hidden, two biases
+            weights[1] = nn.functional.dropout(weights[1], share)
+            zero = x.new_zeros(1, len(x), self.settings.hidden)
+            how = (True, 1, 0.0, True, False, True)  # biases, one layer, training, batch first
+            if self.settings.cell == "lstm":
+                return torch.lstm(x, (zero, zero), weights, *how)[0].to(x.dtype)
+            return torch.gru(x, zero, weights, *how)[0].to(x.dtype)
 
     def head(self, pooled: torch.Tensor) -> torch.Tensor:
         """(B, P) -> logits (B, C)."""

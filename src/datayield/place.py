@@ -33,6 +33,11 @@ def settle(device: str = "cpu", precision: str = "fp32") -> None:
     _half = precision == "bf16"
 
 
+def settled() -> tuple[str, str]:
+    """Device and precision of this process."""
+    return torch.get_default_device().type, "bf16" if _half else "fp32"
+
+
 def recurrent_precision() -> AbstractContextManager[object]:
     """The context in which recurrent layers are run."""
     if not _half:

@@ -25,14 +25,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from torch import nn
-from torch.func import functional_call
 from torch.nn import functional
 
 from datayield import seeds, table
 from datayield.encode import PAD, UNKNOWN, Vocabulary, by_length, encode, padded, row_stream
 from datayield.errors import UserError
 from datayield.model import Classifier, flip, initialise, inside
-from datayield.place import array, recurrent_precision, tensor
+from datayield.place import array, settled, tensor
 from datayield.types import RECIPE, Ints, Settings
 
 VERSION = 2  # raised with the versions of the strategies that read, when the models are to change
@@ -164,7 +163,8 @@ class _Network(nn.Module):
 
     def __init__(self, settings: Settings, words: int) -> None:
         super().__init__()
-        self.body = Classifier(replace(settings, layers=1, word_dropout=0.0), words, 2)
+        own = replace(settings, layers=1, word_dropout=0.0, weight_dropout=WEIGHTS)
+        self.body = Classifier(own, words, 2)
         self.softmax = nn.AdaptiveLogSoftmaxWithLoss(
             settings.hidden, words, [min(FREQUENT, words // 2)], div_value=2.0
         )
@@ -177,7 +177,12 @@ class _Network(nn.Module):
         kept = functional.dropout(torch.ones(self.body.embedding.num_embeddings), WORDS)
         x = x * kept[ids][:, :, None]
         forward, *backward = cast(nn.ModuleList, self.body.recurrent[0])
-        return [_read_through(forward, x), *(_read_through(b, flip(x, lengths)) for b in backward)]
+        return [self._through(forward, x), *(self._through(b, flip(x, lengths)) for b in backward)]
+
+    def _through(self, layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        """(B, T, E) -> (B, T, H) in training, with one output mask per text."""
+        states = self.body.through(layer, x)
+        return states * functional.dropout(torch.ones(len(x), 1, states.shape[2]), OUTPUT)
 
     def around(
         self,
@@ -204,15 +209,6 @@ class _Network(nn.Module):
                 said = self.softmax.log_prob(own[row, (place - 1).clamp_min(0)])
                 total = total + torch.where((place > 0)[:, None], said, unigram)
             return total
-
-
-def _read_through(cell: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """(B, T, E) -> (B, T, H) with weights from state to state dropped, and one output mask per text."""
-    weights = functional.dropout(cast(torch.Tensor, cell.weight_hh_l0), WEIGHTS)
-    with recurrent_precision():
-        read: torch.Tensor = functional_call(cell, {"weight_hh_l0": weights}, (x,))[0]
-    states = read.to(x.dtype)
-    return states * functional.dropout(torch.ones(len(x), 1, states.shape[2]), OUTPUT)
 
 
 def read(
@@ -280,7 +276,8 @@ def kept(
     Returns:
         The model, and whether it was trained now.
     """
-    recipe = [RECIPE, VERSION, shape, task, passes, list(key), torch.__version__, list(texts)]
+    how = [RECIPE, VERSION, torch.__version__, *settled()]
+    recipe = [how, shape, task, passes, list(key), list(texts)]
     name = hashlib.sha256(table.canonical(recipe).encode()).hexdigest()[:32]
     path = root / "state" / "pretrained" / f"{name}.safetensors"
     settings = Settings(**shape, embedding_dropout=INPUT)

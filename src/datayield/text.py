@@ -4,6 +4,7 @@ import mmap
 import re
 import tempfile
 import unicodedata
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -59,11 +60,14 @@ class Texts(Sequence[str]):
     __hash__ = None  # type: ignore[assignment]
 
     @overload
+    @abstractmethod
     def __getitem__(self, place: int) -> str: ...
     @overload
+    @abstractmethod
     def __getitem__(self, place: slice) -> "Texts": ...
+    @abstractmethod
     def __getitem__(self, place: "int | slice") -> "str | Texts":
-        raise NotImplementedError
+        """One text, or the texts of a slice."""
 
 
 class Column(Texts):
