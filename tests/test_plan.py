@@ -147,11 +147,7 @@ def project(tmp_path: Path) -> tuple[config.Params, Path]:
 
 
 def asked(project: tuple[config.Params, Path], **changes: object) -> str:
-    given = {
-        "corpus": None, "target": None, "arm": None, "have": None, "more": 500,
-        "label_price": None, "hour_price": 0.0, "trainings": 1,
-    }  # fmt: skip
-    return "\n".join(planner.lines(stats.plan_labels(*project, **{**given, **changes})))
+    return "\n".join(planner.lines(stats.plan_labels(*project, stats.Question(**changes))))
 
 
 def test_the_planner_answers_from_the_tables(project: tuple[config.Params, Path]) -> None:

@@ -370,13 +370,11 @@ def _trials(params: "Params", name: str) -> "list[Cell]":
 
 def _need(options: argparse.Namespace) -> None:
     from datayield.report import planner
-    from datayield.stats import plan_labels
+    from datayield.stats import Question, plan_labels
+    from datayield.types import names_of
 
-    answer = plan_labels(
-        _params(), ROOT, options.corpus, options.target, options.arm, options.have, options.more,
-        options.label_price, options.hour_price, options.trainings,
-    )  # fmt: skip
-    print("\n".join(planner.lines(answer)))
+    asked = Question(**{name: getattr(options, name) for name in names_of(Question)})
+    print("\n".join(planner.lines(plan_labels(_params(), ROOT, asked))))
 
 
 def _compare(options: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """The analysis arm: tables in, statements out. Nothing here trains or reads a text."""
 
 from datayield.stats.analyse import analyse
-from datayield.stats.plan import plan_labels
+from datayield.stats.plan import Question, plan_labels
 
-__all__ = ["analyse", "plan_labels"]
+__all__ = ["Question", "analyse", "plan_labels"]

@@ -25,69 +25,60 @@ class Planned:
     near: tuple[str, ...]
 
 
-def plan_labels(
-    params: Params,
-    root: Path,
-    corpus: str | None,
-    target: float | None,
-    arm: str | None,
-    have: int | None,
-    more: int,
-    label_price: float | None,
-    hour_price: float,
-    trainings: int,
-) -> Planned:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a study's tables."""
+
+    corpus: str | None = None  # None where the study has one
+    target: float | None = None  # score in (0, 1); None: only gains
+    arm: str | None = None  # None: the study's baseline and its best simple baseline
+    have: int | None = None  # labels to start from; None: every budget of the first arm
+    more: int = 500  # next labels, at least 1
+    label_price: float | None = None  # None: no money
+    hour_price: float = 0.0  # per hour of computing
+    trainings: int = 1  # per model
+
+
+def plan_labels(params: Params, root: Path, asked: Question) -> Planned:
     """Labels to a target with their cost, and what the next labels buy.
 
     Args:
         params: the study; its tables lie below root.
         root: the project folder.
-        corpus: of the study; None where it has one.
-        target: score in (0, 1); None: only gains.
-        arm: None: the study's baseline and its best simple baseline.
-        have: labels to start from; None: every budget of the first arm.
-        more: next labels, at least 1.
-        label_price: None: no money.
-        hour_price: per hour of computing.
-        trainings: per model.
+        asked: the question.
 
     Raises:
-        UserError: when an argument is out of range or names what the study does not have.
+        UserError: when something asked is out of range or not in the study.
     """
-    _checked(target, have, more, label_price, hour_price, trainings)
-    name = _corpus(params, corpus)
+    _checked(asked)
+    name = _corpus(params, asked.corpus)
     loaded = load(params, name, root)
     f = loaded.frame
-    arms = [_arm(f, arm)] if arm else _default_arms(f)
+    arms = [_arm(f, asked.arm)] if asked.arm else _default_arms(f)
+    target = asked.target
     answers = [need.labels(f, a, target) for a in arms] if target is not None else []
-    starts = [have] if have is not None else _starts(f, arms[0])
-    gains = [need.gain(f, arms[0], n, more) for n in starts]
-    priced, best, near = _priced(loaded, arm, target, label_price, hour_price, trainings)
+    starts = [asked.have] if asked.have is not None else _starts(f, arms[0])
+    gains = [need.gain(f, arms[0], n, asked.more) for n in starts]
+    priced, best, near = _priced(loaded, asked)
     return Planned(
         name, next(iter(f.scores.values())).metric, f.level, tuple(answers), tuple(gains),
         priced, best, near,
     )  # fmt: skip
 
 
-def _checked(
-    target: float | None,
-    have: int | None,
-    more: int,
-    label: float | None,
-    hour: float,
-    trainings: int,
-) -> None:
+def _checked(asked: Question) -> None:
+    target, label = asked.target, asked.label_price
     if target is not None and not 0 < target < 1:
         hint = f": {target / 100:g}?" if 1 < target < 100 else ""
         raise UserError(f"--target wants a score between 0 and 1, got {target:g}{hint}")
     for name, value, least in (
-        ("--have", have, 1),
-        ("--more", more, 1),
-        ("--trainings", trainings, 1),
+        ("--have", asked.have, 1),
+        ("--more", asked.more, 1),
+        ("--trainings", asked.trainings, 1),
     ):
         if value is not None and value < least:
             raise UserError(f"{name} wants a whole number of at least {least}, got {value}")
-    for name, price in (("--label-price", label), ("--hour-price", hour)):
+    for name, price in (("--label-price", label), ("--hour-price", asked.hour_price)):
         if price is not None and not (isfinite(price) and price >= 0):
             raise UserError(f"{name} wants a price of 0 or more, got {price:g}")
     if label is not None and target is None:
@@ -129,13 +120,9 @@ def _starts(f: compare.Frame, arm: str) -> list[int]:
 
 
 def _priced(
-    loaded: Loaded,
-    arm: str | None,
-    target: float | None,
-    label: float | None,
-    hour: float,
-    trainings: int,
+    loaded: Loaded, asked: Question
 ) -> tuple[tuple[dict[str, Any], ...] | None, str | None, tuple[str, ...]]:
+    arm, target, label = asked.arm, asked.target, asked.label_price
     if label is None or target is None:
         return None, None, ()
     f = loaded.frame
@@ -144,7 +131,7 @@ def _priced(
         seconds = c["cell_seconds"] + c["pretrain_seconds"]
         hours.setdefault(c["arm"], []).append((c["n"], seconds / 3600))
     arms = [_arm(f, arm)] if arm else [a for a in hours if f.role(a) in need.ROLES]
-    prices = need.Prices(label, hour, trainings)
+    prices = need.Prices(label, asked.hour_price, asked.trainings)
     found = tuple(
         need.cost(need.labels(f, a, target), hours[a], prices)
         for a in arms
