@@ -1,0 +1,1 @@
+"""The commands of `datayield`, a file per topic; each adds its own to the parser."""

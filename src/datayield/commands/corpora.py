@@ -1,0 +1,80 @@
+"""`corpora list|check|add`."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datayield.commands import common
+from datayield.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from datayield.commands.common import Commands
+
+
+def add(commands: "Commands") -> None:
+    """The commands about corpora."""
+    corpora = commands.add_parser("corpora", help="list corpora or add your own file")
+    actions = corpora.add_subparsers(required=True, metavar="ACTION")
+    listed = actions.add_parser("list", help="the corpora of params.yaml and of the catalog")
+    listed.set_defaults(run=_corpora_list)
+    check = actions.add_parser("check", help="load corpora and say what is wrong with them")
+    check.add_argument("names", nargs="+", metavar="NAME", help="of params.yaml or the catalog")
+    check.set_defaults(run=_corpora_check)
+    add = actions.add_parser("add", help="check a file and print its entry for params.yaml")
+    add.add_argument("file", help="csv, tsv, jsonl or parquet")
+    add.add_argument("--text", required=True, help="column that holds the texts")
+    add.add_argument("--label", required=True, help="column that holds the labels")
+    add.add_argument("--name", help="name of the corpus (from the file's name)")
+    add.add_argument("--encoding", default="utf-8")
+    add.add_argument("--split", help="column that says train or test")
+    add.set_defaults(run=_corpora_add)
+
+
+def _corpora_list(options: argparse.Namespace) -> None:
+    from datayield.corpora.download import catalog
+
+    for name, source in common.params().corpora.items():
+        print(f"{name:14} {source.loader:10} in params.yaml")
+    for name, entry in catalog().items():
+        if name not in common.params().corpora:
+            print(f"{name:14} catalog    {entry.task}: {entry.title} ({entry.licence})")
+
+
+def _corpora_check(options: argparse.Namespace) -> None:
+    from datayield import config, corpora
+    from datayield.corpora import audit
+    from datayield.corpora.download import catalog
+
+    params = common.params()
+    for name in options.names:
+        source = params.corpora.get(name)
+        if source is None:
+            if name not in catalog():
+                known = [*params.corpora, *catalog()]
+                raise UserError(f'unknown corpus "{name}": {nearest(name, known)}')
+            source = config.CatalogSource(loader="catalog")
+        built, card = corpora.build(name, source, params.study.seed, common.ROOT)
+        texts, classes = card["texts"], ", ".join(card["classes"])
+        print(
+            f"{name}: {texts['pool']:,} texts to learn from, {texts['test']:,} test texts; {classes}"
+        )
+        print(f"  licence: {card['source']['licence']}; family: {card['family']}")
+        for found in audit.audit(built, card["removed"])[0]["findings"]:
+            if found["count"]:
+                print(f"  {found['count']:7,} of {found['of']:7,}  {found['what']}")
+
+
+def _corpora_add(options: argparse.Namespace) -> None:
+    import re
+
+    import yaml
+
+    from datayield.corpora import files
+
+    name = options.name or re.sub(r"[^a-z0-9_-]+", "_", Path(options.file).stem.lower())
+    source = files.describe(
+        Path(options.file), options.text, options.label, options.encoding, options.split
+    )
+    entry = {name: source.model_dump(exclude_none=True)}
+    print("# add this under `corpora:` in params.yaml and the name to study.corpora")
+    print(yaml.safe_dump(entry, sort_keys=False, allow_unicode=True).rstrip())

@@ -1,0 +1,23 @@
+"""`ui`: pages on this machine."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from datayield.commands import common
+
+if TYPE_CHECKING:
+    from datayield.commands.common import Commands
+
+
+def add(commands: "Commands") -> None:
+    """The command that serves pages."""
+    ui = commands.add_parser("ui", help="pages on this machine: MLflow's runs, Optuna's trials")
+    ui.add_argument("--runs", type=int, default=5000, metavar="PORT", help="of MLflow")
+    ui.add_argument("--trials", type=int, default=8080, metavar="PORT", help="of optuna-dashboard")
+    ui.set_defaults(run=_ui)
+
+
+def _ui(options: argparse.Namespace) -> None:
+    from datayield import ui
+
+    ui.serve(common.ROOT, options.runs, options.trials)

@@ -1,0 +1,151 @@
+"""The study itself: `study`, `preset`, the stages of dvc.yaml, `record`."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datayield.commands import common
+from datayield.errors import UserError
+
+if TYPE_CHECKING:
+    from datayield.commands.common import Commands
+
+
+def add(commands: "Commands") -> None:
+    """The commands that make a study."""
+    study = commands.add_parser("study", help="run the study of params.yaml; always resumes")
+    study.set_defaults(run=_study)
+
+    preset = commands.add_parser("preset", help="write params.yaml of a known study")
+    preset.add_argument("name", choices=_presets())
+    preset.set_defaults(run=_preset)
+
+    stage = commands.add_parser("stage", help="one stage of dvc.yaml")
+    stage.add_argument("name", choices=sorted(STAGES))
+    stage.add_argument("--corpus", help="for stages of one corpus")
+    stage.set_defaults(run=_stage)
+
+    record = commands.add_parser("record", help="rebuild the MLflow log from the tables")
+    record.set_defaults(run=_record)
+
+
+def _presets() -> tuple[str, ...]:
+    from datayield.config import PRESETS
+
+    return PRESETS
+
+
+def _preset(options: argparse.Namespace) -> None:
+    import yaml
+
+    from datayield import config, table
+
+    path = common.ROOT / "params.yaml"
+    wanted = config.preset(options.name)
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    if old == wanted:
+        print(f"{path} is {options.name} already")
+        return
+    try:
+        before = yaml.safe_load(old) or {}
+    except yaml.YAMLError:
+        before = {}
+    if old and old not in [config.preset(name) for name in config.PRESETS]:
+        kept = common.ROOT / "params.before.yaml"
+        table.write_text(old, kept)
+        print(f"your own {path} was kept as {kept}")
+    table.write_text(wanted, path)
+    print(f"{path} is now {options.name}:")
+    for line in config.changes(before, yaml.safe_load(wanted)):
+        print(f"  {line}")
+
+
+def _study(options: argparse.Namespace) -> None:
+    common.checked_params()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "repro"], env={**os.environ, "PATH": path}, check=False
+    )
+    if done.returncode:
+        raise UserError(
+            "`dvc repro` ended with an error (above); the same command goes on from there"
+        )
+
+
+def _data_stage(name: str) -> Callable[[argparse.Namespace], None]:
+    def run(options: argparse.Namespace) -> None:
+        from datayield import stages
+
+        if not options.corpus:
+            raise UserError(f"stage {name} wants --corpus NAME")
+        getattr(stages, name)(common.checked_params(), options.corpus, common.ROOT)
+
+    return run
+
+
+def _analyse(options: argparse.Namespace) -> None:
+    from datayield import report, stats, table
+
+    params = common.params()
+    statistics = stats.analyse(params, common.ROOT)
+    folder = common.ROOT / "reports" / params.study.name
+    table.write_text(common.as_json(statistics), folder / "statistics.json")
+    table.write_text(common.as_json(report.metrics(statistics)), folder / "metrics.json")
+    table.write_text(report.curves(statistics), folder / "curves.csv")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from datayield import report, table
+
+    folder = common.ROOT / "reports" / common.params().study.name
+    path = folder / "statistics.json"
+    if not path.exists():
+        raise UserError(f"{path} is missing. Run `dvc repro` to make it.")
+    for name, content in report.render(_statistics(path), common.ROOT).items():
+        as_bytes = content.encode("utf-8") if isinstance(content, str) else content
+        table.write_bytes(as_bytes, folder / name)
+    print(f"report: {folder / 'index.html'}", file=sys.stderr)
+
+
+def _statistics(path: Path) -> dict[str, Any]:
+    """statistics.json of this version."""
+    from datayield.stats.analyse import VERSION
+
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if found.get("version") != VERSION:
+        raise UserError(
+            f"{path} has version {found.get('version', 1)}, wanted {VERSION}. Run `dvc repro` to make it anew."
+        )
+    return found
+
+
+STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
+    **{
+        n: _data_stage(n)
+        for n in ("corpus", "audit", "subsample", "vectors", "augment", "curriculum")
+    },
+    "analyse": _analyse,
+    "report": _report,
+}
+
+
+def _stage(options: argparse.Namespace) -> None:
+    STAGES[options.name](options)
+
+
+def _record(options: argparse.Namespace) -> None:
+    from datayield import corpora, stages, table, track
+
+    params = common.params()
+    for name in params.study.corpora:
+        results = common.ROOT / "results" / name
+        rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
+        trials = table.read(results / "trials.parquet", table.TRIALS).to_pylist()
+        family = corpora.load(stages.folder(common.ROOT, name)).family
+        new, known = track.record(params.study.name, common.ROOT, rows, trials, family)
+        print(f"{name}: {new} runs written, {known} already there ({track.uri(common.ROOT)})")
