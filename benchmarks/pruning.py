@@ -35,7 +35,7 @@ def main() -> None:
     asked = parser.parse_args()
     environment.prepare()
     root = Path()
-    pool, spent = WorkerPool(root, 3600), []
+    pool, spent = WorkerPool(root, 3600, asked.workers), []
 
     def carry(search: Search) -> list[dict[str, Any]]:
         began, inside = time.perf_counter(), [0.0]

@@ -232,6 +232,17 @@ Source = Annotated[
 class Execution(_Frozen):
     """How the grid is carried. Device and precision are part of a cell; the rest changes no result."""
 
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="local: worker processes here; ray: a Ray cluster"
+    )
+    address: str = Field(
+        default="auto",
+        description="of the Ray cluster: auto, host:port, ray://host:port; local: one of its own",
+    )
+    cores: int = Field(default=1, ge=1, description="that Ray reserves for a cell")
+    gpu_share: float = Field(
+        default=0.125, gt=0, le=1, description="of a GPU that Ray reserves for a cell on cuda"
+    )
     workers: int | Literal["auto"] = "auto"
     cell_timeout_minutes: int = Field(default=60, ge=1)
     device: Literal["auto", "cpu", "cuda"] = Field(

@@ -14,13 +14,13 @@ from datayield import corpora, grid, regimes, stages, table, tune
 from datayield.config import Params
 from datayield.draws import TUNING_DRAW
 from datayield.errors import UserError
+from datayield.recorder import Recorder
 from datayield.regimes import Search
 from datayield.score import leading
-from datayield.workers import WorkerPool
+from datayield.workers import Pool
 
 Outcome: TypeAlias = tuple[str, Any]  # a key with None, or with the exception that ended it
 Carry: TypeAlias = Callable[[Mapping[str, str], Callable[[str], None]], Iterator[Outcome]]
-Log: TypeAlias = Callable[[Sequence[Mapping[str, Any]]], None]
 
 
 def wanted(params: Params, corpus: str, root: Path) -> list[Search]:
@@ -31,7 +31,7 @@ def wanted(params: Params, corpus: str, root: Path) -> list[Search]:
     return regimes.searches(params, scope, leading(params.analysis.metric, largest))
 
 
-def settle(corpus: str, params: Params, root: Path, carry: Carry, log: Log) -> int:
+def settle(corpus: str, params: Params, root: Path, carry: Carry, pool: Pool) -> int:
     """Carry the searches of one corpus to their end and write the stage's outputs.
 
     Args:
@@ -39,7 +39,7 @@ def settle(corpus: str, params: Params, root: Path, carry: Carry, log: Log) -> i
         params: the study.
         root: the project folder.
         carry: works on many keys at once.
-        log: is told the rows of every finished search.
+        pool: scores one trial at a time for each of the carrying threads.
 
     Returns:
         The number of searches.
@@ -47,22 +47,20 @@ def settle(corpus: str, params: Params, root: Path, carry: Carry, log: Log) -> i
     searches = wanted(params, corpus, root)
     kept = tune.storage(root, alone=True)
     rows: dict[str, list[dict[str, Any]]] = {}
-    pool = WorkerPool(root, params.execution.cell_timeout_minutes * 60)
-    try:
+    family = corpora.load(stages.folder(root, corpus)).family
+    with Recorder(params.study.name, family, root) as recorder:
         for wave in regimes.waves(searches):
             for search in _carried(wave, kept, pool, carry):
                 rows[search.name] = tune.lines(search, kept)
-                log(rows[search.name])
+                recorder.trials(rows[search.name])
                 told = f"{len(rows)}/{len(searches)} searches"
                 print(f"[{told}] {_outcome(rows[search.name])}", file=sys.stderr)
-    finally:
-        pool.close()
     _write(corpus, params, root, searches, kept, [x for s in searches for x in rows[s.name]])
     return len(searches)
 
 
 def _carried(
-    wave: Sequence[Search], kept: tune.Storage, pool: WorkerPool, carry: Carry
+    wave: Sequence[Search], kept: tune.Storage, pool: Pool, carry: Carry
 ) -> Iterator[Search]:
     """Searches side by side, as they end; those that another machine holds are waited for last."""
     every = {s.name: s for s in wave}

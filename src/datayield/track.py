@@ -24,6 +24,14 @@ _SCORES = ("accuracy", "macro_f1", "validation_accuracy", "validation_macro_f1")
 _ROUND = ("loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate")
 
 
+_LASTING = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "PERMISSION_DENIED", "UNAUTHENTICATED"}
+
+
+def refused(error: Exception) -> bool:
+    """Whether MLflow answered and will answer the same again (unlike a server that is away)."""
+    return isinstance(error, MlflowException) and error.error_code in _LASTING
+
+
 def uri(root: Path) -> str:
     """MLFLOW_TRACKING_URI, or the project's own `state/mlflow.db`."""
     state = (root / "state").resolve()
@@ -43,6 +51,13 @@ class Log:
         parents = [r for r in runs if r.data.tags.get("kind") == "study"]
         ended = [r for r in runs if r.info.status in ("FINISHED", "FAILED")]
         self._logged = {r.data.tags["cell"] for r in ended if "cell" in r.data.tags}
+        # Begun when the log was lost: gone on with, so that nothing stands there twice.
+        self._begun = {
+            r.data.tags[kind]: r.info.run_id
+            for r in runs
+            for kind in ("cell", "trial")
+            if kind in r.data.tags and r.info.status == "RUNNING"
+        }
         self._trials = {r.data.tags["trial"] for r in ended if "trial" in r.data.tags}
         self._searches = {
             r.data.tags["search"]: r.info.run_id
@@ -89,9 +104,7 @@ class Log:
         """Log one cell as a child run; False if it was there already."""
         if row.key in self._logged:
             return False
-        run = self._client.create_run(
-            self._experiment, tags=self._tags(row, family), run_name=_name(row)
-        ).info.run_id
+        run = self._run(row.key, self._tags(row, family), _name(row))
         self._client.log_batch(run, metrics=_metrics(row), params=_params(row))
         digest = row.cell.identity["data"]
         data = Dataset(
@@ -106,6 +119,12 @@ class Log:
         self._client.set_terminated(run, "FINISHED")
         self._logged.add(row.key)
         return True
+
+    def _run(self, key: str, tags: dict[str, str], name: str) -> str:
+        if key in self._begun:
+            return str(self._begun[key])
+        run = self._client.create_run(self._experiment, tags=tags, run_name=name)
+        return str(run.info.run_id)
 
     def add_search(self, rows: Sequence[Mapping[str, Any]], family: str) -> int:
         """Log the trials of one search (rows of table.TRIALS); how many were not there yet."""
@@ -134,9 +153,7 @@ class Log:
             "trial": name,
             "state": row["state"],
         }
-        run = self._client.create_run(
-            self._experiment, tags=tags, run_name=f"trial {row['number']}"
-        ).info.run_id
+        run = self._run(name, tags, f"trial {row['number']}")
         known = {k: row[k] for k in ("score", "seconds", "tokens", "updates", "helper_fits")}
         metrics = [Metric(k, float(v), 0, 0) for k, v in known.items() if v is not None]
         metrics += [Metric("step.score", v, 0, step) for step, v in enumerate(row["steps"])]

@@ -10,10 +10,15 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from datayield import environment
+
+if TYPE_CHECKING:
+    from datayield.run import Shelf
 
 
 def main() -> None:
@@ -27,26 +32,38 @@ def main() -> None:
 
 
 def serve(root: Path, requests: IO[str], answers: IO[str]) -> None:
-    """Answer every request line with a row or an error."""
-    from datayield import cells, place
-    from datayield.run import Shelf, from_json, run_cell, run_trial
-
-    shelf = Shelf(root, {})
+    """Answer every request line with a line."""
     for line in requests:
-        try:
-            asked = json.loads(line)
-            cell = from_json(asked["cell"])
-            place.settle(cell.identity["device"], cell.identity["precision"])
-            data = shelf.data(cell.corpus)
-            answer: dict[str, object]
-            if asked["want"] == "trial":
-                answer = {"trial": run_trial(cell, data, asked["metric"], asked["floors"])}
-            else:
-                answer = {"row": cells.dumps(run_cell(cell, data))}
-        except Exception as e:  # every error of a cell is that cell's answer; the worker goes on
-            answer = {"error": f"{type(e).__name__}: {e}", "trace": traceback.format_exc()}
-        answers.write(json.dumps(answer) + "\n")
+        answers.write(json.dumps(answer(root, json.loads(line))) + "\n")
         answers.flush()
+
+
+def answer(root: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """A row, a trial's scores, or the error that the cell raised.
+
+    Args:
+        root: the project folder; corpora that were opened stay open in this process.
+        asked: `want` ("row" or "trial"), the `cell`, and of a trial its `metric` and `floors`.
+    """
+    from datayield import cells, place
+    from datayield.run import from_json, run_cell, run_trial
+
+    try:
+        cell = from_json(asked["cell"])
+        place.settle(cell.identity["device"], cell.identity["precision"])
+        data = _shelf(root).data(cell.corpus)
+        if asked["want"] == "trial":
+            return {"trial": run_trial(cell, data, asked["metric"], asked["floors"])}
+        return {"row": cells.dumps(run_cell(cell, data))}
+    except Exception as e:  # every error of a cell is that cell's answer; the worker goes on
+        return {"error": f"{type(e).__name__}: {e}", "trace": traceback.format_exc()}
+
+
+@cache
+def _shelf(root: Path) -> "Shelf":
+    from datayield.run import Shelf
+
+    return Shelf(root, {})
 
 
 def _leave_with_parent(parent: int) -> None:

@@ -1,4 +1,4 @@
-"""Warm worker processes on this machine, lent to threads one at a time."""
+"""What computes cells for the threads that carry them: warm worker processes on this machine."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from datayield import cells
 from datayield.environment import ONE_THREAD
@@ -22,6 +22,27 @@ class WorkerDied(Exception):
 
 class CellFailed(RuntimeError):
     """The cell itself raises an error: trying again would raise it again."""
+
+
+class Pool(Protocol):
+    """Computes cells and trials; each call waits for one answer, `size` calls side by side."""
+
+    size: int
+
+    def run(self, cell: Cell) -> Row:
+        """Compute one cell; errors as `trial`."""
+
+    def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
+        """Score one cell's settings on its labels (`run.run_trial`).
+
+        Raises:
+            WorkerDied: the process ended before it answered; another one takes the next call.
+            CellFailed: the cell raised an error or took too long.
+            UserError: nothing can be computed until somebody mends it.
+        """
+
+    def close(self) -> None:
+        """End whatever runs, at once."""
 
 
 class _Worker:
@@ -68,9 +89,10 @@ class _Worker:
 
 
 class WorkerPool:
-    """At most as many processes as threads use it at once; each serves many cells."""
+    """The pool of this machine: as many processes as threads use it at once, each for many cells."""
 
-    def __init__(self, root: Path, timeout: float) -> None:
+    def __init__(self, root: Path, timeout: float, size: int) -> None:
+        self.size = size
         self._root, self._timeout = root, timeout
         self._idle: deque[_Worker] = deque()
         self._busy: set[_Worker] = set()
@@ -78,16 +100,11 @@ class WorkerPool:
         self._closed = False
 
     def run(self, cell: Cell) -> Row:
-        """Compute one cell in a warm worker; errors as `trial`."""
+        """Compute one cell in a warm worker."""
         return cells.loads(self._ask("row", {"cell": as_dict(cell)}))
 
     def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
-        """Score one cell's settings on its labels (`run.run_trial`) in a warm worker.
-
-        Raises:
-            WorkerDied: the process ended before it answered; it is replaced at the next call.
-            CellFailed: the cell raised an error or took too long.
-        """
+        """Score one cell's settings in a warm worker."""
         asked = {"cell": as_dict(cell), "metric": metric, "floors": list(floors)}
         found: dict[str, Any] = self._ask("trial", asked)
         return found

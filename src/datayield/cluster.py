@@ -1,0 +1,167 @@
+"""Cells and trials on a Ray cluster. The only ray import.
+
+Threads of the flow wait for Ray's tasks as they wait for worker processes, so workers need neither
+Prefect nor a database: they get a cell, read `data/<corpus>` and return a value (docs/adr/0016).
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from datayield import cells, environment
+from datayield.config import Execution
+from datayield.errors import UserError
+from datayield.types import Cell, Row, as_dict
+from datayield.workers import CellFailed, WorkerDied
+
+HELP = "execution.engine: ray"
+
+
+class RayPool:
+    """The pool of a cluster; each cell takes the declared share of cores and GPUs."""
+
+    def __init__(self, root: Path, timeout: float, execution: Execution, device: str) -> None:
+        """Connect to the cluster.
+
+        Args:
+            root: the project folder, under the same path on every node.
+            timeout: seconds that a cell may take.
+            execution: engine settings.
+            device: of networks; "cuda" asks Ray for the declared share of a GPU.
+
+        Raises:
+            UserError: Ray is not installed, or no cluster answers at the address.
+        """
+        self._ray = _connected(execution)
+        self._root, self._timeout = root.resolve(), timeout
+        share = execution.gpu_share if device == "cuda" else 0
+        self._task = self._ray.remote(_answer).options(
+            num_cpus=execution.cores,
+            num_gpus=share,
+            max_retries=0,  # the flow tries again, and counts it
+            runtime_env={"env_vars": {**environment.QUIET, **environment.ONE_THREAD}},
+        )
+        self._waiting: set[Any] = set()
+        self._lock, self._closed = Lock(), False
+        self.size = _size(self._ray.cluster_resources(), execution, share)
+
+    def run(self, cell: Cell) -> Row:
+        """Compute one cell on the cluster."""
+        return cells.loads(self._ask("row", {"cell": as_dict(cell)}))
+
+    def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
+        """Score one cell's settings on the cluster."""
+        asked = {"cell": as_dict(cell), "metric": metric, "floors": list(floors)}
+        found: dict[str, Any] = self._ask("trial", asked)
+        return found
+
+    def _ask(self, want: str, asked: Mapping[str, Any]) -> Any:
+        errors = self._ray.exceptions
+        with self._lock:
+            if self._closed:
+                raise WorkerDied("the cluster is no longer used")
+            answer = self._task.remote(self._root, {"want": want, **asked})
+            self._waiting.add(answer)
+        try:
+            found = self._ray.get(answer, timeout=self._timeout)
+        except errors.GetTimeoutError as e:
+            self._ray.cancel(answer, force=True)
+            raise CellFailed(
+                f"no answer within {self._timeout / 60:.0f} minutes; it was ended"
+            ) from e
+        except errors.RuntimeEnvSetupError as e:
+            raise UserError(f"a node of the Ray cluster cannot start workers: {e}") from e
+        except errors.RayError as e:
+            raise WorkerDied(f"the worker was lost ({type(e).__name__})") from e
+        finally:
+            with self._lock:
+                self._waiting.discard(answer)
+        if "missing" in found:
+            raise UserError(found["missing"])
+        if "error" in found:
+            raise CellFailed(found["error"], found["trace"])
+        return found[want]
+
+    def close(self) -> None:
+        """Cancel what waits and leave the cluster."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            waiting = list(self._waiting)
+        for answer in waiting:
+            self._ray.cancel(answer, force=True)
+        self._ray.shutdown()
+
+
+def _connected(execution: Execution) -> Any:
+    try:
+        import ray
+    except ImportError as e:
+        raise UserError(f"{HELP} wants Ray: pip install 'datayield[ray]'") from e
+    # "local" starts a cluster of this machine alone, for as long as the flow runs.
+    alone = execution.address == "local"
+    asked = execution.workers
+    cores = environment.workers(asked) * execution.cores if alone else None
+    try:
+        ray.init(
+            address=execution.address,
+            num_cpus=cores,
+            include_dashboard=False if alone else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as e:
+        raise UserError(
+            f"no Ray cluster answers at {execution.address!r} (execution.address):"
+            f" {' '.join(str(e).split())[:200]}. Start one with `ray start --head`, or say"
+            " address: local, or engine: local."
+        ) from e
+    return ray
+
+
+def _size(resources: Mapping[str, float], execution: Execution, share: float) -> int:
+    """How many cells the cluster computes side by side, or the number asked for if it is less."""
+    rooms = [resources.get("CPU", 0) // execution.cores]
+    if share:
+        rooms.append(resources.get("GPU", 0) // share)
+    size = int(min(rooms))
+    if size < 1:
+        raise UserError(
+            f"the Ray cluster has {resources.get('CPU', 0):g} cores and {resources.get('GPU', 0):g}"
+            f" GPUs; a cell wants {execution.cores} cores and {share:g} GPUs (execution.cores,"
+            " execution.gpu_share)"
+        )
+    return min(size, execution.workers) if isinstance(execution.workers, int) else size
+
+
+def _answer(root: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a worker of the cluster does: as `worker.answer`, after a look at its own machine."""
+    import socket
+
+    environment.prepare()
+    from datayield import worker
+
+    said = _unfit(root, asked["cell"])
+    if said is None:
+        return worker.answer(root, asked)
+    return {"missing": f"node {socket.gethostname()} of the Ray cluster: {said}"}
+
+
+def _unfit(root: Path, cell: Mapping[str, Any]) -> str | None:
+    """Why this machine would compute something else than what the cell's identity says."""
+    from datayield.desk import Data
+
+    wanted = cell["identity"]
+    engine = wanted["engine"].split(" ")[0]
+    if (own := f"{engine} {version(engine)}") != wanted["engine"]:
+        return f"it has {own}, this study's cells want {wanted['engine']}"
+    folder = root / "data" / cell["corpus"]
+    if not folder.is_dir():
+        return f"{folder} is not there; the project's data must lie at the same path on every node"
+    if Data.load(folder).corpus.digest != wanted["data"]:
+        return f"{folder} holds other data than the study's; bring it up to date there"
+    return None

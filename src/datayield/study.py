@@ -1,0 +1,167 @@
+"""The study stage: every missing cell carried, the tables and the summary written.
+
+What carries the cells (Prefect's tasks or plain threads) and where they are computed (worker
+processes here or on a cluster) is handed in.
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from datayield import corpora, cost, grid, stages, table
+from datayield.cells import CellStore
+from datayield.config import Params
+from datayield.draws import thin_classes
+from datayield.errors import UserError
+from datayield.progress import Progress
+from datayield.recorder import Recorder
+from datayield.settle import Carry
+from datayield.types import Cell, Row
+from datayield.workers import Pool
+
+
+def compute(
+    corpus: str, params: Params, root: Path, carry: Carry, pool: Pool
+) -> tuple[dict[str, Any], dict[str, Row]]:
+    """Compute every missing cell of one corpus and export its tables.
+
+    Args:
+        corpus: its name.
+        params: the study.
+        root: the project folder; this process holds its study lock.
+        carry: works on many keys at once.
+        pool: computes one cell at a time for each of the carrying threads.
+
+    Returns:
+        The summary that is written as study.json, and every row by its key.
+
+    Raises:
+        UserError: when a stage is missing before this one, or nothing can be written.
+    """
+    results = root / "results" / corpus
+    scope = stages.scope(params, corpus, root)
+    planned = grid.make(params, scope, _settings(results / "settings.json"))
+    store = CellStore(root / "state" / "cells")
+    if (results / "cells.parquet").exists() and (results / "history.parquet").exists():
+        store.adopt(table.read_rows(results / "cells.parquet", results / "history.parquet"))
+    done = {k: r for c in planned.cells if (r := store.get(k := grid.key(c))) is not None}
+    missing = [c for c in planned.cells if grid.key(c) not in done]
+    notices = (*planned.notices, *_thin_classes(corpus, planned, root))
+    for sentence in (*notices, *store.damaged):
+        print(f"notice: {sentence}", file=sys.stderr)
+    print(
+        f"{corpus}: {len(planned.cells)} cells, {len(done)} done, {len(missing)} to compute",
+        file=sys.stderr,
+    )
+    family = corpora.load(stages.folder(root, corpus)).family
+    failed: dict[str, str] = {}
+    with Recorder(params.study.name, family, root) as recorder:
+        for row in done.values():
+            recorder.row(row)
+        if missing:
+            computed, failed = _carried(missing, root, store, recorder, carry, pool)
+            done |= computed
+    return _export(corpus, root, replace(planned, notices=notices), done, failed), done
+
+
+def _thin_classes(corpus: str, planned: grid.Grid, root: Path) -> list[str]:
+    loaded = corpora.load(stages.folder(root, corpus))
+    found = (thin_classes(loaded, n) for n in sorted({c.n for c in planned.cells}))
+    return [sentence for sentence in found if sentence]
+
+
+def _settings(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    try:
+        chosen: Mapping[str, Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as e:
+        raise UserError(f"{path} is missing. Run `dvc repro` to make it.") from e
+    return chosen
+
+
+def _carried(
+    missing: list[Cell],
+    root: Path,
+    store: CellStore,
+    recorder: Recorder,
+    carry: Carry,
+    pool: Pool,
+) -> tuple[dict[str, Row], dict[str, str]]:
+    """Hand the cells to the pool, longest first; returns rows and errors by key."""
+    shapes = stages.shapes(root, {c.corpus for c in missing})
+    model = cost.fit(store.rows(), stages.shapes(root))
+    seconds = {grid.key(c): model.seconds(c, shapes[c.corpus]) for c in missing}
+    # Costly cells first, so that no worker is left alone with one at the end.
+    ordered = sorted(missing, key=lambda c: (-seconds[grid.key(c)], grid.key(c)))
+    cells = {grid.key(c): c for c in ordered}
+    progress = Progress(len(cells), sum(seconds.values()))
+    stop = threading.Event()
+
+    def work(key: str) -> None:
+        if not stop.is_set():
+            store.put(pool.run(cells[key]))
+
+    rows: dict[str, Row] = {}
+    failed: dict[str, str] = {}
+    fault: UserError | None = None
+    try:
+        for key, error in carry({k: _label(c) for k, c in cells.items()}, work):
+            if isinstance(error, UserError) or fault is not None:
+                # Nothing can be stored: end what runs, let what waits pass, then say it once.
+                fault = error if fault is None else fault
+                stop.set()
+                pool.close()
+                continue
+            if error is not None:
+                failed[key] = str(error.args[0] if error.args else error)
+                print(f"failed: {_label(cells[key])}: {failed[key]}", file=sys.stderr)
+            elif (row := store.get(key)) is not None:
+                rows[key] = row
+                recorder.row(row)
+            progress.add(seconds[key], _label(cells[key]))
+    finally:
+        stop.set()
+        pool.close()
+    if fault is not None:
+        raise fault
+    return rows, failed
+
+
+def _label(cell: Cell) -> str:
+    return f"{cell.corpus} {cell.arm} n={cell.n} draw={cell.draw} seed={cell.seed}"
+
+
+def _export(
+    corpus: str,
+    root: Path,
+    planned: grid.Grid,
+    done: Mapping[str, Row],
+    failed: Mapping[str, str],
+) -> dict[str, Any]:
+    """Write the tables and the summary that the analysis arm reads."""
+    results = root / "results" / corpus
+    table.write_rows(done.values(), results / "cells.parquet", results / "history.parquet")
+    loaded = corpora.load(stages.folder(root, corpus))
+    missing = [
+        {"arm": str(c.arm), "n": c.n, "draw": c.draw, "seed": c.seed, "error": failed.get(k, "")}
+        for c in planned.cells
+        if (k := grid.key(c)) not in done
+    ]
+    counts = [int((loaded.test_labels == c).sum()) for c in range(len(loaded.classes))]
+    summary = {
+        "corpus": corpus,
+        "planned": len(planned.cells),
+        "pool_size": len(loaded.texts),
+        "test_size": len(loaded.test_texts),
+        "classes": list(loaded.classes),
+        "majority_share": max(counts) / sum(counts),
+        "missing": missing,
+        "notices": list(planned.notices),
+        "arms": planned.arms,
+    }
+    text = json.dumps(summary, indent=1, sort_keys=True)
+    table.write_text(text + "\n", results / "study.json")
+    return summary
