@@ -5,6 +5,8 @@ Prefect nor a database: they get a cell, read `data/<corpus>` and return a value
 """
 
 import logging
+import os
+import socket
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -98,10 +100,16 @@ class RayPool:
 
 
 def _connected(execution: Execution) -> Any:
+    kept = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", Path.home() / ".ray" / "auth_token"))
+    if "RAY_AUTH_TOKEN" in os.environ or kept.exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # as `ray start` has it, but ray.init not
     try:
         import ray
     except ImportError as e:
         raise UserError(f"{HELP} wants Ray: pip install 'datayield[ray]'") from e
+    # Ray ends the whole process where nothing listens at a named address: looked at beforehand.
+    if ":" in execution.address and (why := _silent(execution.address)):
+        raise _no_cluster(execution.address, why)
     # "local" starts a cluster of this machine alone, for as long as the flow runs.
     alone = execution.address == "local"
     asked = execution.workers
@@ -115,12 +123,25 @@ def _connected(execution: Execution) -> Any:
             logging_level=logging.ERROR,
         )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as e:
-        raise UserError(
-            f"no Ray cluster answers at {execution.address!r} (execution.address):"
-            f" {' '.join(str(e).split())[:200]}. Start one with `ray start --head`, or say"
-            " address: local, or engine: local."
-        ) from e
+        raise _no_cluster(execution.address, " ".join(str(e).split())[:200]) from e
     return ray
+
+
+def _silent(address: str) -> str | None:
+    """Why nothing can be reached at [ray://]host:port; None if something listens there."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=5):
+            return None
+    except (OSError, ValueError) as e:
+        return str(e)
+
+
+def _no_cluster(address: str, why: str) -> UserError:
+    return UserError(
+        f"no Ray cluster answers at {address!r} (execution.address): {why}. Start one with"
+        " `ray start --head`, or say address: local, or engine: local."
+    )
 
 
 def _size(resources: Mapping[str, float], execution: Execution, share: float) -> int:
@@ -140,8 +161,6 @@ def _size(resources: Mapping[str, float], execution: Execution, share: float) ->
 
 def _answer(root: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a worker of the cluster does: as `worker.answer`, after a look at its own machine."""
-    import socket
-
     environment.prepare()
     from datayield import worker
 
