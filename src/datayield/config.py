@@ -114,18 +114,47 @@ class PydocsSource(_Texts):
         return tuple(value) if isinstance(value, list) else value
 
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Format = Literal["csv", "tsv", "jsonl", "parquet"]
+Separator = Annotated[str, Field(min_length=1, max_length=1)]
+
+
+class FilePart(_Frozen):
+    """One more file of a corpus, with the same columns."""
+
+    path: str
+    sha256: Sha256
+    format: Format
+    test: bool = Field(default=False, description="its texts are the test set")
+
+
 class FileSource(_Texts):
     """A labelled text file of your own; `datayield corpora add` writes this entry."""
 
     loader: Literal["file"]
     path: str
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: Sha256
     text: str
     label: str
-    format: Literal["csv", "tsv", "jsonl", "parquet"]
+    format: Format
     encoding: str = "utf-8"
+    separator: Separator | None = Field(default=None, description="of a csv file; null: a comma")
     split: str | None = Field(default=None, description="column that says train or test")
+    more: tuple[FilePart, ...] = Field(default=(), description="further files")
     family: str | None = None
+
+    @field_validator("more", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _one_split(self) -> "FileSource":
+        if self.split is not None and any(part.test for part in self.more):
+            raise ValueError(
+                f'the test set comes from a file of its own or from the column "{self.split}", not both'
+            )
+        return self
 
 
 class RemoteFile(_Frozen):
@@ -381,6 +410,11 @@ def load(path: Path) -> Params:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
         raise UserError(f"{path} cannot be read as YAML: {' '.join(str(e).split())}") from e
     return parse(raw, str(path))
+
+
+def load_text(text: str) -> Params:
+    """A params.yaml that comes with datayield; errors as in `load`."""
+    return parse(yaml.safe_load(text))
 
 
 def parse(raw: Any, where: str = "params.yaml") -> Params:

@@ -14,6 +14,39 @@ if TYPE_CHECKING:
 ROOT = Path()
 
 
+def command(
+    commands: "Commands", name: str, summary: str, *examples: str
+) -> argparse.ArgumentParser:
+    """A command's parser, whose help ends with examples."""
+    shown = "\n".join(f"  {line}" for line in examples)
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"examples:\n{shown}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def loudness(parser: argparse.ArgumentParser) -> None:
+    """--quiet and --verbose."""
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--quiet", "-q", action="store_true", help="say the answer and errors alone")
+    how.add_argument("--verbose", "-v", action="store_true", help="say what DVC does as well")
+
+
+def listing(parser: argparse.ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument("--json", action="store_true", help="as JSON, for other programs")
+
+
+def default_params() -> "Params":
+    """The preset `default`, checked."""
+    from datayield import config
+
+    return config.load_text(config.preset("default"))
+
+
 def params() -> "Params":
     """params.yaml of this folder, checked."""
     from datayield import config

@@ -75,6 +75,6 @@ def _corpora_add(options: argparse.Namespace) -> None:
     source = files.describe(
         Path(options.file), options.text, options.label, options.encoding, options.split
     )
-    entry = {name: source.model_dump(exclude_none=True)}
+    entry = {name: files.entry(source)}
     print("# add this under `corpora:` in params.yaml and the name to study.corpora")
     print(yaml.safe_dump(entry, sort_keys=False, allow_unicode=True).rstrip())

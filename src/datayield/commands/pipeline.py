@@ -1,9 +1,7 @@
-"""The study itself: `study`, `preset`, the stages of dvc.yaml, `record`."""
+"""What a study is made of: `preset`, the stages of dvc.yaml, `record`."""
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,19 +16,26 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """The commands that make a study."""
-    study = commands.add_parser("study", help="run the study of params.yaml; always resumes")
-    study.set_defaults(run=_study)
-
-    preset = commands.add_parser("preset", help="write params.yaml of a known study")
+    preset = common.command(
+        commands,
+        "preset",
+        "write params.yaml of a known study",
+        "datayield preset default",
+        "datayield preset article && datayield study",
+    )
     preset.add_argument("name", choices=_presets())
     preset.set_defaults(run=_preset)
 
-    stage = commands.add_parser("stage", help="one stage of dvc.yaml")
+    stage = common.command(
+        commands, "stage", "one stage of dvc.yaml", "datayield stage corpus --corpus pydocs"
+    )
     stage.add_argument("name", choices=sorted(STAGES))
     stage.add_argument("--corpus", help="for stages of one corpus")
     stage.set_defaults(run=_stage)
 
-    record = commands.add_parser("record", help="rebuild the MLflow log from the tables")
+    record = common.command(
+        commands, "record", "rebuild the MLflow log from the tables", "datayield record"
+    )
     record.set_defaults(run=_record)
 
 
@@ -65,18 +70,6 @@ def _preset(options: argparse.Namespace) -> None:
         print(f"  {line}")
 
 
-def _study(options: argparse.Namespace) -> None:
-    common.checked_params()
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro"], env={**os.environ, "PATH": path}, check=False
-    )
-    if done.returncode:
-        raise UserError(
-            "`dvc repro` ended with an error (above); the same command goes on from there"
-        )
-
-
 def _data_stage(name: str) -> Callable[[argparse.Namespace], None]:
     def run(options: argparse.Namespace) -> None:
         from datayield import stages
@@ -92,11 +85,11 @@ def _analyse(options: argparse.Namespace) -> None:
     from datayield import report, stats, table
 
     params = common.params()
-    statistics = stats.analyse(params, common.ROOT)
+    found = stats.analyse(params, common.ROOT)
     folder = common.ROOT / "reports" / params.study.name
-    table.write_text(common.as_json(statistics), folder / "statistics.json")
-    table.write_text(common.as_json(report.metrics(statistics)), folder / "metrics.json")
-    table.write_text(report.curves(statistics), folder / "curves.csv")
+    table.write_text(common.as_json(found), folder / "statistics.json")
+    table.write_text(common.as_json(report.metrics(found)), folder / "metrics.json")
+    table.write_text(report.curves(found), folder / "curves.csv")
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -106,13 +99,13 @@ def _report(options: argparse.Namespace) -> None:
     path = folder / "statistics.json"
     if not path.exists():
         raise UserError(f"{path} is missing. Run `dvc repro` to make it.")
-    for name, content in report.render(_statistics(path), common.ROOT).items():
+    for name, content in report.render(statistics(path), common.ROOT).items():
         as_bytes = content.encode("utf-8") if isinstance(content, str) else content
         table.write_bytes(as_bytes, folder / name)
     print(f"report: {folder / 'index.html'}", file=sys.stderr)
 
 
-def _statistics(path: Path) -> dict[str, Any]:
+def statistics(path: Path) -> dict[str, Any]:
     """statistics.json of this version."""
     from datayield.stats.analyse import VERSION
 

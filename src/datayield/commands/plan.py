@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,53 +15,104 @@ if TYPE_CHECKING:
     from datayield.commands.common import Commands
     from datayield.config import Params
     from datayield.grid import Scope
+    from datayield.regimes import Search
     from datayield.types import Cell
 
 
 def add(commands: "Commands") -> None:
     """The planning command."""
-    plan = commands.add_parser("plan", help="what would be computed, before anything runs")
+    plan = common.command(
+        commands,
+        "plan",
+        "what would be computed, before anything runs",
+        "datayield plan",
+        "datayield plan --json",
+    )
+    common.listing(plan)
     plan.set_defaults(run=_plan)
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from datayield import corpora, cost, grid, probe, stages
-    from datayield.cells import CellStore
-    from datayield.progress import duration
-
     params = common.checked_params()
+    found = planned(params, params.study.corpora)
+    print(common.as_json(found) if options.json else "\n".join(lines(found)) + "\n", end="")
+
+
+def planned(params: "Params", names: Sequence[str]) -> dict[str, Any]:
+    """Cells, searches and their predicted seconds, per corpus and in all.
+
+    Raises:
+        UserError: when a corpus is not built yet.
+    """
+    from datayield import corpora, cost, grid, probe, regimes, stages
+    from datayield.cells import CellStore
+
     store = CellStore(common.ROOT / "state" / "cells")
     missing: list[Cell] = []
     trials: list[Cell] = []
-    for name in params.study.corpora:
+    out: list[dict[str, Any]] = []
+    for name in names:
         folder = stages.folder(common.ROOT, name)
         if not (folder / "corpus.arrow").exists():
             raise UserError(f"{folder} is not built yet. Run `dvc repro corpus@{name}` first.")
-        planned, notices = grid.entries(params, len(corpora.load(folder).texts))
-        each = params.study.draws * params.study.seeds
-        counts = Counter(str(arm) for arm, _ in planned)
+        entries, notices = grid.entries(params, len(corpora.load(folder).texts))
         cells = _cells(params, name)
         open_cells = [c for c in cells if not store.has(grid.key(c))]
         missing += open_cells
-        done = len(cells) - len(open_cells)
-        print(f"{name}: {len(cells)} cells ({each} per arm and budget), {done} done")
-        for arm, budgets in counts.items():
-            print(f"  {arm:24} {budgets:3} budgets  {budgets * each:4} cells")
-        for sentence in notices:
-            print(f"  notice: {sentence}")
-        trials += _trials(params, name)
+        searches = regimes.searches(params, _scope(params, name), "accuracy")
+        trials += _trials(name, searches)
+        out.append(
+            {
+                "corpus": name,
+                "cells": len(cells),
+                "done": len(cells) - len(open_cells),
+                "per_budget": params.study.draws * params.study.seeds,
+                "budgets": dict(Counter(str(arm) for arm, _ in entries)),
+                "searches": len(searches),
+                "trials": params.tuning.trials,
+                "notices": notices,
+            }
+        )
     device = environment.device(params.execution.device)
     workers = environment.workers(params.execution.workers, device)
     machine = partial(probe.slower, device, params.execution.precision)
-    model = cost.fit(store.rows(), stages.shapes(common.ROOT), machine)
-    seconds = cost.wall(missing, stages.shapes(common.ROOT), model, workers)
-    source = f"fitted on {model.cells} cells" if model.cells else "from a short training"
-    print(
-        f"to compute: {len(missing)} cells, about {duration(seconds)} with {workers} workers ({source})"
+    shapes = stages.shapes(common.ROOT)
+    model = cost.fit(store.rows(), shapes, machine)
+    return {
+        "corpora": out,
+        "missing": len(missing),
+        "seconds": cost.wall(missing, shapes, model, workers),
+        "search_seconds": cost.wall(trials, shapes, model, workers) if trials else None,
+        "workers": workers,
+        "fitted_on": model.cells,
+    }
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """A plan in words."""
+    from datayield.progress import duration
+
+    out = []
+    for c in found["corpora"]:
+        each = c["per_budget"]
+        out.append(
+            f"{c['corpus']}: {c['cells']} cells ({each} per arm and budget), {c['done']} done"
+        )
+        out += [f"  {a:24} {n:3} budgets  {n * each:4} cells" for a, n in c["budgets"].items()]
+        out += [f"  notice: {sentence}" for sentence in c["notices"]]
+        if c["searches"]:
+            out.append(f"  tuning: {c['searches']} searches of {c['trials']} trials")
+    source = (
+        f"fitted on {found['fitted_on']} cells" if found["fitted_on"] else "from a short training"
     )
-    if trials:
-        seconds = cost.wall(trials, stages.shapes(common.ROOT), model, workers)
-        print(f"before that: the searches' trainings, at most about {duration(seconds)}")
+    out.append(
+        f"to compute: {found['missing']} cells, about {duration(found['seconds'])} with"
+        f" {found['workers']} workers ({source})"
+    )
+    if found["search_seconds"] is not None:
+        seconds = duration(found["search_seconds"])
+        out.append(f"before that: the searches' trainings, at most about {seconds}")
+    return out
 
 
 def _scope(params: "Params", name: str) -> "Scope":
@@ -89,13 +141,10 @@ def _cells(params: "Params", name: str) -> "tuple[Cell, ...]":
     return grid.make(params, scope, chosen).cells
 
 
-def _trials(params: "Params", name: str) -> "list[Cell]":
+def _trials(name: str, searches: "Sequence[Search]") -> "list[Cell]":
     """The trainings of a corpus's searches, with untuned settings, unless they are done."""
     from datayield import regimes
 
-    found = regimes.searches(params, _scope(params, name), "accuracy")
-    if found:
-        print(f"  tuning: {len(found)} searches of {params.tuning.trials} trials")
     if (common.ROOT / "results" / name / "trials.parquet").exists():
         return []
-    return [s.cell for s in found for _ in range(s.trials * regimes.trainings(s.cell.n))]
+    return [s.cell for s in searches for _ in range(s.trials * regimes.trainings(s.cell.n))]

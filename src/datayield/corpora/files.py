@@ -4,6 +4,7 @@ import codecs
 import csv
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datayield import text
-from datayield.config import FileSource
+from datayield.config import FilePart, FileSource, HubSource
 from datayield.corpora.build import Labelled
 from datayield.errors import UserError, nearest
 
@@ -25,6 +26,7 @@ FORMATS = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
+SEPARATORS = (",", ";", "\t", "|")
 _SPLITS = {"train": False, "pool": False, "test": True}
 
 
@@ -34,38 +36,139 @@ def load(name: str, source: FileSource, seed: int, root: Path) -> Labelled:
     Raises:
         UserError: naming the file, the place in it, what was wanted and what to do.
     """
-    path = root / source.path
-    found = _digest(path)
-    if found != source.sha256:
-        raise UserError(
-            f"{source.path} changed since it was added: wanted sha256 {source.sha256}, got {found}."
-            " If the change is meant, run `datayield corpora add` again and renew its entry."
-        )
-    return _labelled(name, source, path)
+    for part in _files(source):
+        found = _digest(root / part.path)
+        if found != part.sha256:
+            raise UserError(
+                f"{part.path} changed since it was added: wanted sha256 {part.sha256}, got {found}."
+                " If the change is meant, run `datayield corpora add` (or `datayield study` with the"
+                " file) again and renew its entry."
+            )
+    return _labelled(name, source, root)
 
 
-def describe(path: Path, text: str, label: str, encoding: str, split: str | None) -> FileSource:
-    """The entry for params.yaml of a file, checked by reading all of it.
+def describe(
+    path: Path,
+    text: str,
+    label: str,
+    encoding: str,
+    split: str | None,
+    more: Sequence[Path] = (),
+    test: Sequence[Path] = (),
+) -> FileSource:
+    """The entry for params.yaml of one file or several, checked by reading all of it.
+
+    Args:
+        path: the first file.
+        text: column of the texts.
+        label: column of the labels.
+        encoding: of every file.
+        split: column that says train or test.
+        more: further files with the same columns.
+        test: files whose texts are the test set.
 
     Raises:
         UserError: as `load`, and for an unknown file ending.
     """
+    source = _described(path, text, label, encoding, split, more, test)
+    _labelled(path.stem, source, Path())
+    return source
+
+
+def entry(source: FileSource | HubSource) -> dict[str, Any]:
+    """What params.yaml says of a source; what is off or empty is left out."""
+    told = source.model_dump(exclude_none=True, mode="json")
+    return {k: v for k, v in told.items() if v != []}
+
+
+def _described(
+    path: Path,
+    text: str,
+    label: str,
+    encoding: str,
+    split: str | None,
+    more: Sequence[Path],
+    test: Sequence[Path],
+) -> FileSource:
+    parts = [
+        {"path": str(p), "sha256": _digest(p), "format": format_of(p), "test": number >= len(more)}
+        for number, p in enumerate((*more, *test))
+    ]
+    for p in (*more, *test):
+        if "csv" == format_of(p) == format_of(path) and separator_of(p, encoding) != separator_of(
+            path, encoding
+        ):
+            raise UserError(
+                f"{path} and {p} separate their columns by different marks; wanted one layout"
+            )
+    if split is not None and test:
+        raise UserError(
+            f'the test set comes from {test[0]} or from the column "{split}", not both: leave one out'
+        )
+    entry = {
+        "loader": "file",
+        "path": str(path),
+        "sha256": _digest(path),
+        "text": text,
+        "label": label,
+        "format": format_of(path),
+        "encoding": encoding,
+        "separator": separator_of(path, encoding),
+        "split": split,
+        "more": parts,
+    }
+    return FileSource.model_validate(entry)
+
+
+def rows(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
+    """Every row of a file with all its columns.
+
+    Raises:
+        UserError: as `load`, and for an unknown file ending.
+    """
+    _digest(path)
+    probe = FileSource.model_construct(
+        loader="file", path=str(path), text=None, label=None, split=None, encoding=encoding,
+        format=format_of(path), separator=separator_of(path, encoding), more=(),
+    )  # fmt: skip
+    for _, row in _rows(probe, path):
+        yield row
+
+
+def format_of(path: Path) -> str:
+    """By the file's ending.
+
+    Raises:
+        UserError: for an unknown one.
+    """
     if path.suffix.lower() not in FORMATS:
         raise UserError(f"{path}: wanted a file ending in {', '.join(sorted(FORMATS))}")
-    source = FileSource.model_validate(
-        {
-            "loader": "file",
-            "path": str(path),
-            "sha256": _digest(path),
-            "text": text,
-            "label": label,
-            "format": FORMATS[path.suffix.lower()],
-            "encoding": encoding,
-            "split": split,
-        }
-    )
-    _labelled(path.stem, source, path)
-    return source
+    return FORMATS[path.suffix.lower()]
+
+
+def encoding_of(path: Path) -> str:
+    """utf-16 where the file begins with its mark, else utf-8."""
+    try:
+        with path.open("rb") as file:
+            return (
+                "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8"
+            )
+    except OSError:
+        return "utf-8"  # said by those who read all of it
+
+
+def separator_of(path: Path, encoding: str) -> str | None:
+    """What separates the columns of a csv file: its header's most frequent mark; None for a comma."""
+    if format_of(path) != "csv":
+        return None
+    try:
+        with path.open("rb") as file:
+            header = file.readline(2**20).decode(encoding, errors="replace")
+    except (OSError, LookupError):
+        return None  # said by those who read all of it
+    bare = re.sub(r'"[^"]*"', "", header)
+    best = max(SEPARATORS, key=bare.count)
+    return best if best != "," and bare.count(best) else None
 
 
 def _digest(path: Path) -> str:
@@ -86,43 +189,61 @@ def _digest(path: Path) -> str:
 
 @dataclass(slots=True)
 class _Columns:
-    """What is kept of every row but its text, and the places of rows that lack something."""
+    """What is kept of every row but its text."""
 
     labels: list[str] = field(default_factory=list)
     in_test: list[bool] = field(default_factory=list)
-    without: dict[str, list[int]] = field(default_factory=lambda: {"text": [], "label": []})
 
 
-def _labelled(name: str, source: FileSource, path: Path) -> Labelled:
+def _labelled(name: str, source: FileSource, root: Path) -> Labelled:
     kept = _Columns()
-    texts = text.Column.spooled(_texts(source, path, kept))
+    texts = text.Column.spooled(
+        line for part, test in _parts(source) for line in _texts(part, root, kept, test)
+    )
     if not len(texts):
         raise UserError(f"{source.path} has no rows below its header; wanted labelled texts")
-    _check_filled(source, kept.without)
+    split = source.split is not None or any(part.test for part in source.more)
+    origin: dict[str, Any] = (
+        {"file": Path(source.path).name, "sha256": source.sha256}
+        if not source.more
+        else {"files": [[Path(p.path).name, p.sha256] for p in _files(source)]}
+    )
     return Labelled(
         texts,
         kept.labels,
-        None if source.split is None else kept.in_test,
-        {"loader": "file", "file": Path(source.path).name, "sha256": source.sha256,
-         "licence": "not stated", "encoding": source.encoding, "rows": len(texts)},
+        kept.in_test if split else None,
+        {"loader": "file", **origin, "licence": "not stated", "encoding": source.encoding,
+         "rows": len(texts)},
         source.family or name,
     )  # fmt: skip
 
 
-def _texts(source: FileSource, path: Path, kept: _Columns) -> Iterator[str]:
-    """The texts, row by row; `kept` gets the rest."""
-    for line, row in _rows(source, path):
-        if not kept.labels:
+def _files(source: FileSource) -> list[FileSource | FilePart]:
+    return [source, *source.more]
+
+
+def _parts(source: FileSource) -> Iterator[tuple[FileSource, bool]]:
+    """Every file as a source of its own, and whether its texts are the test set."""
+    yield source, False
+    for part in source.more:
+        yield source.model_copy(update={"path": part.path, "format": part.format}), part.test
+
+
+def _texts(source: FileSource, root: Path, kept: _Columns, test: bool) -> Iterator[str]:
+    """The texts of one file, row by row; `kept` gets the rest."""
+    without: dict[str, list[int]] = {"text": [], "label": []}
+    for number, (line, row) in enumerate(_rows(source, root / source.path)):
+        if not number:
             _check_columns(source, row)
         value = _string(source, row, line, source.text)
         label = _string(source, row, line, source.label).strip()
         kept.labels.append(sys.intern(label))
-        if source.split is not None:
-            kept.in_test.append(_in_test(source, row, line))
+        kept.in_test.append(test if source.split is None else _in_test(source, row, line))
         for what, content in (("text", value), ("label", label)):
             if not content.strip():
-                kept.without[what].append(line)
+                without[what].append(line)
         yield value
+    _check_filled(source, without)
 
 
 def _rows(source: FileSource, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -153,8 +274,9 @@ def _rows(source: FileSource, path: Path) -> Iterator[tuple[int, dict[str, Any]]
 def _parquet_rows(source: FileSource, path: Path) -> Iterator[dict[str, Any]]:
     try:
         with pq.ParquetFile(path) as file:
-            wanted = [c for c in file.schema_arrow.names if c in _named(source)]
-            if len(wanted) < len(_named(source)):
+            named = _named(source)
+            wanted = [c for c in file.schema_arrow.names if c in named or not named]
+            if len(wanted) < len(named):
                 _check_columns(source, dict.fromkeys(file.schema_arrow.names))
             for batch in file.iter_batches(text.ROWS, columns=wanted):
                 yield from batch.to_pylist()
@@ -192,7 +314,7 @@ def _json_rows(source: FileSource, file: TextIO) -> Iterator[tuple[int, dict[str
 
 
 def _separated_rows(source: FileSource, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
-    separator = "\t" if source.format == "tsv" else ","
+    separator = "\t" if source.format == "tsv" else source.separator or ","
     reader = csv.reader(file, delimiter=separator, strict=True)
     try:
         header = next(reader)

@@ -18,7 +18,7 @@ def sentences(c: dict[str, Any], s: dict[str, Any]) -> list[str]:
         *_strategies(c, s),
         *_simple(c, s),
         *_best(c),
-        *_target(c, s),
+        *target(c, s),
         *_controls(c, s),
         *_complete(c),
     ]
@@ -135,7 +135,8 @@ def _best(c: dict[str, Any]) -> list[str]:
     ]
 
 
-def _target(c: dict[str, Any], s: dict[str, Any]) -> list[str]:
+def target(c: dict[str, Any], s: dict[str, Any]) -> list[str]:
+    """The sentence about labels to the target; none where the baseline has no answer."""
     own = next((t for t in c["target"] if t["arm"] == s["baseline"]), None)
     if own is None:
         return []

@@ -268,12 +268,11 @@ def _active(
 
     def acquire(pool: Pool, labels: int, desk: Desk) -> Ints:
         ids = desk.labelled
-        known = desk.ask(ids)
         steps = np.linspace(len(ids), labels, rounds + 1).round().astype(int)[1:]
         for step in steps:
             rows = TrainingSet(
                 tuple(pool.texts[i] for i in ids),
-                np.eye(desk.classes, dtype=np.float32)[known],
+                np.eye(desk.classes, dtype=np.float32)[desk.ask(ids)],
                 np.ones(len(ids), np.float32),
                 ids,
             )
@@ -281,9 +280,7 @@ def _active(
             batch = int(step - len(ids))
             looked = np.sort(desk.rng.permutation(open_ids)[: max(LOOKED_AT, batch)])
             values = ask_first(desk.fit(rows), [pool.texts[i] for i in looked])
-            more = looked[np.argsort(-values, kind="stable")[:batch]]
-            known = np.concatenate([known, desk.ask(more)])
-            ids = np.concatenate([ids, more])
+            ids = np.concatenate([ids, looked[np.argsort(-values, kind="stable")[:batch]]])
         return ids
 
     told = "a helper training for each round"

@@ -1,0 +1,330 @@
+"""`init` and `study`: a project's folder, and the study of it or of a file of one's own."""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datayield.commands import common
+from datayield.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from datayield.commands.common import Commands
+    from datayield.config import FileSource, HubSource
+
+HUB = "hub:"
+
+
+def add(commands: "Commands") -> None:
+    """The commands that begin something."""
+    init = common.command(
+        commands,
+        "init",
+        "make a project's folder: params.yaml, dvc.yaml, flows",
+        "datayield init",
+        "datayield init spam --corpus sms_spam",
+        "datayield init --renew          # after an upgrade of datayield",
+    )
+    init.add_argument("folder", nargs="?", default=".", help="new or empty (this folder)")
+    init.add_argument(
+        "--corpus", nargs="+", metavar="NAME", help="pydocs or corpora of the catalog (pydocs)"
+    )
+    init.add_argument(
+        "--renew", action="store_true", help="bring dvc.yaml and flows up to this version"
+    )
+    init.set_defaults(run=_init)
+
+    study = common.command(
+        commands,
+        "study",
+        "run the study of params.yaml, or of a file of yours; always resumes",
+        "datayield study                              # the study of this folder",
+        "datayield study reviews.csv                  # a folder of its own, then its study",
+        "datayield study reviews.csv --text body --label stars --budget 2000 --draws 5",
+        "datayield study train.csv --test test.csv --tune",
+        "datayield study 'parts/*.jsonl' --folder results-2026",
+        "datayield study hub:owner/name@revision --text text --label label",
+    )
+    study.add_argument(
+        "files", nargs="*", metavar="FILE", help="csv, tsv, jsonl, parquet, a folder of them, hub:…"
+    )
+    study.add_argument("--text", help="column that holds the texts (guessed if only one can)")
+    study.add_argument("--label", help="column that holds the labels (guessed if only one can)")
+    study.add_argument("--split", help="column that says train or test")
+    study.add_argument("--test", nargs="+", default=[], metavar="FILE", help="the test set")
+    study.add_argument("--encoding", help="of the files (utf-8; utf-16 by its mark)")
+    study.add_argument("--budget", type=int, help="labels of the largest budget (2000)")
+    study.add_argument("--draws", type=int, default=3, help="independent samples of each size (3)")
+    study.add_argument("--tune", action="store_true", help="search settings first, per budget")
+    study.add_argument("--name", help="of corpus and study (from the file's name)")
+    study.add_argument("--folder", help="where the project goes (NAME-study)")
+    study.add_argument("--plan", action="store_true", help="stop after the plan")
+    common.loudness(study)
+    study.set_defaults(run=_study)
+
+
+def _init(options: argparse.Namespace) -> None:
+    from datayield import config, project
+    from datayield.corpora.download import catalog
+
+    folder = Path(options.folder)
+    if options.renew:
+        changed = project.renew(folder)
+        print(
+            f"{folder}: {', '.join(changed) or 'everything'} {'written anew' if changed else 'is up to date'}"
+        )
+        return
+    text = config.preset("default")
+    known = config.load_text(text).corpora
+    names = options.corpus or list(known)
+    for name in names:
+        if name not in known and name not in catalog():
+            raise UserError(f'unknown corpus "{name}": {nearest(name, [*known, *catalog()])}')
+    import yaml
+
+    own = yaml.safe_load(text)["corpora"]
+    text = project.preset_with(text, {n: own.get(n, {"loader": "catalog"}) for n in names})
+    how = project.make(folder, text, "default")
+    print(f"{folder}: a project with {how}; next: {_step(folder)}datayield plan, datayield study")
+
+
+def _step(folder: Path) -> str:
+    return "" if folder.resolve() == Path.cwd() else f"cd {folder}; "
+
+
+def _study(options: argparse.Namespace) -> None:
+    if options.files:
+        _own_study(options)
+        return
+    given = [
+        k for k in ("text", "label", "split", "budget", "name", "folder") if getattr(options, k)
+    ]
+    if given or options.test or options.tune:
+        raise UserError(
+            f"--{(given or ['test'])[0]} is about a file; name it: datayield study FILE"
+        )
+    common.checked_params()
+    if options.plan:
+        _show_plan(common.params().study.corpora)
+        return
+    repro([], options)
+
+
+def repro(targets: Sequence[str], options: argparse.Namespace) -> None:
+    """`dvc repro` in this folder.
+
+    Raises:
+        UserError: when it ends with an error.
+    """
+    from datayield import project
+
+    project.renew_code(common.ROOT)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "dvc",
+            "repro",
+            *(["--verbose"] if options.verbose else []),
+            *targets,
+        ],
+        env={**os.environ, "PATH": path},
+        check=False,
+        capture_output=options.quiet,
+    )
+    if done.returncode:
+        if options.quiet:
+            sys.stderr.write(done.stderr.decode(errors="replace"))
+        raise UserError(
+            "`dvc repro` ended with an error (above); the same command goes on from there"
+        )
+
+
+def _own_study(options: argparse.Namespace) -> None:
+    from datayield import corpora, own, project
+
+    if options.draws < 1:
+        raise UserError(f"--draws {options.draws}: wanted at least 1; intervals need 2")
+    name = _name(options)
+    folder = Path(options.folder or f"{name}-study")
+    if not project.is_project(folder):
+        project.check_new(folder)
+    source, told = _source(options, name)
+    for sentence in told:
+        print(sentence, file=sys.stderr)
+    seed = common.default_params().study.seed
+    built, card = corpora.build(name, source, seed, Path())
+    wish = own.Wish(name, options.budget, options.draws, options.tune)
+    entry = _moved(source, folder)
+    text = own.params_text(wish, entry, len(built.texts), built.classes)
+    _write(folder, text, name)
+    counts = card["texts"]
+    print(
+        f"{name}: {counts['pool']:,} texts to learn from, {counts['test']:,} test texts,"
+        f" {len(built.classes)} classes; project: {folder}",
+        file=sys.stderr,
+    )
+    os.chdir(folder)
+    common.checked_params()
+    repro([f"corpus@{name}"], argparse.Namespace(quiet=True, verbose=False))
+    _show_plan([name])
+    if options.plan:
+        return
+    sys.stdout.flush()
+    repro([], options)
+    print("\n".join(_answer(name)))
+    print(f"report: {folder / 'reports' / name / 'index.html'}")
+
+
+def _show_plan(corpora: Sequence[str]) -> None:
+    from datayield.commands import plan
+
+    print("\n".join(plan.lines(plan.planned(common.checked_params(), corpora))), flush=True)
+
+
+def _name(options: argparse.Namespace) -> str:
+    """Of corpus and study: --name, or from the first file's."""
+    first = options.files[0].removeprefix(HUB).partition("@")[0].rstrip("/")
+    name = options.name or Path(first).stem
+    slug = re.sub(r"[^a-z0-9_-]+", "_", name.lower()).strip("_-")[:64]
+    if options.name and slug != options.name:
+        raise UserError(
+            f"--name {options.name}: wanted small letters, digits, - and _; e.g. {slug or 'texts'}"
+        )
+    return slug or "texts"
+
+
+def _source(
+    options: argparse.Namespace, name: str
+) -> "tuple[FileSource | HubSource, tuple[str, ...]]":
+    """The corpus's entry with paths from here, and what was guessed."""
+    if options.files[0].startswith(HUB):
+        return _hub(options), ()
+    from datayield.corpora import columns, files
+
+    paths, tests = expand(options.files), expand(options.test)
+    encoding = options.encoding or files.encoding_of(paths[0])
+    found = columns.choose(
+        paths[0], encoding, options.text, options.label, options.split, bool(tests)
+    )
+    more = paths[1:]
+    source = files.describe(paths[0], found.text, found.label, encoding, found.split, more, tests)
+    return source, found.told
+
+
+def _hub(options: argparse.Namespace) -> "HubSource":
+    from datayield import config
+
+    if len(options.files) > 1 or options.test:
+        raise UserError("a data set of the hub stands alone: name one hub:owner/name@revision")
+    name, _, revision = options.files[0].removeprefix(HUB).partition("@")
+    if not (options.text and options.label):
+        raise UserError(
+            f"{options.files[0]}: name its columns: --text COLUMN --label COLUMN (see its page on the hub)"
+        )
+    if not revision and not name.startswith(("./", "../", "/")):
+        raise UserError(
+            f"{options.files[0]}: name its revision, the commit on its Files page:"
+            f" {HUB}{name}@0123abc; then everybody reads the same rows"
+        )
+    return config.HubSource.model_validate(
+        {"loader": "hub", "name": name, "revision": revision or None,
+         "text": options.text, "label": options.label}
+    )  # fmt: skip
+
+
+def expand(names: Sequence[str]) -> list[Path]:
+    """Files by name, by pattern, and those of folders, each once, in the order given.
+
+    Raises:
+        UserError: a folder or a pattern without a file.
+    """
+    from datayield.corpora import files
+
+    out: dict[Path, None] = {}
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            found = sorted(p for p in path.iterdir() if p.suffix.lower() in files.FORMATS)
+            if not found:
+                wanted = ", ".join(sorted(files.FORMATS))
+                raise UserError(f"{path} is a folder without a file ending in {wanted}")
+        elif not path.exists() and any(c in name for c in "*?["):
+            found = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor or "."))))
+            if not found:
+                raise UserError(f"{name}: no file fits this pattern")
+        else:
+            found = [path]
+        out |= dict.fromkeys(found)
+    return list(out)
+
+
+def _moved(source: "FileSource | HubSource", folder: Path) -> dict[str, Any]:
+    """The entry with its paths from the project's folder."""
+    from datayield.corpora import files
+
+    def moved(path: str) -> str:
+        return path if Path(path).is_absolute() else os.path.relpath(path, folder)
+
+    entry = files.entry(source)
+    if entry["loader"] == "hub":
+        if entry["name"].startswith(("./", "../")):
+            entry["name"] = moved(entry["name"])
+            if not entry["name"].startswith("../"):
+                entry["name"] = f"./{entry['name']}"
+        return entry
+    for part in (entry, *entry.get("more", ())):
+        part["path"] = moved(part["path"])
+    return entry
+
+
+def _write(folder: Path, text: str, name: str) -> None:
+    """A new project, or params.yaml of the one that is there, with what changed."""
+    import yaml
+
+    from datayield import config, project, table
+
+    if not project.is_project(folder):
+        how = project.make(folder, text, name)
+        print(f"made {folder} with {how}", file=sys.stderr)
+        return
+    path = folder / "params.yaml"
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    if old == text:
+        return
+    kept = folder / "params.before.yaml"
+    table.write_text(old, kept)
+    table.write_text(text, path)
+    print(f"{path} changed; what it was is kept as {kept}:", file=sys.stderr)
+    try:
+        before = yaml.safe_load(old) or {}
+    except yaml.YAMLError:
+        before = {}
+    for line in config.changes(before, yaml.safe_load(text)):
+        print(f"  {line}", file=sys.stderr)
+
+
+def _answer(name: str) -> list[str]:
+    """The three lines about one corpus of the study in this folder."""
+    from datayield.commands.pipeline import statistics
+    from datayield.report import brief
+    from datayield.stats import Question, plan_labels
+
+    params = common.params()
+    found = statistics(common.ROOT / "reports" / params.study.name / "statistics.json")
+    named = max(
+        b
+        for block in params.study.grid
+        if not isinstance(block.budgets, str)
+        for b in block.budgets
+    )
+    more = max(10, min(100, named // 4))
+    asked = Question(corpus=name, arm=params.analysis.baseline, have=named, more=more)
+    gains = plan_labels(params, common.ROOT, asked).gains
+    (c,) = (c for c in found["corpora"] if c["corpus"] == name)
+    return brief.lines(c, found, gains[0] if gains else None)

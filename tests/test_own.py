@@ -1,0 +1,327 @@
+"""A file of one's own: columns guessed, a project made, its study run, everything wrong said clearly."""
+
+import csv
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from datayield import config, grid, own, project
+from datayield.corpora import columns, files
+from datayield.errors import UserError
+from tests.conftest import REPO, call, datayield, write_csv, written_texts
+
+
+def table(path: Path, header: list[str], rows: list[list[object]], **how: str) -> Path:
+    encoding, separator = how.get("encoding", "utf-8"), how.get("separator", ",")
+    with path.open("w", newline="", encoding=encoding) as out:
+        csv.writer(out, delimiter=separator).writerows([header, *rows])
+    return path
+
+
+def reviews(path: Path, count: int = 300, **how: str) -> Path:
+    """Odd names, line ends and separators in quotes, a date and a number beside."""
+    texts, labels = written_texts(count)
+    rows = [
+        [i, f'{t}\nsays "a; b, c"', label, f"2026-01-{i % 28 + 1:02d} 10:00", i * 0.5 + 0.01]
+        for i, (t, label) in enumerate(zip(texts, labels, strict=True))
+    ]
+    return table(path, ["Nr.", 'Kommentar "frei"', "Thema; alt", "Datum", "Preis, €"], rows, **how)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "utf-16"])
+def test_columns_are_guessed(tmp_path: Path, separator: str, encoding: str) -> None:
+    path = reviews(tmp_path / "Reviews.csv", separator=separator, encoding=encoding)
+    found = columns.choose(path, files.encoding_of(path), None, None, None, False)
+    assert (found.text, found.label, found.split) == ('Kommentar "frei"', "Thema; alt", None)
+    assert found.told == (
+        'texts: "Kommentar "frei"", the only column of long texts that differ',
+        'labels: "Thema; alt", the only column of few different values',
+    )
+    read = files.describe(path, found.text, found.label, files.encoding_of(path), None)
+    assert files.load("r", read, 1, Path()).texts[1].endswith('says "a; b, c"')
+
+
+def test_a_column_of_train_and_test_is_the_split(tmp_path: Path) -> None:
+    texts, labels = written_texts(100)
+    rows = [
+        [t, x, "test" if i % 5 == 0 else "train"]
+        for i, (t, x) in enumerate(zip(texts, labels, strict=True))
+    ]
+    path = table(tmp_path / "a.csv", ["t", "y", "part"], rows)
+    assert columns.choose(path, "utf-8", None, None, None, False).split == "part"
+    assert columns.choose(path, "utf-8", None, None, None, True).split is None
+
+
+def test_what_cannot_be_known_is_asked_for(tmp_path: Path) -> None:
+    texts, labels = written_texts(100)
+    rows = [[t, t[::-1], x, i % 4] for i, (t, x) in enumerate(zip(texts, labels, strict=True))]
+    path = table(tmp_path / "a.csv", ["one", "two", "y", "stars"], rows)
+    with pytest.raises(
+        UserError, match="several columns can hold the texts; name it by --text.*one .*e.g.*two "
+    ):
+        columns.choose(path, "utf-8", None, None, None, False)
+    with pytest.raises(
+        UserError,
+        match='the labels; name it by --label. There are: y .3 different.*"weather"?.*stars',
+    ):
+        columns.choose(path, "utf-8", "one", None, None, False)
+    with pytest.raises(UserError, match="holds numbers; --text wants texts"):
+        columns.choose(path, "utf-8", "stars", "y", None, False)
+
+
+def test_several_files_and_a_test_file_are_one_corpus(tmp_path: Path) -> None:
+    texts, labels = written_texts(200)
+    one = write_csv(tmp_path / "one.csv", texts[:80], labels[:80])
+    two = write_csv(tmp_path / "two.csv", texts[80:160], labels[80:160])
+    held = tmp_path / "held.jsonl"
+    held.write_text(
+        "".join(
+            json.dumps({"body": t, "stars": x}) + "\n"
+            for t, x in zip(texts[160:], labels[160:], strict=True)
+        )
+    )
+    source = files.describe(one, "body", "stars", "utf-8", None, [two], [held])
+    loaded = files.load("c", source, 1, Path())
+    assert list(loaded.texts) == texts and loaded.labels == labels
+    assert loaded.in_test == [False] * 160 + [True] * 40
+    two.write_text(two.read_text() + "more text here,weather\n")
+    with pytest.raises(UserError, match="two.csv changed since it was added"):
+        files.load("c", source, 1, Path())
+
+
+@pytest.mark.parametrize(
+    ("largest", "classes", "wanted"),
+    [
+        (2000, 5, (73, 220, 670, 2000)),
+        (2000, 77, (670, 2000)),
+        (20, 2, (20,)),
+        (900, 3, (33, 100, 300, 900)),
+    ],
+)
+def test_budgets_are_thirds(largest: int, classes: int, wanted: tuple[int, ...]) -> None:
+    assert own.ladder(largest, classes) == wanted
+
+
+@pytest.mark.parametrize(
+    ("pool", "budget", "beside"), [(60, None, 0), (900, 800, 0), (900, 100, 50), (200_000, 5000, 0)]
+)
+def test_params_of_ones_own_are_a_study(pool: int, budget: int | None, beside: int) -> None:
+    path = {
+        "loader": "file",
+        "path": "a.csv",
+        "sha256": "0" * 64,
+        "text": "t",
+        "label": "y",
+        "format": "csv",
+    }
+    text = own.params_text(own.Wish("a", budget, 3, True), path, pool, ("x", "y"), beside)
+    params = config.load_text(text)
+    entries, notices = grid.entries(params, pool)
+    assert not notices
+    largest = max(
+        b
+        for block in params.study.grid
+        if not isinstance(block.budgets, str)
+        for b in block.budgets
+    )
+    assert largest == min(budget or 2000, pool) and params.tuning.arms == "one"
+    arms = {str(a) for a, _ in entries}
+    assert ("lstm:lm" in arms) == (bool(beside) or 2 * largest <= pool <= own.MOST_READ)
+    assert {"lstm:plain", "lstm:repeat", "lstm:eda_nn", "tfidf", "majority"} <= arms
+
+
+# ---- the folder
+def test_a_projects_pipeline_is_the_repositorys() -> None:
+    """The same stages; what pointed at sources is a key of code.yaml, and nothing else differs."""
+    ours = yaml.safe_load((REPO / "dvc.yaml").read_text())["stages"]
+    theirs = yaml.safe_load(project.pipeline())["stages"]
+    code = yaml.safe_load(project.code())
+    assert list(ours) == list(theirs)
+    for name, stage in ours.items():
+        sources = [d for d in stage["deps"] if d.startswith("src/") or d == "requirements.lock"]
+        assert sources and all((REPO / d).exists() for d in sources), name
+        made = theirs[name]
+        assert made["params"] == [*stage.get("params", []), {"code.yaml": [name]}] and code[name]
+        assert made.get("deps", []) == [d for d in stage["deps"] if d not in sources]
+        rest = ("deps", "params")
+        assert {k: v for k, v in made.items() if k not in rest} == {
+            k: v for k, v in stage.items() if k not in rest
+        }
+
+
+def test_flows_are_the_repositorys_own(tmp_path: Path) -> None:
+    written = project.renewable()
+    for path in [*REPO.glob("flows/*.py"), *REPO.glob("prefect.yaml")]:
+        assert written[path.relative_to(REPO).as_posix()] == path.read_text()
+
+
+def test_the_digest_of_a_stage_follows_its_sources(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A changed file of statistics makes analyse stale, and nothing else."""
+    import shutil
+
+    before = yaml.safe_load(project.code())
+    shutil.copytree(REPO / "src/datayield", tmp_path / "src" / "datayield")
+    for name in ("dvc.yaml", "flows"):
+        (tmp_path / name).symlink_to(REPO / name)
+    monkeypatch.setattr(project, "_HERE", tmp_path / "src" / "datayield")
+    assert yaml.safe_load(project.code()) == before
+    changed = tmp_path / "src" / "datayield" / "stats" / "curves.py"
+    changed.write_text(changed.read_text() + "\n")
+    after = yaml.safe_load(project.code())
+    assert [k for k in before if before[k] != after[k]] == ["analyse"]
+
+
+@pytest.mark.slow
+def test_a_wheel_holds_the_same_files(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*build, "-w", str(tmp_path), str(REPO)], check=True, cwd=tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as held:
+        for path in [
+            REPO / "dvc.yaml",
+            REPO / ".gitignore",
+            *REPO.glob("flows/*.py"),
+            *REPO.glob("prefect.yaml"),
+        ]:
+            inside = f"datayield/skeleton/{path.relative_to(REPO).as_posix()}"
+            assert held.read(inside) == path.read_bytes()
+
+
+def test_init_makes_a_folder_once(tmp_path: Path) -> None:
+    done = datayield(tmp_path, "init", "p", "--corpus", "sms_spam", "pydocs")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "p"
+    assert "next: cd p; datayield plan, datayield study" in done.stdout
+    assert {p.name for p in folder.iterdir()} >= {
+        "params.yaml", "dvc.yaml", "code.yaml", "flows", ".gitignore", "README.md", ".git", ".dvc",
+    }  # fmt: skip
+    params = config.load(folder / "params.yaml")
+    assert params.study.corpora == ("sms_spam", "pydocs") and list(params.corpora) == [
+        "sms_spam",
+        "pydocs",
+    ]
+    assert call(folder, sys.executable, "-m", "dvc", "status").returncode == 0
+    again = datayield(tmp_path, "init", "p")
+    assert again.returncode == 2 and "p is not empty" in again.stderr
+    (folder / "dvc.yaml").write_text("stages: {}\n")
+    renewed = datayield(tmp_path, "init", "p", "--renew")
+    assert "dvc.yaml written anew" in renewed.stdout
+    assert "is up to date" in datayield(tmp_path, "init", "p", "--renew").stdout
+
+
+def test_init_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert project.make(tmp_path / "p", config.preset("default"), "default") == "DVC without git"
+    assert (tmp_path / "p" / ".dvc").is_dir() and not (tmp_path / "p" / ".git").exists()
+
+
+# ---- what goes wrong
+def _write(folder: Path) -> None:
+    texts, labels = written_texts(120)
+    write_csv(folder / "good.csv", texts, labels)
+    write_csv(folder / "one_class.csv", texts, ["same"] * 120)
+    write_csv(folder / "rare.csv", texts, ["a", "b", *labels[2:]])
+    write_csv(folder / "few.csv", texts[:30], labels[:30])
+    (folder / "empty.csv").write_text("")
+    (folder / "header.csv").write_text("body,stars\n")
+    (folder / "binary.csv").write_bytes(bytes(range(256)) * 20)
+    (folder / "latin.csv").write_bytes(
+        "body,stars\nçela va très bien ici,a\n".encode("latin-1") * 3
+    )
+    (folder / "words.docx").write_text("x")
+    (folder / "none").mkdir()
+    (folder / "full").mkdir()
+    (folder / "full" / "letter.txt").write_text("mine")
+    table(folder / "numbers.csv", ["a", "b"], [[i, i % 3] for i in range(100)])
+    table(folder / "ragged.csv", ["body", "stars"], [["a b c d", "x"], ["a b"]])
+    table(
+        folder / "semicolon.csv",
+        ["body", "stars"],
+        [[t, x] for t, x in zip(texts, labels, strict=True)],
+        separator=";",
+    )
+
+
+BAD = {
+    "no such file": (["nothing.csv"], "nothing.csv does not exist"),
+    "missing column": (["good.csv", "--text", "bdy"], 'good.csv has no column "bdy": did you mean "body"?'),
+    "missing label column": (["good.csv", "--label", "star"], 'has no column "star": did you mean "stars"?'),
+    "empty file": (["empty.csv"], "empty.csv is empty; wanted labelled texts"),
+    "header alone": (["header.csv"], "has no rows below its header"),
+    "one class": (["one_class.csv", "--label", "stars"], "every text has the same label (same)"),
+    "rare class": (["rare.csv"], "every class needs at least 10 texts"),
+    "few texts": (["few.csv", "--label", "stars"], "every class needs at least 10|at least 50 and 1 are needed"),
+    "binary": (["binary.csv"], "binary.csv, line 2: byte 0x80 is not utf-8"),
+    "other encoding": (["latin.csv"], "latin.csv, line 2: byte 0xe7 is not utf-8; name the file's encoding"),
+    "unknown encoding": (["good.csv", "--encoding", "klingon"], "unknown encoding 'klingon'"),
+    "unknown ending": (["words.docx"], "words.docx: wanted a file ending in .csv"),
+    "folder without files": (["none"], "none is a folder without a file ending in"),
+    "pattern of nothing": (["no*.csv"], "no*.csv: no file fits this pattern"),
+    "numbers for texts": (["numbers.csv", "--text", "a", "--label", "b"], "holds numbers; --text wants texts"),
+    "no texts at all": (["numbers.csv"], "no column looks like it holds the texts; name it by --text"),
+    "ragged": (["ragged.csv"], "ragged.csv, line 3: 1 fields, the header has 2"),
+    "two layouts": (["good.csv", "semicolon.csv"], "separate their columns by different marks"),
+    "budget above the pool": (["good.csv", "--budget", "5000"], "the pool holds 108 labelled texts"),
+    "budget too small": (["good.csv", "--budget", "3"], "--budget 3: wanted at least 10 labels"),
+    "budget no number": (["good.csv", "--budget", "many"], "invalid int value: 'many'"),
+    "no draws": (["good.csv", "--draws", "0"], "--draws 0: wanted at least 1"),
+    "folder not empty": (["good.csv", "--folder", "full"], "full is not empty, and no project"),
+    "folder is a file": (["good.csv", "--folder", "good.csv"], "good.csv is a file; name a new or"),
+    "bad name": (["good.csv", "--name", "My Study"], "--name My Study: wanted small letters"),
+    "split and test file": (["good.csv", "--split", "stars", "--test", "good.csv"], "not both"),
+    "hub without columns": (["hub:owner/name@1"], "name its columns: --text COLUMN --label COLUMN"),
+    "hub without revision": (["hub:owner/name", "--text", "a", "--label", "b"], "name its revision"),
+    "option without file": (["--budget", "100"], "--budget is about a file; name it"),
+    "no project here": ([], "params.yaml is missing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_message(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from datayield import cli
+
+    _write(tmp_path)
+    before = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    arguments, message = BAD[case]
+    try:
+        status = cli.main(["study", *arguments])
+    except SystemExit as e:  # argparse
+        status = e.code
+    said = capsys.readouterr().err
+    assert status == 2 and any(m in said for m in message.split("|")), said
+    assert "Traceback" not in said
+    assert sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_a_file_gets_its_answer_and_goes_on(tmp_path: Path) -> None:
+    """One command; again; one row more; a file that is not there any more."""
+    path = reviews(tmp_path / "My Reviews.csv", 200)
+    asked = ["study", path.name, "--budget", "40", "--draws", "2"]
+    done = datayield(tmp_path, *asked)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "project: my_reviews-study" in done.stderr and "180 texts to learn from" in done.stderr
+    assert "to compute:" in done.stdout and "0 done" in done.stdout
+    answer = done.stdout.splitlines()[-4:]
+    assert [x.split(":")[0] for x in answer] == ["one more label", "best arm", "target", "report"]
+    assert (tmp_path / answer[-1].removeprefix("report: ")).exists()
+    again = datayield(tmp_path, *asked, "--quiet")
+    assert again.stdout.splitlines()[-4:] == answer and "changed" not in again.stderr
+    assert "0 cells, about" in again.stdout
+    path.write_text("".join(path.read_text().splitlines(True)[:-2]))
+    changed = datayield(tmp_path, *asked, "--plan")
+    assert "sha256" in changed.stderr and "0 done" in changed.stdout
+    path.unlink()
+    gone = datayield(tmp_path, *asked)
+    assert gone.returncode == 2 and "does not exist" in gone.stderr
