@@ -393,6 +393,7 @@ PRESETS = (
     "eda5",
     "curves",
     "article",
+    "checks",
     "arms",
     "tuned",
     "tuned_sizes",
