@@ -8,7 +8,7 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import as_completed as completed
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from datayield import corpora, cost, environment, grid, settle, stages, table
+from datayield import corpora, cost, dynamics, environment, grid, settle, stages, table
 from datayield.cells import CellStore
 from datayield.config import Params
 from datayield.draws import thin_classes
@@ -190,7 +190,8 @@ def _locked_study(
     planned = grid.make(params, scope, _settings(results / "settings.json"))
     store = CellStore(root / "state" / "cells")
     if (results / "cells.parquet").exists() and (results / "history.parquet").exists():
-        store.adopt(table.read_rows(results / "cells.parquet", results / "history.parquet"))
+        rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
+        store.adopt(dynamics.attached(rows, results / "dynamics.parquet"))
     done = {k: r for c in planned.cells if (r := store.get(k := grid.key(c))) is not None}
     missing = [c for c in planned.cells if grid.key(c) not in done]
     notices = (*planned.notices, *_thin_classes(corpus, planned, root))
@@ -200,14 +201,15 @@ def _locked_study(
         f"{corpus}: {len(planned.cells)} cells, {len(done)} done, {len(missing)} to compute",
         file=sys.stderr,
     )
+    mapped = grid.mapped(planned)
     log = _Log(params, corpus, root).row
     failed: dict[str, str] = {}
     for row in done.values():
         log(row)
     if missing:
-        computed, failed = _compute(missing, params, root, store, log, carry)
+        computed, failed = _compute(missing, mapped, params, root, store, log, carry)
         done |= computed
-    return _export(corpus, root, replace(planned, notices=notices), done, failed), done
+    return _export(corpus, root, replace(planned, notices=notices), mapped, done, failed), done
 
 
 def _thin_classes(corpus: str, planned: grid.Grid, root: Path) -> list[str]:
@@ -226,13 +228,17 @@ def _settings(path: Path) -> Mapping[str, Mapping[str, Any]]:
 
 def _compute(
     missing: list[Cell],
+    mapped: Collection[str],
     params: Params,
     root: Path,
     store: CellStore,
     log: Callable[[Row], None],
     carry: Carry,
 ) -> tuple[dict[str, Row], dict[str, str]]:
-    """Hand the cells to warm workers, longest first; returns rows and errors by key."""
+    """Hand the cells to warm workers, longest first; returns rows and errors by key.
+
+    Training dynamics are kept of the cells in `mapped` alone.
+    """
     shapes = stages.shapes(root, {c.corpus for c in missing})
     model = cost.fit(store.rows(), stages.shapes(root))
     seconds = {grid.key(c): model.seconds(c, shapes[c.corpus]) for c in missing}
@@ -245,7 +251,8 @@ def _compute(
 
     def work(key: str) -> None:
         if not stop.is_set():
-            store.put(pool.run(cells[key]))
+            row = pool.run(cells[key])
+            store.put(row if key in mapped else replace(row, dynamics=None))
 
     rows: dict[str, Row] = {}
     failed: dict[str, str] = {}
@@ -316,12 +323,14 @@ def _export(
     corpus: str,
     root: Path,
     planned: grid.Grid,
+    mapped: Collection[str],
     done: Mapping[str, Row],
     failed: Mapping[str, str],
 ) -> dict[str, Any]:
     """Write the tables and the summary that the analysis arm reads."""
     results = root / "results" / corpus
     table.write_rows(done.values(), results / "cells.parquet", results / "history.parquet")
+    dynamics.write((r for k, r in done.items() if k in mapped), results / "dynamics.parquet")
     loaded = corpora.load(stages.folder(root, corpus))
     missing = [
         {"arm": str(c.arm), "n": c.n, "draw": c.draw, "seed": c.seed, "error": failed.get(k, "")}
