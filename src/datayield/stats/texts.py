@@ -116,8 +116,8 @@ def hardest_training(
     """Texts that the model did not learn, and those that it was least settled about.
 
     Not learnt: low confidence with low variability (the smallest sum), wrong at more than half of
-    the presentations. Ambiguous: the highest variability of those sometimes right, sometimes not. Texts shown less than
-    half as often as the median text are left out.
+    the presentations. Ambiguous: the highest variability of those sometimes right, sometimes not.
+    Texts shown less than half as often as the median text are left out.
 
     Args:
         d: the pooled dynamics.
