@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from datayield import config, stats, table
-from datayield.types import Account, Arm, Cell, Round, Row
+from datayield import config, dynamics, stats, table
+from datayield.types import Account, Arm, Cell, Dynamics, Round, Row
 from tests.calibration.simulate import Study, simulate
 
 
@@ -35,7 +35,20 @@ def _row(arm: str, n: int, draw: int, hits: np.ndarray) -> Row:
     return Row(
         cell, f"{arm}{n}{draw}", n * 4 // 5, n // 5, accuracy, accuracy, accuracy, accuracy,
         predicted, hits.astype(bool), "t:800", account, history,
+        _dynamics(draw) if arm == "plain" else None,
     )  # fmt: skip
+
+
+def _dynamics(draw: int) -> Dynamics:
+    """60 texts shown 4 times: every tenth never learnt, the next one open, the others learnt."""
+    ids = np.arange(60) + 10 * draw
+    kind = np.minimum(ids % 10, 2)
+    confidence = np.array([0.05, 0.5, 0.9])[kind] + ids / 10_000
+    variability = np.array([0.02, 0.4, 0.1])[kind]
+    correctness = np.array([0.0, 0.5, 1.0])[kind]
+    return Dynamics(
+        ids, np.full(60, 4), confidence, variability, correctness, np.array([1, 0, -1])[kind]
+    )
 
 
 def statistics(
@@ -44,12 +57,13 @@ def statistics(
     twin: float | None = None,
     majority: float = 0.5,
     trials: pa.Table | None = None,
+    shown: str = "shown",
 ) -> dict:
     """statistics.json of a simulated study with these strategies' true multipliers."""
     extra = {} if twin is None else {"twin": twin}
     made = simulate(Study(draws=draws, effects={**effects, **extra, "tfidf": 0.9}), seed=2)
     with tempfile.TemporaryDirectory() as folder:
-        return stats.analyse(tables(Path(folder), made, majority, trials), Path(folder))
+        return stats.analyse(tables(Path(folder), made, majority, trials, shown), Path(folder))
 
 
 def tables(
@@ -57,6 +71,7 @@ def tables(
     made: dict[str, dict[int, np.ndarray]],
     majority: float = 0.5,
     trials: pa.Table | None = None,
+    shown: str = "shown",
 ) -> config.Params:
     """The tables of a study (arm → budget → correctness, NaN rows missing), written below root."""
     rows = [
@@ -76,6 +91,7 @@ def tables(
         arms["lstm:untuned"] |= {"role": "control", "tuned": {"arm": "lstm:plain", "alone": True}}
     if "twin" in made:
         arms["lstm:twin"]["expected"] = {"arm": "lstm:plain"}
+    dynamics.write(rows, root / "results" / "written" / "dynamics.parquet")
     summary = {
         "corpus": "written", "planned": len(rows), "pool_size": 20_000, "test_size": 800,
         "classes": ["a", "b"], "majority_share": majority, "missing": [], "notices": [], "arms": arms,
@@ -89,16 +105,23 @@ def tables(
              "examples": ["<b>rain</b>"]}  # fmt: skip
     audit = {"corpus": "written", "findings": [found]}
     table.write_text(json.dumps(audit), root / "data" / "written" / "audit.json")
-    twins = {"split": ["test"] * 800, "id": range(800), "class": ["a", "b"] * 400,
-             "letters": range(800), "twin": ["exact"] * 2 + [""] * 798}  # fmt: skip
+    pool = 20_000
+    split, places = ["pool"] * pool + ["test"] * 800, [*range(pool), *range(800)]
+    twins = {"split": split, "id": places, "class": ["a", "b"] * 10_400, "letters": range(20_800),
+             "twin": [""] * pool + ["exact"] * 2 + [""] * 798}  # fmt: skip
     audited = pa.table({k: list(v) for k, v in twins.items()}, table.AUDIT)
+    written = {"split": split, "id": places, "label": [0, 1] * 10_400, "unit": [-1] * 20_800,
+               "text": [f"words of {s} text {i}" for s, i in zip(split, places, strict=True)]}  # fmt: skip
+    corpus = pa.table({k: written[k] for k in table.CORPUS.names}, table.CORPUS)
+    folder = root / "data" / "written"
+    table.write_mapped(corpus.to_batches(), table.CORPUS, folder / "corpus.arrow")
     table.write(audited, root / "data" / "written" / "audit.parquet")
     table.write_text(json.dumps(card), root / "data" / "written" / "card.json")
     table.write(trials or table.TRIALS.empty_table(), results / "trials.parquet")
-    return _params(max(len(h) for curve in made.values() for h in curve.values()))
+    return _params(max(len(h) for curve in made.values() for h in curve.values()), shown)
 
 
-def _params(draws: int) -> config.Params:
+def _params(draws: int, shown: str) -> config.Params:
     source = {
         "loader": "file",
         "path": "x.csv",
@@ -109,4 +132,11 @@ def _params(draws: int) -> config.Params:
     }
     block = {"arms": ["lstm:plain"], "budgets": [200]}
     study = {"name": "s", "seed": 1, "corpora": ["written"], "draws": draws, "grid": [block]}
-    return config.parse({"study": study, "corpora": {"written": source}, "updates": {0: 5}})
+    return config.parse(
+        {
+            "study": study,
+            "corpora": {"written": source},
+            "updates": {0: 5},
+            "analysis": {"texts": shown},
+        }
+    )

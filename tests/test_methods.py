@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import optimize, sparse, special
 
-from datayield import linear, strategies
+from datayield import dynamics, linear, strategies
 from datayield.corpora.build import Noise
 from datayield.encode import Vocabulary, batch_of, encode
 from datayield.model import Classifier, initialise
@@ -60,7 +60,7 @@ def test_forgetting_from_a_written_history() -> None:
 
 def test_data_map_is_mean_and_deviation() -> None:
     rows, gold = np.array([0, 1, 0, 1, 0]), np.array([0.1, 0.9, 0.5, 0.9, 0.9])
-    mean, sd = select.map_of(rows, gold, 2)
+    mean, sd = dynamics.map_of(rows, gold, 2)
     assert np.allclose(mean, [0.5, 0.9])
     assert np.allclose(sd, [np.std([0.1, 0.5, 0.9]), 0], atol=1e-7)
 

@@ -8,10 +8,11 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datayield import table
+from datayield import dynamics, table
 from datayield.errors import UserError
 from datayield.types import Row, as_dict
 
@@ -19,12 +20,17 @@ _BINARY = ("hits", "predicted")
 
 
 def dumps(row: Row) -> str:
-    """A row as one JSON text, with a checksum of its content."""
+    """A row as one JSON text, with a checksum of its content.
+
+    Training dynamics stand there only where the row has them: older cells lack them.
+    """
     line = table.record(row)
-    body = {
+    body: dict[str, Any] = {
         "line": {k: base64.b64encode(v).decode() if k in _BINARY else v for k, v in line.items()},
         "history": [as_dict(h) for h in row.history],
     }
+    if row.dynamics is not None:
+        body["dynamics"] = dynamics.packed(row.dynamics)
     text = table.canonical(body)
     return json.dumps({"sha256": hashlib.sha256(text.encode()).hexdigest(), "body": body})
 
@@ -41,7 +47,12 @@ def loads(text: str) -> Row:
         if hashlib.sha256(table.canonical(body).encode()).hexdigest() != outer["sha256"]:
             raise ValueError("its checksum does not fit its content")
         line = {k: base64.b64decode(v) if k in _BINARY else v for k, v in body["line"].items()}
-        return table.row_of(line, body["history"])
+        row = table.row_of(line, body["history"])
+        return (
+            replace(row, dynamics=dynamics.unpacked(body["dynamics"]))
+            if "dynamics" in body
+            else row
+        )
     except (KeyError, TypeError) as e:
         raise ValueError(f"it lacks {e}") from e
 
@@ -87,10 +98,14 @@ class CellStore:
                 continue
 
     def adopt(self, rows: Iterable[Row]) -> None:
-        """Put rows from a table that the store does not hold yet."""
+        """Put rows from a table that the store does not hold yet, or holds without their dynamics."""
         for row in rows:
             if not self.has(row.key):
                 self.put(row)
+            elif row.dynamics is not None:
+                own = self.get(row.key) or row
+                if own.dynamics is None:
+                    self.put(replace(own, dynamics=row.dynamics))
 
     def _set_aside(self, path: Path, why: str) -> None:
         aside = self.folder / "damaged"

@@ -357,6 +357,10 @@ class Analysis(_Frozen):
     )
     target: float | None = Field(default=None, gt=0, lt=1, description="score to reach")
     population: Literal["pool", "new_texts"] = "pool"
+    texts: Literal["shown", "hidden"] = Field(
+        default="shown",
+        description="hidden: no text of the corpora in the report, so it can be shared",
+    )
     named: tuple[str, ...] = Field(
         default=(),
         max_length=8,
@@ -438,6 +442,7 @@ PRESETS = (
     "eda5",
     "curves",
     "article",
+    "checks",
     "arms",
     "tuned",
     "tuned_sizes",

@@ -127,6 +127,15 @@ class Grid:
     arms: Mapping[str, Mapping[str, Any]]  # arm -> role, summary, expected
 
 
+def mapped(planned: Grid) -> set[str]:
+    """Keys of the cells whose training dynamics are kept: plain arms, each at its largest budget."""
+    plain = [c for c in planned.cells if planned.arms[str(c.arm)]["role"] == "plain"]
+    largest: dict[Arm, int] = {}
+    for c in plain:
+        largest[c.arm] = max(c.n, largest.get(c.arm, 0))
+    return {key(c) for c in plain if c.n == largest[c.arm]}
+
+
 def entries(params: Params, pool: int) -> tuple[list[tuple[Arm, int]], list[str]]:
     """Every (arm, budget) of a study once, in the order of params.yaml, and notices."""
     per_block, notices = budgets(params.study.grid, pool)

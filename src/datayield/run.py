@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from datayield import linear, seeds, text
+from datayield import dynamics, linear, seeds, text
 from datayield.desk import CellDesk, Data
 from datayield.draws import FOLDS_UP_TO
 from datayield.grid import key as cell_key
@@ -57,6 +57,7 @@ def run_cell(cell: Cell, data: Data) -> Row:
         test_digest=data.corpus.test_digest,
         account=account,
         history=fitted.history if isinstance(fitted, Trained) else (),
+        dynamics=dynamics.of(fitted.shown, fitted.parents) if isinstance(fitted, Trained) else None,
     )
 
 

@@ -7,12 +7,12 @@ processes here or on a cluster) is handed in.
 import json
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datayield import corpora, cost, grid, stages, table
+from datayield import corpora, cost, dynamics, grid, stages, table
 from datayield.cells import CellStore
 from datayield.config import Params
 from datayield.draws import thin_classes
@@ -47,7 +47,8 @@ def compute(
     planned = grid.make(params, scope, _settings(results / "settings.json"))
     store = CellStore(root / "state" / "cells")
     if (results / "cells.parquet").exists() and (results / "history.parquet").exists():
-        store.adopt(table.read_rows(results / "cells.parquet", results / "history.parquet"))
+        rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
+        store.adopt(dynamics.attached(rows, results / "dynamics.parquet"))
     done = {k: r for c in planned.cells if (r := store.get(k := grid.key(c))) is not None}
     missing = [c for c in planned.cells if grid.key(c) not in done]
     notices = (*planned.notices, *_thin_classes(corpus, planned, root))
@@ -57,15 +58,16 @@ def compute(
         f"{corpus}: {len(planned.cells)} cells, {len(done)} done, {len(missing)} to compute",
         file=sys.stderr,
     )
+    mapped = grid.mapped(planned)
     family = corpora.load(stages.folder(root, corpus)).family
     failed: dict[str, str] = {}
     with Recorder(params.study.name, family, root) as recorder:
         for row in done.values():
             recorder.row(row)
         if missing:
-            computed, failed = _carried(missing, root, store, recorder, carry, pool)
+            computed, failed = _carried(missing, mapped, root, store, recorder, carry, pool)
             done |= computed
-    return _export(corpus, root, replace(planned, notices=notices), done, failed), done
+    return _export(corpus, root, replace(planned, notices=notices), mapped, done, failed), done
 
 
 def _thin_classes(corpus: str, planned: grid.Grid, root: Path) -> list[str]:
@@ -84,13 +86,17 @@ def _settings(path: Path) -> Mapping[str, Mapping[str, Any]]:
 
 def _carried(
     missing: list[Cell],
+    mapped: Collection[str],
     root: Path,
     store: CellStore,
     recorder: Recorder,
     carry: Carry,
     pool: Pool,
 ) -> tuple[dict[str, Row], dict[str, str]]:
-    """Hand the cells to the pool, longest first; returns rows and errors by key."""
+    """Hand the cells to the pool, longest first; returns rows and errors by key.
+
+    Training dynamics are kept of the cells in `mapped` alone.
+    """
     shapes = stages.shapes(root, {c.corpus for c in missing})
     model = cost.fit(store.rows(), stages.shapes(root))
     seconds = {grid.key(c): model.seconds(c, shapes[c.corpus]) for c in missing}
@@ -102,7 +108,8 @@ def _carried(
 
     def work(key: str) -> None:
         if not stop.is_set():
-            store.put(pool.run(cells[key]))
+            row = pool.run(cells[key])
+            store.put(row if key in mapped else replace(row, dynamics=None))
 
     rows: dict[str, Row] = {}
     failed: dict[str, str] = {}
@@ -138,12 +145,14 @@ def _export(
     corpus: str,
     root: Path,
     planned: grid.Grid,
+    mapped: Collection[str],
     done: Mapping[str, Row],
     failed: Mapping[str, str],
 ) -> dict[str, Any]:
     """Write the tables and the summary that the analysis arm reads."""
     results = root / "results" / corpus
     table.write_rows(done.values(), results / "cells.parquet", results / "history.parquet")
+    dynamics.write((r for k, r in done.items() if k in mapped), results / "dynamics.parquet")
     loaded = corpora.load(stages.folder(root, corpus))
     missing = [
         {"arm": str(c.arm), "n": c.n, "draw": c.draw, "seed": c.seed, "error": failed.get(k, "")}

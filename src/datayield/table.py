@@ -61,6 +61,17 @@ CELLS = pa.schema(
     ]
 )
 
+CORPUS = pa.schema(
+    [
+        ("split", pa.string()),  # "pool" or "test"
+        ("id", pa.int64()),  # position in its split
+        ("text", pa.large_string()),
+        ("label", pa.int64()),
+        ("unit", pa.int64()),  # -1 in the test set
+    ]
+)
+"""`corpus.arrow`, the pool before the test set; its metadata hold name, classes, pool size, digest."""
+
 AUDIT = pa.schema(
     [
         ("split", pa.string()),  # "pool" or "test"

@@ -44,6 +44,7 @@ class Trained:
     shown: Shown
     tokens: int  # real tokens that training read
     seconds: float  # inside training, scoring of the validation part excluded
+    parents: Ints  # (rows,) pool id of every training row, which `shown` counts
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Class probabilities, shape (texts, classes)."""
@@ -110,7 +111,13 @@ def train(
             break
     loop.settle()
     return Trained(
-        model.eval(), vocabulary, tuple(history), loop.shown(), loop.tokens, loop.seconds
+        model.eval(),
+        vocabulary,
+        tuple(history),
+        loop.shown(),
+        loop.tokens,
+        loop.seconds,
+        training_set.parents,
     )
 
 
@@ -312,7 +319,8 @@ class _Loop:
         p = np.concatenate([p for _, p in self.presented])
         labels = self.training_set.targets[rows].argmax(1)
         gold = p[np.arange(len(rows)), labels].astype(np.float64)
-        return Shown(rows, gold, p.argmax(1) == labels)
+        said = p.argmax(1)
+        return Shown(rows, gold, said == labels, said)
 
 
 def _parts(model: Classifier) -> dict[str, list[nn.Parameter]]:

@@ -229,8 +229,29 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
+class Dynamics:
+    """How one training went for each text it was shown, measured when presented, before the update.
+
+    A text is a pool text with all its rewritten variants. Arrays are aligned, ids ascend.
+    """
+
+    ids: Ints  # (texts,) pool ids
+    times: Ints  # (texts,) presentations, at least 1
+    confidence: Floats  # (texts,) mean probability of the given label
+    variability: Floats  # (texts,) its standard deviation
+    correctness: Floats  # (texts,) share of the presentations at which the given label led
+    instead: Ints  # (texts,) the class that led most often in its place; -1: none did
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """A finished cell: identity, scores, one prediction per test text, account, history."""
+    """A finished cell: identity, scores, one prediction per test text, account, history.
+
+    `dynamics` are None where nothing was shown (linear arms) or nobody kept them.
+    """
 
     cell: Cell
     key: str  # the cell's hash
@@ -245,6 +266,7 @@ class Row:
     test_digest: str
     account: Account
     history: tuple[Round, ...] = field(default=())
+    dynamics: Dynamics | None = None
 
 
 def as_dict(value: Any) -> dict[str, Any]:

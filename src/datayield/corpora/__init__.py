@@ -27,16 +27,6 @@ LOADERS: dict[str, Loader] = {
     "synthetic": synthetic.load,
 }
 
-_SCHEMA = pa.schema(
-    [
-        ("split", pa.string()),  # "pool" or "test"
-        ("id", pa.int64()),  # position in its split
-        ("text", pa.large_string()),
-        ("label", pa.int64()),
-        ("unit", pa.int64()),  # -1 in the test set
-    ]
-)
-
 
 def build(name: str, source: Source, seed: int, root: Path) -> tuple[Corpus, dict[str, Any]]:
     """A corpus and its card from its entry in params.yaml."""
@@ -51,7 +41,7 @@ def build(name: str, source: Source, seed: int, root: Path) -> tuple[Corpus, dic
 
 def save(corpus: Corpus, described: dict[str, Any], folder: Path) -> None:
     """Write `corpus.arrow` and `card.json`."""
-    schema = _SCHEMA.with_metadata(
+    schema = table.CORPUS.with_metadata(
         {
             "name": corpus.name,
             "family": corpus.family,
@@ -86,7 +76,7 @@ def load(folder: Path) -> Corpus:
         UserError: when the file is missing or is none of ours.
     """
     path = folder / "corpus.arrow"
-    rows = table.read_mapped(path, _SCHEMA)
+    rows = table.read_mapped(path, table.CORPUS)
     meta = {k.decode(): v.decode() for k, v in (rows.schema.metadata or {}).items()}
     pool = int(meta["pool"])
     labels = rows["label"].to_numpy()
@@ -111,7 +101,7 @@ def checked(folder: Path) -> Corpus:
     """
     corpus = load(folder)
     try:
-        table.read_mapped(folder / "corpus.arrow", _SCHEMA).validate(full=True)
+        table.read_mapped(folder / "corpus.arrow", table.CORPUS).validate(full=True)
         found = digest(corpus)
     except (pa.ArrowInvalid, UnicodeDecodeError):
         found = "unreadable"

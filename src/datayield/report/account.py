@@ -75,20 +75,17 @@ def history(c: dict[str, Any], s: dict[str, Any]) -> Section:
 def audit(c: dict[str, Any], s: dict[str, Any]) -> Section:
     """What the audit found, and what it means for the scores."""
     found = [f for f in c["audit"]["findings"] if f["count"]]
+    head = ("finding", "rows", "share", *(("examples",) if s["texts"] == "shown" else ()))
     rows = tuple(
         (
             f["what"],
             f"{f['count']:,}",
             words.percent(f["count"] / f["of"]),
             " · ".join(f["examples"]),
-        )
+        )[: len(head)]
         for f in found
     )
-    tables = (
-        [Table("What the audit found", ("finding", "rows", "share", "examples"), rows)]
-        if rows
-        else []
-    )
+    tables = [Table("What the audit found", head, rows)] if rows else []
     clear = [f["what"] for f in c["audit"]["findings"] if not f["count"]]
     told = [f"Looked for and not found: {'; '.join(clear)}."] if clear else []
     overlap = c["audit"]["overlap"]

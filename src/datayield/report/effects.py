@@ -179,6 +179,14 @@ def checks(c: dict[str, Any], s: dict[str, Any]) -> Section:
         "Arms whose result is known beforehand. That an interval holds the expected value is no proof of"
         " equality; its width says how large a fault could hide."
     )
+    known = [k for k in c["checks"] if k["holds"] is not None]
+    if known:
+        wrong = sum(not k["holds"] for k in known)
+        note += (
+            f" Of {len(known)} intervals at {words.level(s['level'])} about"
+            f" {len(known) * (1 - s['level']):.1f} would leave out the right value by chance; {wrong}"
+            f" {'does' if wrong == 1 else 'do'}."
+        )
     table = Table(
         "Controls and checks of the machinery",
         ("arm", "labels", "what it is", "must be", "measured", "verdict"),

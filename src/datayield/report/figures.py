@@ -40,7 +40,8 @@ class Drawing:
     png: bytes
 
 
-def _drawing(figure: Figure) -> Drawing:
+def drawing(figure: Figure) -> Drawing:
+    """A finished figure in both forms."""
     out, image = io.StringIO(), io.BytesIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
     figure.savefig(
@@ -51,7 +52,7 @@ def _drawing(figure: Figure) -> Drawing:
 
 
 def _tip(text: str, arm: str) -> str:
-    """The id of a mark: its hover text and arm, which `_drawing` turns into a title."""
+    """The id of a mark: its hover text and arm, which `drawing` turns into a title."""
     return f"tip:{text}|{arm}"
 
 
@@ -80,7 +81,7 @@ def learning_curves(c: dict[str, Any], baseline: str) -> Drawing:
         axis.set_xlabel("labels paid (validation included)")
         axis.set_ylabel(f"test {metric(c)}, %")
         figure.legend(frameon=False, loc="outside lower center", ncols=4)
-        return _drawing(figure)
+        return drawing(figure)
 
 
 def _chance(axis: Axes, share: float) -> None:
@@ -146,7 +147,7 @@ def differences(c: dict[str, Any]) -> Drawing:
             _gap_panel(axis, c, arm)
         for axis in axes[:, 0]:
             axis.set_ylabel("points")
-        return _drawing(figure)
+        return drawing(figure)
 
 
 def _gaps(c: dict[str, Any], arm: str) -> list[dict[str, Any]]:
@@ -190,7 +191,7 @@ def multipliers(c: dict[str, Any]) -> Drawing:
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlim(0.2, 5.5)
         axis.set_xlabel("data multiplier: how many of the baseline's labels one label is worth")
-        return _drawing(figure)
+        return drawing(figure)
 
 
 def _whisker(axis: Axes, m: dict[str, Any], y: int, colour: str) -> None:
@@ -230,7 +231,7 @@ def history(c: dict[str, Any], arm: str) -> Drawing:
         for axis in (left, right):
             axis.set_xlabel(f"updates ({arm})")
         left.legend(title="labels", frameon=False, fontsize=9)
-        return _drawing(figure)
+        return drawing(figure)
 
 
 def tuning(c: dict[str, Any], baseline: str) -> Drawing:
@@ -250,4 +251,4 @@ def tuning(c: dict[str, Any], baseline: str) -> Drawing:
         axis.set_xlabel(f"trials of the search for {arm}")
         axis.set_ylabel(f"{few[0]['method']}: validation {metric(c)}, %")
         axis.legend(title="labels", frameon=False, fontsize=9)
-        return _drawing(figure)
+        return drawing(figure)

@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from datayield.report import figures, tables, view
+from datayield.report import figures, maps, tables, view
 from datayield.report.figures import Drawing
 from datayield.report.section import Section
 
@@ -53,6 +53,7 @@ def _drawings(c: dict[str, Any], s: dict[str, Any], sections: list[Section]) -> 
         "multipliers": lambda: figures.multipliers(c),
         "differences": lambda: figures.differences(c),
         "tuning": lambda: figures.tuning(c, s["baseline"]),
+        "map": lambda: maps.data_map(c["map"]),
         "history": lambda: figures.history(c, s["baseline"]),
     }
     return {f"{c['corpus']}-{p.name}": draw[p.name]() for x in sections for p in x.pictures}

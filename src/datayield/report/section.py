@@ -29,3 +29,4 @@ class Section:
     paragraphs: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    fold: str = ""  # the title under which the page folds the tables away; "": they lie open

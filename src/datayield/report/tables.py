@@ -7,7 +7,10 @@ from typing import Any
 KINDS = (
     "scores", "differences", "multipliers", "multipliers_simple", "recommended", "target", "next",
     "outlooks", "interactions", "against_controls", "checks", "costs", "architectures",
+    "hardest",
 )  # fmt: skip
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_files(statistics: dict[str, Any]) -> dict[str, str]:
@@ -30,8 +33,15 @@ def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(v, dict):
             out |= _flat(v, f"{prefix}{key}.")
         else:
-            out[prefix + key] = " ".join(map(str, v)) if isinstance(v, list | tuple) else v
+            out[prefix + key] = _value(v)
     return out
+
+
+def _value(v: Any) -> Any:
+    """Lists as one text; a user's text that a spreadsheet would compute gets a quote before it."""
+    if isinstance(v, str):
+        return f"'{v}" if v.lstrip().startswith(FORMULA) else v
+    return " ".join(map(str, v)) if isinstance(v, list | tuple) else v
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datayield.report import account, across, advice, answer, beyond, effects, tuning, words
+from datayield.report import account, across, advice, answer, beyond, effects, texts, tuning, words
 from datayield.report.section import Picture, Section, Table
 
 __all__ = ["Picture", "Section", "Table", "first_screen", "limits", "overview", "sections"]
@@ -27,6 +27,7 @@ def sections(c: dict[str, Any], s: dict[str, Any]) -> list[Section]:
         account.architectures(c),
         tuning.section(c, s),
         account.history(c, s),
+        texts.section(c, s),
         account.audit(c, s),
         beyond.extrapolation(c, s),
         account.missing(c),

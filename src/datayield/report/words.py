@@ -109,3 +109,8 @@ def main_budgets(entries: list[dict[str, Any]]) -> list[int]:
         counts[entry["n"]] = counts.get(entry["n"], 0) + 1
     most = max(counts.values(), default=0)
     return sorted(n for n, k in counts.items() if 2 * k >= most)
+
+
+def isolated(text: str) -> str:
+    """A user's text between marks that keep its direction from the sentence around it; "" stays."""
+    return f"\u2068{text}\u2069" if text else ""

@@ -16,7 +16,7 @@ from datayield import table
 from datayield.config import Params
 from datayield.errors import UserError
 from datayield.score import leading
-from datayield.stats import audits, compare, need, published
+from datayield.stats import audits, compare, need, published, texts
 from datayield.stats.across import across
 from datayield.stats.interval import METHOD
 from datayield.stats.recommend import recommend
@@ -27,7 +27,7 @@ from datayield.table import CELLS, HISTORY
 from datayield.types import Account, names_of
 
 COSTS = names_of(Account)
-VERSION = 2  # of statistics.json; raised when a reader of an older one would misread it
+VERSION = 3  # of statistics.json; raised when a reader of an older one would misread it
 NEXT = 500  # labels, whose worth the report states at every budget
 
 
@@ -86,6 +86,7 @@ def analyse(params: Params, root: Path) -> dict[str, Any]:
         "population": params.analysis.population,
         "method": METHOD,
         "baseline": params.analysis.baseline,
+        "texts": params.analysis.texts,
         "corpora": found,
         "across": across({n: x.frame for n, x in loaded.items()}, families, params.analysis.named),
         "published": published.beside(found),
@@ -124,10 +125,32 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> dict[str, 
         "versions": _versions(lines),
         "card": _json(root / "data" / name / "card.json"),
         "audit": {
-            **_json(root / "data" / name / "audit.json"),
+            **audits.told(_json(root / "data" / name / "audit.json"), params.analysis.texts),
             "overlap": audits.overlap(loaded.audited, frame.scores),
         },
+        **_texts(params, name, loaded, root),
     }
+
+
+def _texts(params: Params, name: str, loaded: Loaded, root: Path) -> dict[str, Any]:
+    """The data map and the hardest texts, themselves left out where they are to be hidden."""
+    classes, data = loaded.summary["classes"], root / "data" / name
+    shown, d = texts.data_map(
+        root / "results" / name / "dynamics.parquet", params.analysis.baseline, loaded.lines
+    )
+    labels = audits.labels(loaded.audited) if d is not None else []
+    hardest = texts.hardest_training(d, labels, classes) if d is not None else []
+    tested, more = texts.hardest_test(
+        loaded.lines,
+        {a: x["role"] for a, x in loaded.summary["arms"].items()},
+        loaded.summary["majority_share"],
+        audits.truth(loaded.audited, classes),
+        classes,
+    )
+    hardest += more
+    if params.analysis.texts == "shown":
+        hardest = texts.with_texts(hardest, data / "corpus.arrow", loaded.summary["pool_size"])
+    return {"map": shown, "tested": tested, "hardest": hardest}
 
 
 def _digest(lines: list[dict[str, Any]]) -> str:

@@ -19,6 +19,21 @@ def truth(audited: pa.Table, classes: list[str]) -> Ints:
     return np.array([classes.index(c) for c in test["class"].to_pylist()], np.int64)
 
 
+def labels(audited: pa.Table) -> list[str]:
+    """Class of every pool text, in pool order."""
+    named: list[str] = (
+        audited.filter(pc.equal(audited["split"], "pool")).sort_by("id")["class"].to_pylist()
+    )
+    return named
+
+
+def told(audit: dict[str, Any], texts: str) -> dict[str, Any]:
+    """What audit.json says; `texts` "hidden": without its examples."""
+    if texts == "shown":
+        return audit
+    return {**audit, "findings": [{**f, "examples": []} for f in audit["findings"]]}
+
+
 def overlap(audited: pa.Table, scores: Scores) -> dict[str, Any]:
     """Mean score with and without the test texts that the pool holds too, exactly or nearly.
 

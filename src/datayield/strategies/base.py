@@ -40,14 +40,15 @@ class Facts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a training showed, in order: row, p(its label) and whether it was right, before the update."""
+    """What a training showed, in order: row, p(its label) and what was said of it, before the update."""
 
     rows: Ints  # (presentations,)
     gold: Floats  # (presentations,)
     correct: NDArray[np.bool_]  # (presentations,)
+    said: Ints  # (presentations,) the class of the largest probability
 
 
-NOTHING_SHOWN = Shown(np.empty(0, np.int64), np.empty(0), np.empty(0, bool))
+NOTHING_SHOWN = Shown(np.empty(0, np.int64), np.empty(0), np.empty(0, bool), np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)

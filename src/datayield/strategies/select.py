@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datayield import near, text
+from datayield.dynamics import map_of
 from datayield.errors import UserError
 from datayield.strategies.base import (
     Desk,
@@ -179,14 +180,6 @@ def data_map(keep: float = 1 / 3, easy: float = 0.1) -> Strategy:
         "a helper training",
         space=(Knob("easy", 0.0, 0.2),),
     )
-
-
-def map_of(rows: Ints, gold: Floats, count: int) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of p(label) over a row's presentations, (count,) each."""
-    times = np.maximum(np.bincount(rows, minlength=count), 1)
-    mean = np.bincount(rows, gold, minlength=count) / times
-    square = np.bincount(rows, gold**2, minlength=count) / times
-    return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
 
 def ccs(keep: float = 0.5, hardest: float = 0.1) -> Strategy:
