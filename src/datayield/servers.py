@@ -5,6 +5,8 @@ from importlib.metadata import version
 
 import requests
 
+from datayield.errors import UserError
+
 TIMEOUT = 5  # seconds for an answer
 
 
@@ -43,6 +45,21 @@ def unfit_prefect() -> str | None:
             f" {own}; install the same on both"
         )
     return None
+
+
+def require_prefect() -> None:
+    """What needs a server of its own standing, unlike a study.
+
+    Raises:
+        UserError: none is named, or it cannot be used.
+    """
+    if "PREFECT_API_URL" not in os.environ:
+        raise UserError(
+            "schedules need a Prefect server: start it with `prefect server start --host 127.0.0.1` and"
+            " set PREFECT_API_URL=http://127.0.0.1:4200/api"
+        )
+    if why := unfit_prefect():
+        raise UserError(why)
 
 
 def _credentials() -> dict[str, str]:

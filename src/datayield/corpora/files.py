@@ -36,8 +36,8 @@ def load(name: str, source: FileSource, seed: int, root: Path) -> Labelled:
     Raises:
         UserError: naming the file, the place in it, what was wanted and what to do.
     """
-    for part in _files(source):
-        found = _digest(root / part.path)
+    for part in named_files(source):
+        found = digest(root / part.path)
         if found != part.sha256:
             raise UserError(
                 f"{part.path} changed since it was added: wanted sha256 {part.sha256}, got {found}."
@@ -91,7 +91,7 @@ def _described(
     test: Sequence[Path],
 ) -> FileSource:
     parts = [
-        {"path": str(p), "sha256": _digest(p), "format": format_of(p), "test": number >= len(more)}
+        {"path": str(p), "sha256": digest(p), "format": format_of(p), "test": number >= len(more)}
         for number, p in enumerate((*more, *test))
     ]
     for p in (*more, *test):
@@ -108,7 +108,7 @@ def _described(
     entry = {
         "loader": "file",
         "path": str(path),
-        "sha256": _digest(path),
+        "sha256": digest(path),
         "text": text,
         "label": label,
         "format": format_of(path),
@@ -126,7 +126,7 @@ def rows(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
     Raises:
         UserError: as `load`, and for an unknown file ending.
     """
-    _digest(path)
+    digest(path)
     probe = FileSource.model_construct(
         loader="file", path=str(path), text=None, label=None, split=None, encoding=encoding,
         format=format_of(path), separator=separator_of(path, encoding), more=(),
@@ -171,8 +171,12 @@ def separator_of(path: Path, encoding: str) -> str | None:
     return best if best != "," and bare.count(best) else None
 
 
-def _digest(path: Path) -> str:
-    """The file's sha256, if it can be read and holds more than white space."""
+def digest(path: Path) -> str:
+    """The file's sha256, if it can be read and holds more than white space.
+
+    Raises:
+        UserError: if not.
+    """
     try:
         with path.open("rb") as file:
             if not any(block.strip() for block in iter(lambda: file.read(2**20), b"")):
@@ -206,7 +210,7 @@ def _labelled(name: str, source: FileSource, root: Path) -> Labelled:
     origin: dict[str, Any] = (
         {"file": Path(source.path).name, "sha256": source.sha256}
         if not source.more
-        else {"files": [[Path(p.path).name, p.sha256] for p in _files(source)]}
+        else {"files": [[Path(p.path).name, p.sha256] for p in named_files(source)]}
     )
     return Labelled(
         texts,
@@ -218,7 +222,8 @@ def _labelled(name: str, source: FileSource, root: Path) -> Labelled:
     )  # fmt: skip
 
 
-def _files(source: FileSource) -> list[FileSource | FilePart]:
+def named_files(source: FileSource) -> list[FileSource | FilePart]:
+    """The files of a corpus, each with its path, hash and format."""
     return [source, *source.more]
 
 

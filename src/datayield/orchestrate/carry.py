@@ -1,10 +1,11 @@
-"""Prefect flows. The only prefect import; what runs are plain functions.
+"""The flows `tune` and `study`: searches and cells carried as tasks.
 
 `run_tune` and `run_study` are started by DVC's stages and never call dvc. Neither needs a server:
 without PREFECT_API_URL Prefect starts one of its own on the loopback network for as long as the flow
 runs, and where none can be reached plain threads carry the work, with the same results.
 """
 
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -189,5 +190,10 @@ def _artifact(corpus: str, params: Params, done: Mapping[str, Row]) -> None:
         {"arm": arm, "labels": n, "cells": len(a), "mean accuracy": round(sum(a) / len(a), 4)}
         for (arm, n), a in sorted(groups.items())
     ]
-    slug = f"{params.study.name}-{corpus}".replace("_", "-")
-    create_table_artifact(table=lines, key=f"study-{slug}", description=f"{corpus}: test accuracy")
+    key = slug(f"{params.study.name}-{corpus}")
+    create_table_artifact(table=lines, key=f"study-{key}", description=f"{corpus}: test accuracy")
+
+
+def slug(name: str) -> str:
+    """A name as Prefect's artifact keys allow it."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -1,0 +1,30 @@
+"""`deploy`: scheduled refreshes."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from datayield.commands import common
+
+if TYPE_CHECKING:
+    from datayield.commands.common import Commands
+
+
+def add(commands: "Commands") -> None:
+    """The command that deploys prefect.yaml."""
+    deploy = common.command(
+        commands,
+        "deploy",
+        "schedule refreshes on a Prefect server, as prefect.yaml says",
+        "datayield deploy",
+        "datayield deploy --notify slack-webhook/labels   # who is told of a failed run",
+        "prefect worker start --pool datayield            # what carries the runs, in this folder",
+    )
+    deploy.add_argument("--notify", metavar="TYPE/NAME", help="notification block on the server")
+    deploy.set_defaults(run=_deploy)
+
+
+def _deploy(options: argparse.Namespace) -> None:
+    from datayield import orchestrate
+
+    for sentence in orchestrate.deploy(common.ROOT, options.notify):
+        print(sentence)

@@ -1,0 +1,156 @@
+"""`datayield deploy`: prefect.yaml checked and deployed, with its work pool and a notification."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect.automations import Automation
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.events import EventTrigger
+from prefect.events.actions import SendNotification
+from prefect.events.schemas.automations import Posture
+from prefect.exceptions import ObjectNotFound
+from pydantic import ValidationError
+
+from datayield import servers
+from datayield.errors import UserError
+
+AUTOMATION = "datayield: a refresh failed"
+FAILURES = {"prefect.flow-run.Failed", "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut"}
+
+
+def deploy(root: Path, notify: str | None = None) -> list[str]:
+    """Bring the server's deployments up to prefect.yaml.
+
+    Args:
+        root: the project folder.
+        notify: a notification block on the server, TYPE/NAME, that is told of every run that fails.
+
+    Returns:
+        What was done, a sentence each.
+
+    Raises:
+        UserError: no usable server, an unreadable file, a schedule that cannot be, an unknown block.
+    """
+    servers.require_prefect()
+    deployments = read(root / "prefect.yaml")
+    done = []
+    with get_client(sync_client=True) as client:
+        for pool in sorted({d["work_pool"]["name"] for d in deployments}):
+            if _made(client, pool):
+                done.append(f"made the process work pool {pool}")
+        if notify is not None:
+            _notify(client, notify)
+            done.append(f"{notify} is told of every refresh that fails")
+    ended = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode:
+        said = " ".join((ended.stderr or ended.stdout).split())[-400:]
+        raise UserError(f"`prefect deploy --all` ended with an error: {said}")
+    for d in deployments:
+        times = ", ".join(f"{s['cron']} {s['timezone']}" for s in d["schedules"])
+        done.append(f"deployed {d['name']}: {times or 'without a schedule'}")
+    return done
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The deployments of a prefect.yaml, every schedule of which can be.
+
+    Raises:
+        UserError: naming the file, the deployment and what was wanted.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as e:
+        raise UserError(f"{path} is missing; `datayield init --renew` writes it") from e
+    except yaml.YAMLError as e:
+        raise UserError(f"{path} is no YAML: {' '.join(str(e).split())}") from e
+    listed = found.get("deployments") if isinstance(found, Mapping) else None
+    if not isinstance(listed, list) or not listed:
+        raise UserError(f"{path} has no list of deployments")
+    return [_checked(path, number, d) for number, d in enumerate(listed, 1)]
+
+
+def _checked(path: Path, number: int, deployment: Any) -> dict[str, Any]:
+    if not isinstance(deployment, dict):
+        raise UserError(f"{path}, deployment {number}: wanted a mapping")
+    name = deployment.get("name", f"number {number}")
+    pool = deployment.get("work_pool")
+    if not isinstance(pool, dict) or not isinstance(pool.get("name"), str):
+        raise UserError(f"{path}, deployment {name}: wanted work_pool: {{name: datayield}}")
+    schedules = []
+    for schedule in deployment.get("schedules") or []:
+        if not isinstance(schedule, dict) or "cron" not in schedule:
+            raise UserError(
+                f'{path}, deployment {name}: wanted schedules as {{cron: "0 2 * * *", timezone: UTC}},'
+                f" got {schedule}"
+            )
+        try:
+            known = CronSchedule(cron=schedule["cron"], timezone=schedule.get("timezone", "UTC"))
+        except ValidationError as e:
+            fault = e.errors()[0]
+            raise UserError(
+                f"{path}, deployment {name}: {'.'.join(map(str, fault['loc'])) or 'cron'}"
+                f" {fault.get('input')!r} is no schedule: {fault['msg'].removeprefix('Value error, ')}."
+                ' Wanted five fields (minute hour day month weekday), e.g. "0 2 * * *", and a timezone'
+                " like Europe/Vienna"
+            ) from e
+        schedules.append({"cron": known.cron, "timezone": known.timezone})
+    return {**deployment, "name": name, "schedules": schedules}
+
+
+def _made(client: SyncPrefectClient, name: str) -> bool:
+    """Make a process work pool unless one of this name is there."""
+    try:
+        pool = client.read_work_pool(name)
+    except ObjectNotFound:
+        client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+        return True
+    if pool.type != "process":
+        raise UserError(
+            f"the work pool {name} is of type {pool.type}, wanted process. Name another in prefect.yaml."
+        )
+    return False
+
+
+def _notify(client: SyncPrefectClient, block: str) -> None:
+    """One automation on the server, written anew: every failed refresh tells the block."""
+    kind, _, name = block.partition("/")
+    try:
+        document = client.read_block_document_by_name(name, kind).id
+    except ObjectNotFound as e:
+        raise UserError(
+            f"--notify {block}: the server has no such block. Make one on its page Blocks (Slack, mail,"
+            " webhook, …) and name it TYPE/NAME, e.g. slack-webhook/labels"
+        ) from e
+    automation = Automation(
+        name=AUTOMATION,
+        description="Written by `datayield deploy --notify`.",
+        trigger=EventTrigger(
+            expect=FAILURES,
+            match_related={"prefect.resource.role": "flow", "prefect.resource.name": "refresh"},
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
+        actions=[
+            SendNotification(
+                block_document_id=document,
+                subject="datayield: {{ flow_run.name }} failed",
+                body="{{ flow.name }} {{ flow_run.name }}: {{ flow_run.state.name }},"
+                " {{ flow_run.state.message }}",
+            )
+        ],
+    )
+    for old in client.read_automations_by_name(AUTOMATION):
+        client.delete_automation(old.id)
+    automation.create()
