@@ -9,10 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 
 from datayield import __version__, environment
-from datayield.commands import answers, corpora, pages, pipeline, plan, strategies
+from datayield.commands import answers, corpora, models, pages, pipeline, plan, strategies
 from datayield.errors import UserError
 
-TOPICS = (pipeline, plan, answers, corpora, strategies, pages)
+TOPICS = (pipeline, plan, answers, models, corpora, strategies, pages)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

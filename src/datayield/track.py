@@ -38,7 +38,7 @@ class Log:
         self._study = study
         self._revision = _revision(root)
         self._client = MlflowClient(tracking_uri=uri(root))
-        self._experiment = self._find_experiment(root)
+        self.experiment = self._find_experiment(root)
         runs = self._all_runs()
         parents = [r for r in runs if r.data.tags.get("kind") == "study"]
         ended = [r for r in runs if r.info.status in ("FINISHED", "FAILED")]
@@ -71,7 +71,7 @@ class Log:
     def _all_runs(self) -> list[Any]:
         runs, token = [], None
         while True:
-            page = self._client.search_runs([self._experiment], max_results=1000, page_token=token)
+            page = self._client.search_runs([self.experiment], max_results=1000, page_token=token)
             runs += list(page)
             token = page.token
             if not token:
@@ -81,7 +81,7 @@ class Log:
         tags = {"kind": "study", "study": self._study, "mlflow.runName": self._study}
         if self._revision:
             tags["git_revision"] = self._revision
-        run = str(self._client.create_run(self._experiment, tags=tags).info.run_id)
+        run = str(self._client.create_run(self.experiment, tags=tags).info.run_id)
         self._client.set_terminated(run, "FINISHED")  # it only holds its cells; nothing runs in it
         return run
 
@@ -90,7 +90,7 @@ class Log:
         if row.key in self._logged:
             return False
         run = self._client.create_run(
-            self._experiment, tags=self._tags(row, family), run_name=_name(row)
+            self.experiment, tags=self._tags(row, family), run_name=_name(row)
         ).info.run_id
         self._client.log_batch(run, metrics=_metrics(row), params=_params(row))
         digest = row.cell.identity["data"]
@@ -107,6 +107,15 @@ class Log:
         self._logged.add(row.key)
         return True
 
+    def run_of(self, key: str) -> str:
+        """The run of a logged cell; LookupError where there is none."""
+        found = self._client.search_runs(
+            [self.experiment], f"tags.cell = '{key}' and tags.kind = 'cell'", max_results=1
+        )
+        if not found:
+            raise LookupError(f"no run of the cell {key}")
+        return str(found[0].info.run_id)
+
     def add_search(self, rows: Sequence[Mapping[str, Any]], family: str) -> int:
         """Log the trials of one search (rows of table.TRIALS); how many were not there yet."""
         new = [r for r in rows if f"{r['search']} {r['number']}" not in self._trials]
@@ -120,7 +129,7 @@ class Log:
         name = str(first["search"])
         if name not in self._searches:
             tags = {**self._search_tags(first, family), _PARENT: self.parent, "kind": "search"}
-            run = self._client.create_run(self._experiment, tags=tags, run_name=f"search {name}")
+            run = self._client.create_run(self.experiment, tags=tags, run_name=f"search {name}")
             self._searches[name] = str(run.info.run_id)
             self._client.set_terminated(self._searches[name], "FINISHED")  # as the study's
         return str(self._searches[name])
@@ -135,7 +144,7 @@ class Log:
             "state": row["state"],
         }
         run = self._client.create_run(
-            self._experiment, tags=tags, run_name=f"trial {row['number']}"
+            self.experiment, tags=tags, run_name=f"trial {row['number']}"
         ).info.run_id
         known = {k: row[k] for k in ("score", "seconds", "tokens", "updates", "helper_fits")}
         metrics = [Metric(k, float(v), 0, 0) for k, v in known.items() if v is not None]

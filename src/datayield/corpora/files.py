@@ -111,11 +111,11 @@ def _labelled(name: str, source: FileSource, path: Path) -> Labelled:
 
 def _texts(source: FileSource, path: Path, kept: _Columns) -> Iterator[str]:
     """The texts, row by row; `kept` gets the rest."""
-    for line, row in _rows(source, path):
+    for line, row in rows(source, path):
         if not kept.labels:
             _check_columns(source, row)
-        value = _string(source, row, line, source.text)
-        label = _string(source, row, line, source.label).strip()
+        value = string(source, row, line, source.text)
+        label = string(source, row, line, source.label).strip()
         kept.labels.append(sys.intern(label))
         if source.split is not None:
             kept.in_test.append(_in_test(source, row, line))
@@ -125,7 +125,7 @@ def _texts(source: FileSource, path: Path, kept: _Columns) -> Iterator[str]:
         yield value
 
 
-def _rows(source: FileSource, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows(source: FileSource, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line or row number, fields by column) of every row."""
     if source.format == "parquet":
         yield from enumerate(_parquet_rows(source, path), 1)
@@ -221,7 +221,8 @@ def _check_columns(source: FileSource, row: dict[str, Any]) -> None:
             raise UserError(f'{source.path} has no column "{column}": {nearest(column, list(row))}')
 
 
-def _string(source: FileSource, row: dict[str, Any], line: int, column: str) -> str:
+def string(source: FileSource, row: dict[str, Any], line: int, column: str) -> str:
+    """A field as text; "" where it is missing."""
     value = row.get(column)
     if value is None:
         return ""
