@@ -200,13 +200,15 @@ def _locked_study(
         f"{corpus}: {len(planned.cells)} cells, {len(done)} done, {len(missing)} to compute",
         file=sys.stderr,
     )
-    log = _Log(params, corpus, root).row
+    kept = _Log(params, corpus, root)
+    log = kept.row
     failed: dict[str, str] = {}
     for row in done.values():
         log(row)
     if missing:
         computed, failed = _compute(missing, params, root, store, log, carry)
         done |= computed
+    kept.curves(list(done.values()))
     return _export(corpus, root, replace(planned, notices=notices), done, failed), done
 
 
@@ -289,6 +291,10 @@ class _Log:
     def row(self, row: Row) -> None:
         """Log a finished cell."""
         self._try(lambda log: log.add(row, self._family))
+
+    def curves(self, rows: Sequence[Row]) -> None:
+        """Log the learning curves of the finished cells."""
+        self._try(lambda log: log.add_curves(rows, self._family))
 
     def trials(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Log a finished search with its trials."""

@@ -3,8 +3,11 @@
 It is apart because `mlflow.pyfunc` takes seconds to import, which no study should wait for.
 """
 
+import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -67,15 +70,30 @@ def _register(
     model = _logged(client, folder, config, log.experiment, log.run_of(row.key))
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
-    made = client.create_model_version(
-        name,
-        source=f"models:/{model}",
-        run_id=log.run_of(row.key),
-        tags=tags(config),
-        description=(folder / exported.CARD).read_text(encoding="utf-8"),
-        model_id=model,
-    )
+    with _named(track.uri(root)):
+        made = client.create_model_version(
+            name,
+            source=f"models:/{model}",
+            run_id=log.run_of(row.key),
+            tags=tags(config),
+            description=(folder / exported.CARD).read_text(encoding="utf-8"),
+            model_id=model,
+        )
     return name, str(made.version), True
+
+
+@contextmanager
+def _named(uri: str) -> Iterator[None]:
+    """MLFLOW_TRACKING_URI set: MLflow's registry looks a model up there, whatever its client says."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["MLFLOW_TRACKING_URI"]
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 def _logged(
