@@ -8,6 +8,7 @@ nothing is ever read back into the pipeline, so `datayield record` can rebuild a
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 from pathlib import Path
@@ -99,12 +100,13 @@ class Log:
         """Log one cell as a child run; False if it was there already."""
         if row.key in self._logged:
             return False
+        began, ended = _times(row.account.cell_seconds)
         run = self._client.create_run(
-            self.experiment, tags=self._tags(row, family), run_name=_name(row)
+            self.experiment, start_time=began, tags=self._tags(row, family), run_name=_name(row)
         ).info.run_id
         self._client.log_batch(run, metrics=_metrics(row), params=_params(row))
         self._read_from(run, row)
-        self._client.set_terminated(run, "FINISHED")
+        self._client.set_terminated(run, "FINISHED", end_time=ended)
         self._logged.add(row.key)
         return True
 
@@ -137,7 +139,9 @@ class Log:
                 tags={**own, "kind": "curve", "cells": curve.cells},
                 run_name=curve.name,
             ).info.run_id
-            points = [Metric(k, v, 0, n) for k, own in curve.points.items() for n, v in own]
+            points = [
+                Metric(k, round(v, 6), 0, n) for k, own in curve.points.items() for n, v in own
+            ]
             self._client.log_batch(run, metrics=points, params=[Param("arm", curve.arm)])
             self._read_from(run, curve.row)
             self._client.set_terminated(run, "FINISHED")
@@ -223,12 +227,20 @@ class Log:
 
 def _name(row: Row) -> str:
     cell = row.cell
-    return f"{cell.corpus} {cell.arm} n={cell.n} draw={cell.draw} seed={cell.seed}"
+    # What differs first: MLflow's lists cut names.
+    return f"{cell.arm} n={cell.n} draw={cell.draw} seed={cell.seed} {cell.corpus}"
+
+
+def _times(seconds: float) -> tuple[int, int]:
+    """Start and end in milliseconds of a run that is logged now: its duration is the cell's."""
+    now = int(time.time() * 1000)
+    return now - int(seconds * 1000), now
 
 
 def _metrics(row: Row) -> list[Metric]:
     final = {k: getattr(row, k) for k in _SCORES} | as_dict(row.account)
-    metrics = [Metric(k, float(v), 0, 0) for k, v in final.items()]
+    # Six decimals: MLflow's tables show every digit there is.
+    metrics = [Metric(k, round(float(v), 6), 0, 0) for k, v in final.items()]
     for h in row.history:
         metrics += [Metric(f"round/{k}", float(getattr(h, k)), 0, h.round) for k in _ROUND]
     return [m for m in metrics if not isnan(m.value)]  # MLflow's stores refuse NaN

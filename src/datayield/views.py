@@ -33,7 +33,7 @@ class Curve:
     @property
     def name(self) -> str:
         """What the run is called."""
-        return f"{self.corpus} {self.arm} by n"
+        return f"{self.arm} {self.corpus}"
 
 
 def curves(rows: Iterable[Row]) -> list[Curve]:
@@ -69,7 +69,7 @@ def saved() -> dict[str, dict[str, Any]]:
     scores = [_column("metrics", m) for m in ("accuracy", "macro_f1", "validation_accuracy")]
     told = [_column("tags", t) for t in ("corpus", "arm", "n", "draw", "seed")]
     cost = [_column("metrics", m) for m in ("train_seconds", "updates")]
-    by_arm = [{"mode": "tag", "groupByData": t} for t in ("corpus", "arm", "n")]
+    by_arm = [{"mode": "tag", "groupByData": t} for t in ("arm", "n", "corpus")]
     return {
         # step = labels, so that MLflow's line charts are learning curves
         "curves": _view("curve", [*told[:2], *scores], "tags.`corpus`"),
