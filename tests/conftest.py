@@ -191,6 +191,16 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def studied(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose study has run, its MLflow log included; copy it before changing it."""
+    folder = tmp_path_factory.mktemp("studied") / "project"
+    shutil.copytree(prepared, folder)
+    done = flow(folder, "study")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
 @pytest.fixture
 def project(prepared: Path, tmp_path: Path) -> Path:
     """A fresh copy of the prepared project."""

@@ -22,3 +22,12 @@ def test_tokens_are_stable_and_never_empty(line: str) -> None:
 def test_duplicates_are_recognised() -> None:
     assert text.key("  A  Bc\n") == text.key("a bC")
     assert text.key("a.b") != text.key("a b")
+
+
+def test_the_tokenisers_version_is_raised_when_it_changes() -> None:
+    """Exported models name it: with other tokens, raise text.TOKENISER and renew this line."""
+    line = "Don't STOP at 3.5 café—naïve_x’s (e.g. 東京) ﬁne!"
+    assert text.TOKENISER == 1
+    assert "|".join(text.tokens(line)) == (
+        "don't|stop|at|3|.|5|café|—|naïve_x’s|(|e|.|g|.|東京|)|ﬁne|!"
+    )

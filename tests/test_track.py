@@ -1,23 +1,21 @@
 """MLflow on a real database: a parent run, one run per cell, the same after any repetition."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-from datayield import table, track
+from datayield import table, track, views
 from datayield.types import Row
 from tests.conftest import datayield, flow
 
 
 @pytest.fixture(scope="module")
-def logged(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import shutil
-
+def logged(studied: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("logged") / "project"
-    shutil.copytree(prepared, folder)
-    done = flow(folder, "study")
-    assert done.returncode == 0, done.stderr
+    shutil.copytree(studied, folder)
     return folder
 
 
@@ -36,7 +34,7 @@ def test_a_cell_is_a_run_that_says_what_it_is(logged: Path) -> None:
     runs, rows = _runs(logged), _rows(logged)
     parents = [r for r in runs if r.data.tags["kind"] == "study"]
     cells = {r.data.tags["cell"]: r for r in runs if r.data.tags["kind"] == "cell"}
-    assert len(parents) == 1 and len(cells) == len(rows) == len(runs) - 1
+    assert len(parents) == 1 and len(cells) == len(rows) == len(runs) - 11, "ten curves"
     for row in rows:
         run = cells[row.key]
         assert run.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
@@ -47,14 +45,14 @@ def test_a_cell_is_a_run_that_says_what_it_is(logged: Path) -> None:
         assert entry.dataset.name == "written"
         assert row.cell.identity["data"].startswith(entry.dataset.digest)
         if row.history:
-            assert run.data.params["hidden"] == "8" and "round.loss" in run.data.metrics
+            assert run.data.params["hidden"] == "8" and "round/loss" in run.data.metrics
 
 
 def test_rounds_are_a_curve(logged: Path) -> None:
     row = next(r for r in _rows(logged) if str(r.cell.arm) == "lstm:plain")
     run = next(r for r in _runs(logged) if r.data.tags.get("cell") == row.key)
     client = MlflowClient(tracking_uri=track.uri(logged))
-    points = client.get_metric_history(run.info.run_id, "round.loss")
+    points = client.get_metric_history(run.info.run_id, "round/loss")
     assert [p.value for p in sorted(points, key=lambda p: p.step)] == [h.loss for h in row.history]
 
 
@@ -100,3 +98,48 @@ def test_a_search_is_a_run_whose_children_are_its_trials(project: Path) -> None:
         assert run.data.metrics["seconds"] == row["seconds"]
         assert run.data.params["model.pooling"] in ("max_mean", "last")
     assert track.record("small", project, [], rows, "written") == (0, 7)
+
+
+def test_a_learning_curve_is_a_run_whose_steps_are_labels(logged: Path) -> None:
+    rows = _rows(logged)
+    curves = {r.data.tags["arm"]: r for r in _runs(logged) if r.data.tags["kind"] == "curve"}
+    assert set(curves) == {str(r.cell.arm) for r in rows}
+    client = MlflowClient(tracking_uri=track.uri(logged))
+    run = curves["lstm:plain"]
+    for metric in ("accuracy", "validation_accuracy"):
+        points = client.get_metric_history(run.info.run_id, metric)
+        for point in points:
+            own = [r for r in rows if str(r.cell.arm) == "lstm:plain" and r.cell.n == point.step]
+            mean = sum(getattr(r, metric) for r in own) / len(own)
+            assert point.value == pytest.approx(mean) and len(own) == 2
+        assert sorted(p.step for p in points) == [30, 60]
+    assert "n" not in run.data.tags and run.inputs.dataset_inputs[0].dataset.name == "written"
+
+
+def test_a_curve_that_a_cell_has_joined_is_written_anew(project: Path, logged: Path) -> None:
+    rows = [r for r in _rows(logged) if str(r.cell.arm) in ("tfidf", "majority")]
+    first = [r for r in rows if r.cell.draw == 0]
+    log = track.Log("small", project)
+    assert log.add_curves(first, "written") == 2 and log.add_curves(first, "written") == 0
+    again = track.Log("small", project)
+    assert again.add_curves(first, "written") == 0, "another process knows them"
+    more = [r for r in rows if r.cell.draw == 0 or str(r.cell.arm) == "tfidf"]
+    assert again.add_curves(more, "written") == 1
+    arms = [r.data.tags["arm"] for r in _runs(project) if r.data.tags["kind"] == "curve"]
+    assert sorted(arms) == ["majority", "tfidf"]
+
+
+def test_the_saved_views_are_there_and_find_runs(logged: Path) -> None:
+    client = MlflowClient(tracking_uri=track.uri(logged))
+    experiment = client.get_experiment_by_name("datayield/small")
+    pages = track.pages("small", logged, "http://127.0.0.1:5000/")
+    assert len(pages) == len(views.saved()) == 4
+    known = {"curves": 10, "cells": 40, "arms": 40, "trials": 0}
+    for name, view in views.saved().items():
+        assert json.loads(experiment.tags[views.VIEW_TAG + name]) == view
+        assert any(f"/runs?viewStateShareKey={name}" in page for page in pages)
+        found = client.search_runs([experiment.experiment_id], view["searchFilter"])
+        assert len(found) == known[name]
+        for column in view["selectedColumns"] if known[name] else ():
+            kind, key = column.replace("`", "").split(".", 1)
+            assert any(key in getattr(r.data, kind) for r in found), column

@@ -9,10 +9,20 @@ import sys
 from collections.abc import Callable, Sequence
 
 from datayield import __version__, environment
-from datayield.commands import answers, corpora, own, pages, pipeline, plan, schedule, strategies
+from datayield.commands import (
+    answers,
+    corpora,
+    models,
+    own,
+    pages,
+    pipeline,
+    plan,
+    schedule,
+    strategies,
+)
 from datayield.errors import UserError
 
-TOPICS = (own, pipeline, plan, answers, corpora, strategies, pages, schedule)
+TOPICS = (own, pipeline, plan, answers, models, corpora, strategies, pages, schedule)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

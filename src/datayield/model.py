@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from datayield import seeds
-from datayield.encode import PAD, UNKNOWN, Vocabulary
-from datayield.place import recurrent_precision, tensor
+from datayield.encode import PAD, UNKNOWN, Encoded, Vocabulary, by_length, padded
+from datayield.place import array, recurrent_precision, tensor
 from datayield.types import Settings
 
+SCORING_TOKENS = 8192  # padded tokens per batch when nothing is learnt
 NEGATIVE = -1e30  # below every real activation: what padding counts in a maximum
 
 
@@ -170,6 +171,18 @@ def _max_mean(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
 def _last(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     # Each direction is in its own reading order: both end at their last real token.
     return states[torch.arange(len(states)), lengths - 1]
+
+
+def probabilities(
+    model: Classifier, encoded: Encoded, dropout: bool = False
+) -> NDArray[np.float32]:
+    """Class probabilities in text order, (texts, classes); batched by length."""
+    model.train(dropout)
+    out = np.empty((len(encoded), model.linear.out_features), np.float32)
+    with torch.no_grad():
+        for rows in by_length(encoded.lengths, SCORING_TOKENS):
+            out[rows] = array(model(*padded(encoded, rows)).softmax(1))
+    return out
 
 
 def initialise(

@@ -58,6 +58,10 @@ class Recorder:
         """Log a finished cell."""
         self._waiting.put(lambda log: log.add(row, self._family))
 
+    def curves(self, rows: Sequence[Row]) -> None:
+        """Log the learning curves of the finished cells."""
+        self._waiting.put(lambda log: log.add_curves(rows, self._family))
+
     def trials(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Log a finished search with its trials."""
         self._waiting.put(lambda log: log.add_search(rows, self._family))

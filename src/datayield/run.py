@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,9 +20,16 @@ from datayield.types import Account, Cell, Corpus, Ints, Pool, Row, Sample, Sett
 
 SEED_LABELS = 50  # an acquiring arm starts from the first min(50, half) training labels of the draw
 
+Fit: TypeAlias = Trained | linear.Linear
+
 
 def run_cell(cell: Cell, data: Data) -> Row:
     """Train one arm on one sample and read the test set once."""
+    return fitted_cell(cell, data)[0]
+
+
+def fitted_cell(cell: Cell, data: Data) -> tuple[Row, Fit]:
+    """As `run_cell`, with what was fitted: the row that the store keeps, and its model."""
     reset_peak_memory()
     started = time.perf_counter()
     account = Account(labels_paid=cell.n)
@@ -43,7 +50,7 @@ def run_cell(cell: Cell, data: Data) -> Row:
     account.cell_seconds = time.perf_counter() - started
 
     classes, truth = len(data.corpus.classes), data.corpus.test_labels
-    return Row(
+    row = Row(
         cell=cell,
         key=cell_key(cell),
         n_train=len(sample.train),
@@ -59,6 +66,7 @@ def run_cell(cell: Cell, data: Data) -> Row:
         history=fitted.history if isinstance(fitted, Trained) else (),
         dynamics=dynamics.of(fitted.shown, fitted.parents) if isinstance(fitted, Trained) else None,
     )
+    return row, fitted
 
 
 def run_trial(
@@ -150,7 +158,7 @@ def _fitted(
     account: Account,
     key: tuple[seeds.Key, ...],
     watch: Watch | None = None,
-) -> Trained | linear.Linear:
+) -> Fit:
     """Prepare and fit the arm on one sample."""
     began = time.perf_counter()
     desks = _desks(cell, data, sample, parts, account, key)
@@ -231,7 +239,7 @@ def _fit(
     account: Account,
     key: tuple[seeds.Key, ...],
     watch: Watch | None = None,
-) -> Trained | linear.Linear:
+) -> Fit:
     """Fit the arm's model and enter its cost."""
     began = time.perf_counter()
     if not cell.arm.strategies:

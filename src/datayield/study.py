@@ -67,6 +67,7 @@ def compute(
         if missing:
             computed, failed = _carried(missing, mapped, root, store, recorder, carry, pool)
             done |= computed
+        recorder.curves(list(done.values()))
     return _export(corpus, root, replace(planned, notices=notices), mapped, done, failed), done
 
 

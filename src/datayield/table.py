@@ -246,13 +246,13 @@ def write(table: pa.Table, path: Path, order: tuple[str, ...] = ()) -> None:
     """Parquet with fixed writer settings; sorted by `order`; written whole or not at all."""
     if order:
         table = table.sort_by([(name, "ascending") for name in order])
-    with _whole(path) as temporary:
+    with whole(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", version="2.6")
 
 
 def write_mapped(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> None:
     """An uncompressed Arrow file, which `read_mapped` maps; written whole or not at all."""
-    with _whole(path) as temporary, pa.ipc.new_file(temporary, schema) as out:
+    with whole(path) as temporary, pa.ipc.new_file(temporary, schema) as out:
         for batch in batches:
             out.write_batch(batch)
 
@@ -268,12 +268,12 @@ def write_bytes(content: bytes, path: Path) -> None:
     Raises:
         UserError: when the disk is full or the folder cannot be written.
     """
-    with _whole(path) as temporary:
+    with whole(path) as temporary:
         temporary.write_bytes(content)
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
+def whole(path: Path) -> Iterator[Path]:
     """A temporary name that becomes `path` if all goes well; errors as `write_bytes`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

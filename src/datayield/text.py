@@ -18,6 +18,7 @@ from datayield.types import Ints
 
 T = TypeVar("T")
 
+TOKENISER = 1  # raised by hand when `tokens` is meant to change: exported models were made by one
 ROWS = 16_384  # texts that are handled at once where all of them are
 
 # A word with inner apostrophes ("don't"), or one mark of any other kind; white space separates.

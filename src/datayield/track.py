@@ -1,13 +1,14 @@
 """MLflow: the write-only log that people open to compare. The only mlflow import.
 
-A study is a parent run; a cell is a child run of it, and so is a search, whose children are its
-trials. Logging the same cell again changes nothing, and
+A study is a parent run; a cell is a child run of it, and so are a learning curve (an arm's means, its
+step is n) and a search, whose children are its trials. Logging the same cell again changes nothing, and
 nothing is ever read back into the pipeline, so `datayield record` can rebuild all of it.
 """
 
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 from pathlib import Path
@@ -17,6 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.exceptions import MlflowException
 
+from datayield import views
 from datayield.types import Row, as_dict
 
 _PARENT = "mlflow.parentRunId"
@@ -46,7 +48,7 @@ class Log:
         self._study = study
         self._revision = _revision(root)
         self._client = MlflowClient(tracking_uri=uri(root))
-        self._experiment = self._find_experiment(root)
+        self.experiment = self._find_experiment(root)
         runs = self._all_runs()
         parents = [r for r in runs if r.data.tags.get("kind") == "study"]
         ended = [r for r in runs if r.info.status in ("FINISHED", "FAILED")]
@@ -64,7 +66,16 @@ class Log:
             for r in runs
             if r.data.tags.get("kind") == "search"
         }
+        self._curves = {
+            (r.data.tags["corpus"], r.data.tags["arm"]): (r.info.run_id, r.data.tags["cells"])
+            for r in runs
+            if r.data.tags.get("kind") == "curve"
+        }
         self.parent = parents[0].info.run_id if parents else self._new_parent()
+        for name, view in views.saved().items():
+            self._client.set_experiment_tag(
+                self.experiment, views.VIEW_TAG + name, json.dumps(view)
+            )
 
     def _find_experiment(self, root: Path) -> str:
         name = f"datayield/{self._study}"
@@ -86,7 +97,7 @@ class Log:
     def _all_runs(self) -> list[Any]:
         runs, token = [], None
         while True:
-            page = self._client.search_runs([self._experiment], max_results=1000, page_token=token)
+            page = self._client.search_runs([self.experiment], max_results=1000, page_token=token)
             runs += list(page)
             token = page.token
             if not token:
@@ -96,7 +107,7 @@ class Log:
         tags = {"kind": "study", "study": self._study, "mlflow.runName": self._study}
         if self._revision:
             tags["git_revision"] = self._revision
-        run = str(self._client.create_run(self._experiment, tags=tags).info.run_id)
+        run = str(self._client.create_run(self.experiment, tags=tags).info.run_id)
         self._client.set_terminated(run, "FINISHED")  # it only holds its cells; nothing runs in it
         return run
 
@@ -104,26 +115,68 @@ class Log:
         """Log one cell as a child run; False if it was there already."""
         if row.key in self._logged:
             return False
-        run = self._run(row.key, self._tags(row, family), _name(row))
+        began, ended = _times(row.account.cell_seconds)
+        run = self._run(row.key, self._tags(row, family), _name(row), began)
         self._client.log_batch(run, metrics=_metrics(row), params=_params(row))
-        digest = row.cell.identity["data"]
+        self._read_from(run, row)
+        self._client.set_terminated(run, "FINISHED", end_time=ended)
+        self._logged.add(row.key)
+        return True
+
+    def _read_from(self, run: str, row: Row) -> None:
+        """Name the corpus that a run was trained on."""
         data = Dataset(
             name=row.cell.corpus,
-            digest=digest[:32],
+            digest=row.cell.identity["data"][:32],
             source_type="local",
             source=f"data/{row.cell.corpus}",
         )
         self._client.log_inputs(
             run, datasets=[DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
         )
-        self._client.set_terminated(run, "FINISHED")
-        self._logged.add(row.key)
-        return True
 
-    def _run(self, key: str, tags: dict[str, str], name: str) -> str:
+    def add_curves(self, rows: Iterable[Row], family: str) -> int:
+        """Log the learning curve of every arm among the rows; how many were not there as they are.
+
+        A curve that other cells have joined since is written anew, and its old run deleted.
+        """
+        new = 0
+        for curve in views.curves(rows):
+            old, cells = self._curves.get((curve.corpus, curve.arm), ("", ""))
+            if cells == curve.cells:
+                continue
+            tags = self._tags(curve.row, family)
+            own = {k: v for k, v in tags.items() if k not in ("n", "draw", "seed", "cell")}
+            run = self._client.create_run(
+                self.experiment,
+                tags={**own, "kind": "curve", "cells": curve.cells},
+                run_name=curve.name,
+            ).info.run_id
+            points = [
+                Metric(k, round(v, 6), 0, n) for k, own in curve.points.items() for n, v in own
+            ]
+            self._client.log_batch(run, metrics=points, params=[Param("arm", curve.arm)])
+            self._read_from(run, curve.row)
+            self._client.set_terminated(run, "FINISHED")
+            if old:
+                self._client.delete_run(old)
+            self._curves[curve.corpus, curve.arm] = run, curve.cells
+            new += 1
+        return new
+
+    def run_of(self, key: str) -> str:
+        """The run of a logged cell; LookupError where there is none."""
+        found = self._client.search_runs(
+            [self.experiment], f"tags.cell = '{key}' and tags.kind = 'cell'", max_results=1
+        )
+        if not found:
+            raise LookupError(f"no run of the cell {key}")
+        return str(found[0].info.run_id)
+
+    def _run(self, key: str, tags: dict[str, str], name: str, began: int | None = None) -> str:
         if key in self._begun:
             return str(self._begun[key])
-        run = self._client.create_run(self._experiment, tags=tags, run_name=name)
+        run = self._client.create_run(self.experiment, began, tags, name)
         return str(run.info.run_id)
 
     def add_search(self, rows: Sequence[Mapping[str, Any]], family: str) -> int:
@@ -139,7 +192,7 @@ class Log:
         name = str(first["search"])
         if name not in self._searches:
             tags = {**self._search_tags(first, family), _PARENT: self.parent, "kind": "search"}
-            run = self._client.create_run(self._experiment, tags=tags, run_name=f"search {name}")
+            run = self._client.create_run(self.experiment, tags=tags, run_name=f"search {name}")
             self._searches[name] = str(run.info.run_id)
             self._client.set_terminated(self._searches[name], "FINISHED")  # as the study's
         return str(self._searches[name])
@@ -156,7 +209,7 @@ class Log:
         run = self._run(name, tags, f"trial {row['number']}")
         known = {k: row[k] for k in ("score", "seconds", "tokens", "updates", "helper_fits")}
         metrics = [Metric(k, float(v), 0, 0) for k, v in known.items() if v is not None]
-        metrics += [Metric("step.score", v, 0, step) for step, v in enumerate(row["steps"])]
+        metrics += [Metric("step/score", v, 0, step) for step, v in enumerate(row["steps"])]
         params = [Param(k, str(v)) for k, v in json.loads(row["values"]).items()]
         self._client.log_batch(run, metrics=metrics, params=params)
         self._client.set_terminated(run, "FAILED" if row["state"] == "failed" else "FINISHED")
@@ -191,14 +244,22 @@ class Log:
 
 def _name(row: Row) -> str:
     cell = row.cell
-    return f"{cell.corpus} {cell.arm} n={cell.n} draw={cell.draw} seed={cell.seed}"
+    # What differs first: MLflow's lists cut names.
+    return f"{cell.arm} n={cell.n} draw={cell.draw} seed={cell.seed} {cell.corpus}"
+
+
+def _times(seconds: float) -> tuple[int, int]:
+    """Start and end in milliseconds of a run that is logged now: its duration is the cell's."""
+    now = int(time.time() * 1000)
+    return now - int(seconds * 1000), now
 
 
 def _metrics(row: Row) -> list[Metric]:
     final = {k: getattr(row, k) for k in _SCORES} | as_dict(row.account)
-    metrics = [Metric(k, float(v), 0, 0) for k, v in final.items()]
+    # Six decimals: MLflow's tables show every digit there is.
+    metrics = [Metric(k, round(float(v), 6), 0, 0) for k, v in final.items()]
     for h in row.history:
-        metrics += [Metric(f"round.{k}", float(getattr(h, k)), 0, h.round) for k in _ROUND]
+        metrics += [Metric(f"round/{k}", float(getattr(h, k)), 0, h.round) for k in _ROUND]
     return [m for m in metrics if not isnan(m.value)]  # MLflow's stores refuse NaN
 
 
@@ -234,11 +295,21 @@ def record(
     trials: Sequence[Mapping[str, Any]],
     family: str,
 ) -> tuple[int, int]:
-    """Log every cell and trial that is not there yet; returns (logged now, already there)."""
-    log = Log(study, root)
+    """Log every cell, curve and trial that is not there; returns (logged now, already there)."""
+    log, rows = Log(study, root), list(rows)
     new = [log.add(row, family) for row in rows]
     searches: dict[str, list[Mapping[str, Any]]] = {}
     for trial in trials:
         searches.setdefault(trial["search"], []).append(trial)
     tried = sum(log.add_search(own, family) for own in searches.values())
-    return sum(new) + tried, len(new) - sum(new) + len(trials) - tried
+    drawn, arms = log.add_curves(rows, family), len(views.curves(rows))
+    now = sum(new) + tried + drawn
+    return now, len(new) + len(trials) + arms - now
+
+
+def pages(study: str, root: Path, address: str) -> list[str]:
+    """The addresses of the study's saved views on a server; none before anything is logged."""
+    (root / "state").mkdir(parents=True, exist_ok=True)
+    client = MlflowClient(tracking_uri=uri(root))
+    found = client.get_experiment_by_name(f"datayield/{study}")
+    return views.pages(address, found.experiment_id) if found else []

@@ -20,17 +20,15 @@ from datayield.encode import (
     Encoded,
     Vocabulary,
     batch_of,
-    by_length,
     encode,
     padded,
     row_stream,
 )
-from datayield.model import Classifier, initialise
+from datayield.model import Classifier, initialise, probabilities
 from datayield.place import array, tensor
 from datayield.strategies.base import NOTHING_SHOWN, Objective, Present, Shown, Start
 from datayield.types import Ints, Past, Round, Settings, TrainingSet
 
-SCORING_TOKENS = 8192  # padded tokens per batch when nothing is learnt
 Watch: TypeAlias = Callable[[NDArray[np.float32]], bool]
 
 
@@ -342,18 +340,6 @@ def _read_only(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """-sum p log q per example, for target distributions: (B, C), (B, C) -> (B,)."""
     return -(targets * logits.log_softmax(1)).sum(1)
-
-
-def probabilities(
-    model: Classifier, encoded: Encoded, dropout: bool = False
-) -> NDArray[np.float32]:
-    """Class probabilities in text order, (texts, classes); batched by length."""
-    model.train(dropout)
-    out = np.empty((len(encoded), model.linear.out_features), np.float32)
-    with torch.no_grad():
-        for rows in by_length(encoded.lengths, SCORING_TOKENS):
-            out[rows] = array(model(*padded(encoded, rows)).softmax(1))
-    return out
 
 
 def _validate(p: NDArray[np.float32], labels: Ints) -> tuple[float, float]:

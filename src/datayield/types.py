@@ -109,6 +109,15 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What a fitted model predicts by, as plain values that can be written to a file."""
+
+    kind: str  # "network", or the baseline's name: which reader they are for
+    words: tuple[str, ...]  # the vocabulary in the order of its numbers
+    arrays: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """One architecture's resolved settings: everything that training reads besides data and seed."""
 

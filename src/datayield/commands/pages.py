@@ -18,6 +18,9 @@ def add(commands: "Commands") -> None:
 
 
 def _ui(options: argparse.Namespace) -> None:
-    from datayield import ui
+    from datayield import track, ui
 
+    if not track.uri(common.ROOT).startswith("http"):  # else that server's addresses: `record`
+        address = f"http://{ui.HOST}:{options.runs}"
+        print("\n".join(track.pages(common.params().study.name, common.ROOT, address)))
     ui.serve(common.ROOT, options.runs, options.trials)

@@ -142,3 +142,5 @@ def _record(options: argparse.Namespace) -> None:
         family = corpora.load(stages.folder(common.ROOT, name)).family
         new, known = track.record(params.study.name, common.ROOT, rows, trials, family)
         print(f"{name}: {new} runs written, {known} already there ({track.uri(common.ROOT)})")
+    if track.uri(common.ROOT).startswith("http"):
+        print("\n".join(track.pages(params.study.name, common.ROOT, track.uri(common.ROOT))))

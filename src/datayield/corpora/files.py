@@ -131,7 +131,7 @@ def rows(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
         loader="file", path=str(path), text=None, label=None, split=None, encoding=encoding,
         format=format_of(path), separator=separator_of(path, encoding), more=(),
     )  # fmt: skip
-    for _, row in _rows(probe, path):
+    for _, row in numbered_rows(probe, path):
         yield row
 
 
@@ -237,11 +237,11 @@ def _parts(source: FileSource) -> Iterator[tuple[FileSource, bool]]:
 def _texts(source: FileSource, root: Path, kept: _Columns, test: bool) -> Iterator[str]:
     """The texts of one file, row by row; `kept` gets the rest."""
     without: dict[str, list[int]] = {"text": [], "label": []}
-    for number, (line, row) in enumerate(_rows(source, root / source.path)):
+    for number, (line, row) in enumerate(numbered_rows(source, root / source.path)):
         if not number:
             _check_columns(source, row)
-        value = _string(source, row, line, source.text)
-        label = _string(source, row, line, source.label).strip()
+        value = string(source, row, line, source.text)
+        label = string(source, row, line, source.label).strip()
         kept.labels.append(sys.intern(label))
         kept.in_test.append(test if source.split is None else _in_test(source, row, line))
         for what, content in (("text", value), ("label", label)):
@@ -251,7 +251,7 @@ def _texts(source: FileSource, root: Path, kept: _Columns, test: bool) -> Iterat
     _check_filled(source, without)
 
 
-def _rows(source: FileSource, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def numbered_rows(source: FileSource, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line or row number, fields by column) of every row."""
     if source.format == "parquet":
         yield from enumerate(_parquet_rows(source, path), 1)
@@ -348,7 +348,8 @@ def _check_columns(source: FileSource, row: dict[str, Any]) -> None:
             raise UserError(f'{source.path} has no column "{column}": {nearest(column, list(row))}')
 
 
-def _string(source: FileSource, row: dict[str, Any], line: int, column: str) -> str:
+def string(source: FileSource, row: dict[str, Any], line: int, column: str) -> str:
+    """A field as text; "" where it is missing."""
     value = row.get(column)
     if value is None:
         return ""

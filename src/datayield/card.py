@@ -1,0 +1,95 @@
+"""The model card: what a reader must know of an exported model before trusting a label of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+
+
+def text_of(config: Mapping[str, Any]) -> str:
+    """README.md of an exported model, from its configuration."""
+    return "\n".join([*_head(config), *_scores(config), *_use(config), *_limits(config)]) + "\n"
+
+
+def _head(c: Mapping[str, Any]) -> list[str]:
+    engine = [f"{k} {v}" for k, v in c["versions"].items()]
+    return [
+        f"# {c['study']}: {c['corpus']}, {c['arm']}",
+        "",
+        f"Labels a text with one of {len(c['classes'])} classes: {_classes(c['classes'])}.",
+        "",
+        f"Trained by datayield on **{c['n']} labels** of the corpus `{c['corpus']}`: {c['n_train']} to"
+        f" train, {c['n_validation']} to validate. Arm `{c['arm']}`, draw {c['draw']}, seed {c['seed']},"
+        f" cell `{c['cell']}`. Licence of the data, as stated with the corpus: {c['licence']}.",
+        "",
+        f"Made with {', '.join(engine)}.",
+        "",
+    ]
+
+
+def _classes(classes: list[str]) -> str:
+    """Class names as code, whatever they hold."""
+    clean = (" ".join(name.replace("`", "'").split()) for name in classes)
+    return ", ".join(f"`{name}`" for name in clean)
+
+
+def _scores(c: Mapping[str, Any]) -> list[str]:
+    chosen, test = c["choice"], c["scores"]
+    metric = chosen["metric"].removeprefix("validation_")
+    return [
+        "## Scores",
+        "",
+        "| | accuracy | macro-F1 |",
+        "|---|---|---|",
+        f"| test ({c['test_size']} texts) | {test['accuracy']:.4f} | {test['macro_f1']:.4f} |",
+        f"| validation ({c['n_validation']} texts) | {_score(test['validation_accuracy'])} |"
+        f" {_score(test['validation_macro_f1'])} |",
+        "",
+        f"- Chosen for the highest validation {NAMES[metric]}, {chosen['score']:.4f}, among"
+        f" {chosen['cells']} cells of {chosen['arms']} arms with {c['n']} labels. The highest of many is"
+        " too high by chance: do not quote it.",
+        "- The test set took no part in the choice. It stands for texts like those of the corpus, no"
+        " others.",
+        f"- Mean test {NAMES[metric]} of all {chosen['arm_cells']} cells of this arm at {c['n']} labels:"
+        f" {chosen['arm_mean_test']:.4f}. Always naming the most frequent class is right for"
+        f" {c['majority_share']:.4f} of the test texts.",
+        "- Training this cell again gave every test prediction and every score again before this folder"
+        " was written.",
+        "",
+    ]
+
+
+def _score(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _use(c: Mapping[str, Any]) -> list[str]:
+    return [
+        "## Use",
+        "",
+        "```",
+        "datayield predict FOLDER texts.txt          # a text per line; csv, tsv, jsonl, parquet too",
+        "```",
+        "",
+        "`model.safetensors` holds the weights, `config.json` everything else (classes, vocabulary,"
+        " settings, scores, versions, checksums). Nothing is unpickled.",
+        "",
+    ]
+
+
+def _limits(c: Mapping[str, Any]) -> list[str]:
+    longest = c["settings"].get("model", {}).get("max_tokens")
+    lines = ["## Limits", ""]
+    lines.append("- It always names one of its classes, for a text about none of them too.")
+    if longest is not None:
+        lines.append(f"- It reads the first {longest} tokens of a text and not the rest.")
+    lines.append(
+        "- Words that its training texts do not hold say nothing to it; in another language none does."
+    )
+    lines.append(
+        "- Its scores are margins, no probabilities; only their order means something."
+        if c["output"] == "margin"
+        else "- Its probabilities are not calibrated: 0.9 need not be right nine times in ten."
+    )
+    lines.append("- What the labels of the corpus get wrong, it has learnt.")
+    return lines

@@ -1,0 +1,96 @@
+"""Labels of raw texts by an exported model, batch by batch, written as they come."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datayield import table, text
+from datayield.errors import UserError
+from datayield.exported import Model
+
+Record: TypeAlias = Mapping[str, Any]
+Write: TypeAlias = Callable[[list[Record]], None]  # takes a batch of records
+BATCH = text.ROWS
+
+
+def labelled(model: Model, texts: Iterable[str]) -> Iterator[list[Record]]:
+    """Batches of records in the order of the texts.
+
+    A record has the text, its label, the label's score and the scores by class; the score is a
+    "probability", or a "margin" where the model has none.
+    """
+    for piece in text.pieces(texts, BATCH):
+        scores = model.scores(piece)
+        yield [
+            {
+                "text": line,
+                "label": model.classes[best],
+                model.output: float(row[best]),
+                "scores": dict(zip(model.classes, map(float, row), strict=True)),
+            }
+            for line, row, best in zip(piece, scores, scores.argmax(1), strict=True)
+        ]
+
+
+@contextmanager
+def writer(out: Path | None, model: Model, as_json: bool) -> Iterator[Write]:
+    """What writes records: to a file that appears whole at the end, or to standard output.
+
+    Args:
+        out: a file ending in .csv, .tsv, .jsonl or .parquet; None: standard output, as csv.
+        model: names the score's column.
+        as_json: a JSON object per line on standard output, the scores of all classes included.
+
+    Raises:
+        UserError: when the ending is another, or nothing can be written there.
+    """
+    columns = ("text", "label", model.output)
+    if out is None:
+        yield _json(sys.stdout) if as_json else _separated(sys.stdout, ",", columns)
+        return
+    ending = out.suffix.lower()
+    if ending not in (".csv", ".tsv", ".jsonl", ".parquet"):
+        raise UserError(f"--out {out}: wanted a file ending in .csv, .tsv, .jsonl or .parquet")
+    if as_json and ending != ".jsonl":
+        raise UserError(f"--out {out}: --json writes lines of JSON; name a file ending in .jsonl")
+    with table.whole(out) as temporary:
+        if ending == ".parquet":
+            schema = pa.schema(
+                [("text", pa.large_string()), ("label", pa.string()), (model.output, pa.float32())]
+            )
+            with pq.ParquetWriter(temporary, schema) as file:
+                yield lambda records: file.write_table(
+                    pa.Table.from_pylist([{c: r[c] for c in columns} for r in records], schema)
+                )
+            return
+        with temporary.open("w", encoding="utf-8", newline="") as open_file:
+            if ending == ".jsonl":
+                yield _json(open_file)
+            else:
+                yield _separated(open_file, "\t" if ending == ".tsv" else ",", columns)
+
+
+def _json(file: TextIO) -> Write:
+    def write(records: list[Record]) -> None:
+        file.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
+
+    return write
+
+
+def _separated(file: TextIO, separator: str, columns: tuple[str, ...]) -> Write:
+    out = csv.writer(file, delimiter=separator, lineterminator="\n")
+    out.writerow(columns)
+
+    def write(records: list[Record]) -> None:
+        out.writerows(
+            [f"{r[c]:.6g}" if c == columns[2] else r[c] for c in columns] for r in records
+        )
+
+    return write

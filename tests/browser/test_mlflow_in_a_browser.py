@@ -1,0 +1,88 @@
+"""MLflow's pages of a true study, clicked through: run list, learning curves, two runs compared.
+
+Pictures are kept under build/pages/ for people to look at.
+"""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from datayield import track
+from tests.browser import chrome
+from tests.conftest import REPO, datayield
+from tests.test_servers import end, free_port, start, wait_for
+
+pytestmark = pytest.mark.slow
+PICTURES = REPO / "build" / "pages"
+
+
+@pytest.fixture(scope="module")
+def pages(studied: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The addresses of the saved views on a real server, by what they are called."""
+    folder = tmp_path_factory.mktemp("pages") / "project"
+    shutil.copytree(studied, folder)
+    port = free_port()
+    options = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    process = start(
+        folder, sys.executable, "-m", "mlflow", *options, "--backend-store-uri", track.uri(folder)
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(f"{address}/health")
+        done = datayield(folder, "record", MLFLOW_TRACKING_URI=address)
+        assert "0 runs written, 50 already there" in done.stdout, done.stderr
+        lines = [x.split(": ", 1) for x in done.stdout.splitlines() if "viewStateShareKey" in x]
+        yield {name.strip(): url.strip() for name, url in lines}
+    finally:
+        end(process)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[chrome.Page]:
+    with chrome.page(tmp_path) as opened:
+        yield opened
+
+
+def test_learning_curves_are_drawn(pages: dict[str, str], browser: chrome.Page) -> None:
+    browser.open(pages["learning curves"])
+    browser.wait(
+        "lstm:plain written", "10 matching runs", "accuracy", "macro_f1", "Step", "30", "60"
+    )
+    _close_assistant(browser)
+    browser.wait("validation_accuracy")
+    drawn = browser.run("document.querySelectorAll('.js-plotly-plot .scatterlayer .trace').length")
+    assert drawn >= 20, "ten curves in each of the first charts"
+    browser.picture(PICTURES / "curves.png")
+
+
+def test_arms_are_grouped_by_n(pages: dict[str, str], browser: chrome.Page) -> None:
+    browser.open(pages["arms by n"])
+    browser.wait("40 matching runs", "Group: arm: tfidf, n: 60, corpus: written", "macro_f1")
+    _close_assistant(browser)
+    browser.picture(PICTURES / "arms.png")
+
+
+def test_two_runs_are_compared_by_clicks(pages: dict[str, str], browser: chrome.Page) -> None:
+    browser.open(pages["cells"])
+    browser.wait("40 matching runs", "tfidf n=60 draw=1 seed=0 written", "train_seconds")
+    _close_assistant(browser)
+    browser.picture(PICTURES / "cells.png")
+    for number in (1, 2):
+        browser.click(f".ag-row[row-index='{number}'] .ag-checkbox-input, "
+                      f".ag-row[row-index='{number}'] input[type=checkbox]")  # fmt: skip
+    browser.click("button", "Compare")
+    found = browser.wait("Comparing 2 Runs", "Parallel Coordinates Plot", "validation_accuracy")
+    browser.picture(PICTURES / "compare.png")
+    assert "n=60" in found and "arm" in found
+
+
+def _close_assistant(browser: chrome.Page) -> None:
+    """MLflow's own chat pane covers a quarter of the page."""
+    if "MLflow Assistant" in browser.text():
+        browser.run(
+            "[...document.querySelectorAll('button')].findLast(b => /close/i.test(b.ariaLabel || ''))"
+            "?.click()"
+        )
