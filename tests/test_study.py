@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 
-from datayield import config, environment, grid, stages, table
+from datayield import config, dynamics, environment, grid, stages, table
 from datayield.table import CELLS, HISTORY, MEASURED
 from tests.conftest import call, data_stages, flow, read_params, tool_environment, write_params
 
@@ -100,9 +101,38 @@ def test_unchanged_study_computes_nothing_and_exports_the_same_bytes(copy: Path)
 def test_finished_cells_come_from_the_table_alone(copy: Path) -> None:
     import shutil
 
+    results = copy / "results" / "written"
+    before = (results / "dynamics.parquet").read_bytes()
     shutil.rmtree(copy / "state" / "cells")
     done = flow(copy, "study")
     assert "40 done, 0 to compute" in done.stderr, done.stderr
+    assert (results / "dynamics.parquet").read_bytes() == before
+
+
+def test_dynamics_are_kept_of_plain_arms_at_their_largest_budget(studied: Path) -> None:
+    lines = table.read(studied / "results/written/dynamics.parquet", dynamics.DYNAMICS)
+    kept = {(x["arm"], x["n"], x["draw"]) for x in lines.to_pylist()}
+    assert kept == {(f"{a}:plain", 60, d) for a in ("lstm", "gru") for d in (0, 1)}
+    cells = table.read(studied / "results/written/cells.parquet", CELLS).to_pylist()
+    trained = {c["cell"]: c["n_train"] for c in cells}
+    for cell, d in dynamics.by_cell(lines).items():
+        assert len(d) <= trained[cell] and d.times.sum() == 12 * 8  # updates of 8 rows each
+    stored = [p.read_text() for p in (studied / "state" / "cells").glob("*.json")]
+    assert sum('"dynamics"' in text for text in stored) == 4
+
+
+def test_cells_from_before_dynamics_are_not_computed_again(copy: Path) -> None:
+    from datayield.cells import CellStore
+
+    store = CellStore(copy / "state" / "cells")
+    for row in list(store.rows()):
+        store.put(replace(row, dynamics=None))
+    (copy / "results/written/dynamics.parquet").unlink()
+    before = (copy / "results/written/cells.parquet").read_bytes()
+    done = flow(copy, "study")
+    assert "40 done, 0 to compute" in done.stderr, done.stderr
+    assert (copy / "results/written/cells.parquet").read_bytes() == before
+    assert len(table.read(copy / "results/written/dynamics.parquet", dynamics.DYNAMICS)) == 0
 
 
 def test_one_more_draw_computes_only_the_new_cells(copy: Path) -> None:
@@ -121,7 +151,7 @@ def test_one_more_draw_computes_only_the_new_cells(copy: Path) -> None:
 def test_a_damaged_cell_is_set_aside_and_computed_again(copy: Path) -> None:
     before = rows(copy)
     results = copy / "results" / "written"
-    for name in ("cells.parquet", "history.parquet"):
+    for name in ("cells.parquet", "history.parquet", "dynamics.parquet"):
         (results / name).unlink()
     victims = sorted((copy / "state" / "cells").glob("*.json"))[:2]
     victims[0].write_text(victims[0].read_text()[:-40])
