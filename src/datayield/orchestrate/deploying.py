@@ -10,7 +10,7 @@ import yaml
 from prefect.automations import Automation
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.schedules import CronSchedule
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.events import EventTrigger
 from prefect.events.actions import SendNotification
 from prefect.events.schemas.automations import Posture
@@ -41,12 +41,12 @@ def deploy(root: Path, notify: str | None = None) -> list[str]:
     deployments = read(root / "prefect.yaml")
     done = []
     with get_client(sync_client=True) as client:
-        for pool in sorted({d["work_pool"]["name"] for d in deployments}):
-            if _made(client, pool):
-                done.append(f"made the process work pool {pool}")
         if notify is not None:
             _notify(client, notify)
             done.append(f"{notify} is told of every refresh that fails")
+        for pool in sorted({d["work_pool"]["name"] for d in deployments}):
+            if _made(client, pool):
+                done.append(f"made the process work pool {pool}")
     ended = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
         cwd=root,
@@ -58,13 +58,12 @@ def deploy(root: Path, notify: str | None = None) -> list[str]:
         said = " ".join((ended.stderr or ended.stdout).split())[-400:]
         raise UserError(f"`prefect deploy --all` ended with an error: {said}")
     for d in deployments:
-        times = ", ".join(f"{s['cron']} {s['timezone']}" for s in d["schedules"])
-        done.append(f"deployed {d['name']}: {times or 'without a schedule'}")
+        done.append(f"deployed {d['name']}: {', '.join(d['schedules']) or 'without a schedule'}")
     return done
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The deployments of a prefect.yaml, every schedule of which can be.
+    """The deployments of a prefect.yaml, with their schedules in words.
 
     Raises:
         UserError: naming the file, the deployment and what was wanted.
@@ -88,25 +87,33 @@ def _checked(path: Path, number: int, deployment: Any) -> dict[str, Any]:
     pool = deployment.get("work_pool")
     if not isinstance(pool, dict) or not isinstance(pool.get("name"), str):
         raise UserError(f"{path}, deployment {name}: wanted work_pool: {{name: datayield}}")
-    schedules = []
-    for schedule in deployment.get("schedules") or []:
-        if not isinstance(schedule, dict) or "cron" not in schedule:
-            raise UserError(
-                f'{path}, deployment {name}: wanted schedules as {{cron: "0 2 * * *", timezone: UTC}},'
-                f" got {schedule}"
-            )
-        try:
-            known = CronSchedule(cron=schedule["cron"], timezone=schedule.get("timezone", "UTC"))
-        except ValidationError as e:
-            fault = e.errors()[0]
-            raise UserError(
-                f"{path}, deployment {name}: {'.'.join(map(str, fault['loc'])) or 'cron'}"
-                f" {fault.get('input')!r} is no schedule: {fault['msg'].removeprefix('Value error, ')}."
-                ' Wanted five fields (minute hour day month weekday), e.g. "0 2 * * *", and a timezone'
-                " like Europe/Vienna"
-            ) from e
-        schedules.append({"cron": known.cron, "timezone": known.timezone})
+    schedules = [
+        _schedule(f"{path}, deployment {name}", x) for x in deployment.get("schedules") or []
+    ]
     return {**deployment, "name": name, "schedules": schedules}
+
+
+def _schedule(where: str, asked: Any) -> str:
+    """A schedule in words."""
+    if not isinstance(asked, dict) or len({"cron", "interval"} & set(asked)) != 1:
+        raise UserError(
+            f'{where}: wanted schedules as {{cron: "0 2 * * *", timezone: UTC}} or {{interval: 3600}}'
+            f" (seconds), got {asked}"
+        )
+    try:
+        if "cron" in asked:
+            cron = CronSchedule(cron=asked["cron"], timezone=asked.get("timezone", "UTC"))
+            return f"{cron.cron} {cron.timezone}"
+        interval = IntervalSchedule(interval=asked["interval"])
+        return f"every {interval.interval}"
+    except ValidationError as e:
+        fault = e.errors()[0]
+        field = str(fault["loc"][0]) if fault["loc"] else "schedule"
+        raise UserError(
+            f"{where}: {field} {asked.get(field, asked)!r} is no"
+            f" schedule: {fault['msg'].removeprefix('Value error, ')}. Wanted five fields (minute hour"
+            ' day month weekday), e.g. "0 2 * * *", and a timezone like Europe/Vienna; or seconds'
+        ) from e
 
 
 def _made(client: SyncPrefectClient, name: str) -> bool:
