@@ -129,6 +129,18 @@ def test_a_curve_that_a_cell_has_joined_is_written_anew(project: Path, logged: P
     assert sorted(arms) == ["majority", "tfidf"]
 
 
+def test_a_curve_begun_when_the_log_was_lost_is_written_whole(project: Path, logged: Path) -> None:
+    rows = [r for r in _rows(logged) if str(r.cell.arm) == "tfidf"]
+    track.Log("small", project).add_curves(rows, "written")
+    client = MlflowClient(tracking_uri=track.uri(project))
+    (curve,) = [r for r in _runs(project) if r.data.tags["kind"] == "curve"]
+    client.set_terminated(curve.info.run_id, "RUNNING")
+    assert track.Log("small", project).add_curves(rows, "written") == 1
+    (again,) = [r for r in _runs(project) if r.data.tags["kind"] == "curve"]
+    assert again.info.run_id != curve.info.run_id and again.info.status == "FINISHED"
+    assert again.data.metrics == curve.data.metrics
+
+
 def test_the_saved_views_are_there_and_find_runs(logged: Path) -> None:
     client = MlflowClient(tracking_uri=track.uri(logged))
     experiment = client.get_experiment_by_name("datayield/small")

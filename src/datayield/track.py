@@ -66,11 +66,12 @@ class Log:
             for r in runs
             if r.data.tags.get("kind") == "search"
         }
-        self._curves = {
-            (r.data.tags["corpus"], r.data.tags["arm"]): (r.info.run_id, r.data.tags["cells"])
-            for r in runs
-            if r.data.tags.get("kind") == "curve"
-        }
+        self._curves: dict[tuple[str, str], dict[str, str]] = {}  # corpus, arm -> run -> its cells
+        for r in runs:
+            if r.data.tags.get("kind") == "curve":
+                whole = r.data.tags["cells"] if r.info.status == "FINISHED" else "unfinished"
+                own = self._curves.setdefault((r.data.tags["corpus"], r.data.tags["arm"]), {})
+                own[r.info.run_id] = whole
         self.parent = parents[0].info.run_id if parents else self._new_parent()
         for name, view in views.saved().items():
             self._client.set_experiment_tag(
@@ -142,8 +143,8 @@ class Log:
         """
         new = 0
         for curve in views.curves(rows):
-            old, cells = self._curves.get((curve.corpus, curve.arm), ("", ""))
-            if cells == curve.cells:
+            old = self._curves.get((curve.corpus, curve.arm), {})
+            if list(old.values()) == [curve.cells]:
                 continue
             tags = self._tags(curve.row, family)
             own = {k: v for k, v in tags.items() if k not in ("n", "draw", "seed", "cell")}
@@ -158,9 +159,9 @@ class Log:
             self._client.log_batch(run, metrics=points, params=[Param("arm", curve.arm)])
             self._read_from(run, curve.row)
             self._client.set_terminated(run, "FINISHED")
-            if old:
-                self._client.delete_run(old)
-            self._curves[curve.corpus, curve.arm] = run, curve.cells
+            for stale in old:
+                self._client.delete_run(stale)
+            self._curves[curve.corpus, curve.arm] = {run: curve.cells}
             new += 1
         return new
 
@@ -173,10 +174,10 @@ class Log:
             raise LookupError(f"no run of the cell {key}")
         return str(found[0].info.run_id)
 
-    def _run(self, key: str, tags: dict[str, str], name: str, began: int | None = None) -> str:
+    def _run(self, key: str, tags: dict[str, str], name: str, began: int) -> str:
         if key in self._begun:
             return str(self._begun[key])
-        run = self._client.create_run(self.experiment, began, tags, name)
+        run = self._client.create_run(self.experiment, start_time=began, tags=tags, run_name=name)
         return str(run.info.run_id)
 
     def add_search(self, rows: Sequence[Mapping[str, Any]], family: str) -> int:
@@ -206,13 +207,15 @@ class Log:
             "trial": name,
             "state": row["state"],
         }
-        run = self._run(name, tags, f"trial {row['number']}")
+        began, finished = _times(row["seconds"] or 0.0)
+        run = self._run(name, tags, f"trial {row['number']}", began)
         known = {k: row[k] for k in ("score", "seconds", "tokens", "updates", "helper_fits")}
         metrics = [Metric(k, float(v), 0, 0) for k, v in known.items() if v is not None]
         metrics += [Metric("step/score", v, 0, step) for step, v in enumerate(row["steps"])]
         params = [Param(k, str(v)) for k, v in json.loads(row["values"]).items()]
         self._client.log_batch(run, metrics=metrics, params=params)
-        self._client.set_terminated(run, "FAILED" if row["state"] == "failed" else "FINISHED")
+        status = "FAILED" if row["state"] == "failed" else "FINISHED"
+        self._client.set_terminated(run, status, end_time=finished)
         self._trials.add(name)
 
     def _search_tags(self, row: Mapping[str, Any], family: str) -> dict[str, str]:
