@@ -32,6 +32,7 @@ def page() -> str:
     s = statistics(effects={"strong": 3.0, "useless": 1.0}, twin=1.0)
     s["corpora"][0]["card"]["classes"] = {HOSTILE: {"pool": 1}}
     s["corpora"][0]["notices"] = [HOSTILE]
+    s["corpora"][0]["hardest"][0]["text"] = HOSTILE
     return str(render(s, Path())["index.html"])
 
 
@@ -63,9 +64,10 @@ def seen(tmp_path: Path, script: str, width: int, html: str | None = None) -> di
 def test_the_page_fits_its_window(tmp_path: Path, width: int) -> None:
     found = seen(
         tmp_path,
-        'addEventListener("load", () => done({wide: document.documentElement.scrollWidth - innerWidth,'
+        'addEventListener("load", () => { document.querySelector("details").open = true;'
+        " done({wide: document.documentElement.scrollWidth - innerWidth,"
         ' drawn: [...document.querySelectorAll("figure svg")].map(f => f.getBoundingClientRect().height),'
-        ' headings: document.querySelectorAll("h1").length, title: document.title}));',
+        ' headings: document.querySelectorAll("h1").length, title: document.title}); });',
         width,
     )
     assert found["wide"] <= 0, "the page scrolls sideways"
@@ -90,7 +92,8 @@ def test_the_filter_shows_one_arm(tmp_path: Path) -> None:
 def test_the_first_screen_holds_the_answer(tmp_path: Path) -> None:
     found = seen(
         tmp_path,
-        'addEventListener("load", () => done([...document.querySelectorAll(".stacks")].map(t =>'
+        'addEventListener("load", () => done('
+        '[...document.querySelectorAll("main > section:first-of-type .stacks")].map(t =>'
         " [t.caption.textContent, t.getBoundingClientRect().bottom])));",
         1200,
     )
@@ -111,8 +114,8 @@ def test_axe_finds_no_fault(tmp_path: Path, width: int, scheme: str) -> None:
     engine = f"</script><script>{AXE.read_text()}</script><script>"
     found = seen(
         tmp_path,
-        engine
-        + 'addEventListener("load", () => axe.run(document, {resultTypes: ["violations"]}).then((r) =>'
+        engine + 'document.querySelector("details").open = true;'
+        'addEventListener("load", () => axe.run(document, {resultTypes: ["violations"]}).then((r) =>'
         " done({rules: r.passes.length, violations: r.violations.map((v) => [v.id, v.impact,"
         " v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200))])}), (e) => done({error: String(e)})));",
         width,

@@ -85,7 +85,7 @@ def audit(c: dict[str, Any], s: dict[str, Any]) -> Section:
         )[: len(head)]
         for f in found
     )
-    tables = [Table("What the audit found", head, rows)] if rows else []
+    tables = [Table("What the audit found", head, rows, stacks=True)] if rows else []
     clear = [f["what"] for f in c["audit"]["findings"] if not f["count"]]
     told = [f"Looked for and not found: {'; '.join(clear)}."] if clear else []
     overlap = c["audit"]["overlap"]

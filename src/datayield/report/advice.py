@@ -37,9 +37,20 @@ def first_screen(s: Stats) -> Section:
         )
     note = (
         f"Brackets are {words.level(s['level'])} intervals; those of the first table hold for all arms of a"
-        " budget at once. ≤ and ≥ mark ends beyond what was measured."
+        " budget at once. ≤ and ≥ mark ends beyond what was measured. Worth 2× says: as good as"
+        f" {s['baseline']} with twice the labels."
     )
-    return Section("In short", (*paragraphs, note), tuple(tables))
+    return Section("In short", (*paragraphs, *_who(s), note), tuple(tables))
+
+
+def _who(s: Stats) -> list[str]:
+    """What the baseline and the picked arms are, in a sentence for those who do not know them."""
+    said: dict[str, str] = {}
+    for c in s["corpora"]:
+        for arm in (s["baseline"], *(r["arm"] for r in c["recommended"])):
+            if arm in c["arms"] and c["arms"][arm]["summary"] not in said.values():
+                said[arm] = c["arms"][arm]["summary"]
+    return [f"{'; '.join(f'{arm}: {what}' for arm, what in said.items())}."] if said else []
 
 
 def _curves(c: Stats, s: Stats) -> tuple[str, ...]:
@@ -205,9 +216,13 @@ def doubts(c: Stats, s: Stats) -> list[str]:
                 f" {words.listed(r['ahead'])} ahead of it."
             )
     out += _without_draws(c)
-    broken = [f"{k['arm']} at {k['n']:,}" for k in c["checks"] if k["holds"] is False]
+    known = [k for k in c["checks"] if k["holds"] is not None]
+    broken = [f"{k['arm']} at {k['n']:,}" for k in known if not k["holds"]]
     if broken:
-        out.append(f"checks of the machinery do not agree: {words.listed(broken)}.")
+        out.append(
+            f"checks of the machinery do not agree: {words.listed(broken)} ({len(broken)} of {len(known)};"
+            f" about {len(known) * (1 - s['level']):.1f} would by chance)."
+        )
     if c["unbalanced"]:
         out.append(
             f"{len(c['unbalanced'])} of {len(c['scores'])} combinations of arm and budget lack draws; each"

@@ -24,7 +24,7 @@ def next_labels(c: Stats, s: Stats) -> Section:
     rows = tuple((g["arm"], f"{g['have']:,}", _gain(g)) for g in kept)
     more = f"{kept[0]['more']:,}"
     note = (
-        f"The gain of {more} more labels, read off the measured curve between its budgets. `datayield need`"
+        f"The gain of {more} more labels, read off the measured curve between its budgets. datayield need"
         " answers the same for other numbers, and how many labels a target needs."
     )
     table = Table(f"What {more} more labels buy, points", ("arm", "labels so far", "gain"), rows)

@@ -139,7 +139,7 @@ def differences(c: dict[str, Any]) -> Drawing:
     with mpl.rc_context(STYLE):
         columns = min(4, max(1, len(shown)))
         rows = -(-len(shown) // columns) or 1
-        figure = Figure(figsize=(2.5 * columns, 2.2 * rows), layout="constrained")
+        figure = Figure(figsize=(10, 2.2 * rows), layout="constrained")
         axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for axis in axes.flat[len(shown) :]:
             axis.set_visible(False)

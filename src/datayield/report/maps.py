@@ -9,7 +9,7 @@ from datayield.report.figures import STYLE, Drawing, drawing
 
 # From rarely to always right: dark to light of one colour-blind-safe scale (cividis), one mark each.
 LEVELS = (
-    (0.2, "#00224e", "v", "right in under 20 %"),
+    (0.2, "#00224e", "v", "under 20 %"),
     (0.4, "#434e6c", "s", "20 to 40 %"),
     (0.6, "#7d7c78", "D", "40 to 60 %"),
     (0.8, "#b2a26b", "^", "60 to 80 %"),

@@ -20,7 +20,7 @@ def section(c: dict[str, Any], s: dict[str, Any]) -> Section:
             "not learnt", "Training texts that it did not learn: check their labels first", lists
         ),
         _training("ambiguous", "Training texts that it was least settled about", lists),
-        _test(lists),
+        _test(lists, len(c["classes"])),
     )
     tables = [table for table in found if table.rows]
     alt = (
@@ -56,11 +56,11 @@ def _map(m: dict[str, Any]) -> list[str]:
 def _tested(t: dict[str, Any]) -> list[str]:
     if not t["arms"]:
         return []
+    who = "of every one of the {arms} arms" if t["arms"] > 1 else "of the one arm"
     return [
-        f"{t['all']:,} of {t['of']:,} test texts are wrong in most cells of every one of the"
-        f" {t['arms']} arms compared at {t['n']:,} labels (those better than the largest class,"
-        " without controls and checks). Where the arms agree on another class, the test label may"
-        " be wrong."
+        f"{t['all']:,} of {t['of']:,} test texts are wrong in most cells {who.format(**t)} compared at"
+        f" {t['n']:,} labels (those better than the largest class, without controls and checks). Where"
+        " several arms agree on another class, the test label may be wrong."
     ]
 
 
@@ -81,11 +81,12 @@ def _training(kind: str, caption: str, lists: list[dict[str, Any]]) -> Table:
     return Table(caption, head, rows, stacks=True)
 
 
-def _test(lists: list[dict[str, Any]]) -> Table:
+def _test(lists: list[dict[str, Any]], classes: int) -> Table:
     rows = tuple(
         (
             _text(x), words.isolated(x["label"]),
-            f"{words.isolated(x['instead'])} ({words.share(x['agree'])} of the wrong answers)",
+            words.isolated(x["instead"])
+            + (f" ({words.share(x['agree'])} of the wrong answers)" if classes > 2 else ""),
             f"{x['arms_wrong']} of {x['arms']}", words.share(x["cells_wrong"]),
         )
         for x in lists
