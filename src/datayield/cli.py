@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 
 from datayield import __version__, environment
 from datayield.commands import answers, corpora, own, pages, pipeline, plan, strategies
+from datayield.commands import next as asking
 from datayield.errors import UserError
 
-TOPICS = (own, pipeline, plan, answers, corpora, strategies, pages)
+TOPICS = (own, pipeline, plan, answers, asking, corpora, strategies, pages)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
