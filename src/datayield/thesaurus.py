@@ -143,7 +143,7 @@ def _ppmi(together: sparse.csr_matrix) -> sparse.csr_matrix:
 
 def neighbours(made: WordVectors) -> list[list[str]]:
     """Per word its NEIGHBOURS nearest words by cosine; none for stop words and non-words."""
-    usable = np.array([w.isalpha() and w not in STOP_WORDS for w in made.words], bool)
+    usable = np.array([text.is_word(w) and w not in STOP_WORDS for w in made.words], bool)
     ids = np.flatnonzero(usable)
     near: list[list[str]] = [[] for _ in made.words]
     if len(ids) < 2:

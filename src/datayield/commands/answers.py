@@ -1,6 +1,7 @@
 """What is asked of a finished study: `need`, `compare`."""
 
 import argparse
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from datayield.commands import common
@@ -11,8 +12,13 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """The commands that read results."""
-    need = commands.add_parser(
-        "need", help="labels to a target, what the next labels buy, their cost"
+    need = common.command(
+        commands,
+        "need",
+        "labels to a target, what the next labels buy, their cost",
+        "datayield need --target 0.8",
+        "datayield need --have 1000 --more 500",
+        "datayield need --target 0.8 --label-price 0.10 --hour-price 2 --json",
     )
     need.add_argument("--corpus", help="of the study; may be left out where there is one")
     need.add_argument("--target", type=float, help="score to reach, e.g. 0.85")
@@ -28,9 +34,17 @@ def add(commands: "Commands") -> None:
     need.add_argument(
         "--trainings", type=int, default=1, help="trainings per model, tuning included"
     )
+    common.listing(need)
     need.set_defaults(run=_need)
 
-    compare = commands.add_parser("compare", help="two studies side by side, with what changed")
+    compare = common.command(
+        commands,
+        "compare",
+        "two studies side by side, with what changed",
+        "datayield compare default quick",
+        "datayield compare HEAD~1:default default --json",
+    )
+    common.listing(compare)
     for name in ("first", "second"):
         compare.add_argument(
             name, help="study name, report folder, metrics.json, or git revision[:study or folder]"
@@ -44,16 +58,15 @@ def _need(options: argparse.Namespace) -> None:
     from datayield.types import names_of
 
     asked = Question(**{name: getattr(options, name) for name in names_of(Question)})
-    print("\n".join(planner.lines(plan_labels(common.params(), common.ROOT, asked))))
+    found = plan_labels(common.params(), common.ROOT, asked)
+    print(common.as_json(asdict(found)) if options.json else "\n".join(planner.lines(found)))
 
 
 def _compare(options: argparse.Namespace) -> None:
     from datayield.report import versus
 
-    print(
-        "\n".join(
-            versus.lines(
-                versus.read(options.first, common.ROOT), versus.read(options.second, common.ROOT)
-            )
-        )
-    )
+    first, second = (versus.read(x, common.ROOT) for x in (options.first, options.second))
+    if options.json:
+        print(common.as_json({"A": first.metrics, "B": second.metrics}), end="")
+    else:
+        print("\n".join(versus.lines(first, second)))

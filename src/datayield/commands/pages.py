@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """The command that serves pages."""
-    ui = commands.add_parser("ui", help="pages on this machine: MLflow's runs, Optuna's trials")
+    ui = common.command(
+        commands,
+        "ui",
+        "pages on this machine: MLflow's runs, Optuna's trials",
+        "datayield ui",
+        "datayield ui --runs 5001 --trials 8081",
+    )
     ui.add_argument("--runs", type=int, default=5000, metavar="PORT", help="of MLflow")
     ui.add_argument("--trials", type=int, default=8080, metavar="PORT", help="of optuna-dashboard")
     ui.set_defaults(run=_ui)

@@ -16,7 +16,7 @@ from typing import Any
 
 from datayield import text
 from datayield.corpora import files
-from datayield.errors import UserError
+from datayield.errors import UserError, nearest
 
 LOOKED_AT = 2000  # values of a column by which texts are told
 WORDS = 4
@@ -125,21 +125,26 @@ def choose(
     return Chosen(text, label, split, tuple(told))
 
 
-def text_column(path: Path, encoding: str, asked: str | None) -> tuple[str, tuple[str, ...]]:
+def text_column(
+    path: Path, encoding: str, asked: str | None, like: str
+) -> tuple[str, tuple[str, ...]]:
     """The column of a file without labels that holds the texts, and the sentence if it was guessed.
+
+    Args:
+        path: the file.
+        encoding: of the file.
+        asked: the column's name; None: the one of the labelled file, else to be guessed.
+        like: the column of the labelled file.
 
     Raises:
         UserError: as `choose`, and when the column asked for is not there.
     """
     found = look(path, encoding)
-    if asked is not None:
-        if asked not in (c.name for c in found):
-            from datayield.errors import nearest
-
-            raise UserError(
-                f'{path} has no column "{asked}": {nearest(asked, [c.name for c in found])}'
-            )
-        return asked, ()
+    names = [c.name for c in found]
+    if asked is not None and asked not in names:
+        raise UserError(f'{path} has no column "{asked}": {nearest(asked, names)}')
+    if asked is not None or like in names:
+        return asked or like, ()
     told: list[str] = []
     return _only(path, found, "texts", "--text", lambda c: c.texts, told), tuple(told)
 
