@@ -11,7 +11,7 @@ QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a study tries again by itself (recorder.py)
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a study tries again by itself (recorder.py)
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "RAY_USAGE_STATS_ENABLED": "0",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
@@ -19,6 +19,7 @@ QUIET = {
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",  # of the server that a flow starts for itself
     "PREFECT_CLI_PROMPT": "false",
+    "PREFECT_CLIENT_MAX_RETRIES": "3",  # each call waits 2 + 4 + 8 s for a server that went away
     "GIT_PYTHON_REFRESH": "quiet",
 }
 ONE_THREAD = {
@@ -64,6 +65,8 @@ def prepare_prefect(root: Path) -> None:
     Raises:
         UserError: when the folder cannot be made.
     """
+    if "PREFECT_API_URL" not in os.environ:
+        os.environ["PREFECT_CLIENT_MAX_RETRIES"] = "1"  # its own server, once gone, stays away
     if "PREFECT_API_URL" in os.environ or "PREFECT_HOME" in os.environ:
         return
     home = (root / "state" / "prefect").resolve()

@@ -17,7 +17,10 @@ from typing import Any, Self, TypeAlias
 from datayield.types import Row
 
 WAITS = (0.5, 1, 2, 4, 8)  # seconds between tries; the last one over and over
-PATIENCE = 60  # seconds after the study's end for a log that had been reached before
+PATIENCE = {
+    True: 60,
+    False: 15,
+}  # seconds after the study's end: for a log that had answered or not
 
 Entry: TypeAlias = Callable[[Any], object]  # what is done with an open track.Log
 
@@ -37,6 +40,7 @@ class Recorder:
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._waiting.put(lambda log: None)  # opens it while the first cells are computed
         return self
 
     def __exit__(
@@ -46,7 +50,7 @@ class Recorder:
         at: TracebackType | None,
     ) -> None:
         """Wait until all is logged, at most PATIENCE seconds without an answer."""
-        patience = PATIENCE if self._reached and error is None else 0
+        patience = PATIENCE[self._reached] if error is None else 0
         self._last_try = time.monotonic() + patience
         self._ended.set()
         self._waiting.put(None)

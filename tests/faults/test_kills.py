@@ -141,10 +141,11 @@ def test_mlflow_away_for_a_while_leaves_no_gap(fresh: Path, whole: list[dict]) -
     try:
         wait_for(f"{address}/health")
         process = begin(fresh, MLFLOW_TRACKING_URI=address)
-        store = fresh / "state" / "cells"
+        client = MlflowClient(tracking_uri=address)
         deadline = time.monotonic() + 300
-        while len(list(store.glob("*.json"))) < 6 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        while not client.search_runs(["1"], "tags.kind = 'cell'", max_results=1):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         end(server)
         time.sleep(20)
         server = start(fresh, sys.executable, "-m", "mlflow", *options, *more)
@@ -152,7 +153,6 @@ def test_mlflow_away_for_a_while_leaves_no_gap(fresh: Path, whole: list[dict]) -
         assert process.wait(300) == 0, (fresh / "study.log").read_text()
         said = (fresh / "study.log").read_text()
         assert "records are missing" not in said and "Traceback" not in said, said
-        client = MlflowClient(tracking_uri=address)
         experiment = client.get_experiment_by_name("datayield/small")
         runs = client.search_runs([experiment.experiment_id], "tags.kind = 'cell'", max_results=500)
         assert sorted(r.data.tags["cell"] for r in runs) == sorted(

@@ -40,8 +40,11 @@ LOST = (httpx.HTTPError, PrefectException, OSError)
 """What a flow raises when its server goes away in mid-run."""
 
 
-def run_tune(corpus: str, params: Params, root: Path) -> None:
+def run_tune(corpus: str, params: Params, root: Path) -> bool:
     """Search the settings of one corpus; each search takes one thread of the flow `tune`.
+
+    Returns:
+        Whether the Prefect server went away meanwhile; nothing more can be told to it.
 
     Raises:
         UserError: when another study runs in this folder, or the trials cannot be kept.
@@ -50,11 +53,14 @@ def run_tune(corpus: str, params: Params, root: Path) -> None:
     def work(carry: Carry, pool: Pool) -> int:
         return settle.settle(corpus, params, root, carry, pool)
 
-    _run("tune", corpus, params, root, work)
+    return _run("tune", corpus, params, root, work)
 
 
-def run_study(corpus: str, params: Params, root: Path) -> None:
+def run_study(corpus: str, params: Params, root: Path) -> bool:
     """Compute every missing cell of one corpus as tasks of the flow `study` and export the tables.
+
+    Returns:
+        As `run_tune`.
 
     Raises:
         UserError: when another study runs in this folder or nothing can be written.
@@ -65,25 +71,29 @@ def run_study(corpus: str, params: Params, root: Path) -> None:
         if carry is by_prefect:
             _artifact(corpus, params, rows)
 
-    _run("study", corpus, params, root, work)
+    return _run("study", corpus, params, root, work)
 
 
-def _run(name: str, corpus: str, params: Params, root: Path, work: Work[Any]) -> None:
+def _run(name: str, corpus: str, params: Params, root: Path, work: Work[Any]) -> bool:
     """Carry the work by a flow of this name; by plain threads where Prefect cannot."""
     with _locked(root):
-        why = _no_prefect()
+        why, lost = _no_prefect(), False
         if why is None:
             try:
                 with engines.opened(params.execution, root) as pool:
                     _flow(name, corpus, params, pool, work)
-                return
+                return False
             except LOST as e:
-                why = f"the Prefect server was lost ({type(e).__name__}: {str(e)[:200]})"
+                why, lost = (
+                    f"the Prefect server was lost ({type(e).__name__}: {str(e)[:200]})",
+                    True,
+                )
         print(
             f"notice: {why}; plain threads carry the {name}, with the same results", file=sys.stderr
         )
         with engines.opened(params.execution, root) as pool:
             work(partial(by_threads, pool.size), pool)
+        return lost
 
 
 def _flow(name: str, corpus: str, params: Params, pool: Pool, work: Work[Any]) -> None:
