@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup check test test-fast study bench calibrate ui clean lock
+.PHONY: help setup check test test-fast study bench calibrate ui docs clean lock
 
 help: ## what can be typed
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +46,10 @@ calibrate: setup ## how often the intervals cover the truth (2,000 studies, minu
 
 ui: setup ## pages on this machine: MLflow's runs, Optuna's trials
 	datayield ui
+
+docs: setup ## these pages as a site: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo build/site/index.html
 
 lock: ## renew requirements.lock from pyproject.toml (then run every test)
 	rm -rf $(VENV).lock && $(PYTHON) -m venv $(VENV).lock
