@@ -16,7 +16,7 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-NOTEBOOK = "example.ipynb"
+NOTEBOOK, PAGE = "example.ipynb", "example.md"
 COPIES = "repository"
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 _FENCE = re.compile(r"^\s*(```|~~~)")
@@ -42,9 +42,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the notebook as a page, and a copy of every file outside docs/ that a page links to."""
     docs = Path(config.docs_dir)
     notebook = docs / NOTEBOOK
-    if notebook.exists():
-        made = as_markdown(json.loads(notebook.read_text(encoding="utf-8")))
-        files.append(File.generated(config, notebook.with_suffix(".md").name, content=made))
+    made = as_markdown(json.loads(notebook.read_text(encoding="utf-8")))
+    files.append(File.generated(config, PAGE, content=made))
     copied = set()
     for file in files.documentation_pages():
         for target in _outside(file.content_string, file.src_uri):
@@ -62,7 +61,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     def led(link: re.Match[str]) -> str:
         target = _repository_path(link[2], here)
         if target is None:
-            return link[0]
+            return link[0].replace(NOTEBOOK, PAGE)
         found = posixpath.relpath(_copy(target), posixpath.dirname(here) or ".")
         return f"{link[1]}{found}{link[3]}"
 
@@ -122,7 +121,9 @@ def _cell(cell: dict[str, Any]) -> Iterator[str]:
     yield f"```python\n{source}\n```"
     for output in cell["outputs"]:
         data = output.get("data", {})
-        if "text/html" in data:
-            yield f"<div>{''.join(data['text/html']).strip()}</div>".replace("\n\n", "\n")
+        drawn = data.get("image/svg+xml") or data.get("text/html")
+        if drawn:
+            closed = re.sub(r"\n\s*\n", "\n", "".join(drawn).strip())  # an empty line ends HTML
+            yield f"<div>{closed}</div>"
         elif "text" in output or "text/plain" in data:
             yield f"<pre>{escape(''.join(output.get('text') or data['text/plain']))}</pre>"
