@@ -74,6 +74,8 @@ PARSED = {
     """ -d '{"dataframe_split": {"columns": ["text"], "data": [["Read a table from a file."]]}}'""":
         "tests/test_predict.py::test_mlflow_serves_a_registered_model",
     "python benchmarks/pruning.py pydocs": "half an hour",
+    "make sbom": "installs another package; wants a registry",
+    "make audit": "wants PyPI's vulnerability service",
     "python benchmarks/augment.py pydocs ../rivals/bin/python": "wants the rivals of the line before",
     "python3 -m venv ../rivals && ../rivals/bin/pip install keras tensorflow-cpu nlpaug nltk":
         "installs other packages, gigabytes",

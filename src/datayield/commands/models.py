@@ -72,12 +72,13 @@ def _export(options: argparse.Namespace) -> None:
     )
     if not options.no_register:
         from datayield import corpora, register, stages, track
+        from datayield.errors import masked
 
         family = corpora.load(stages.folder(common.ROOT, cell.corpus)).family
         name, number, new = register.register(out, row, family, common.ROOT)
         print(
             f"models:/{name}/{number} {'registered' if new else 'is registered already'}"
-            f" ({track.uri(common.ROOT)})"
+            f" ({masked(track.uri(common.ROOT))})"
         )
 
 

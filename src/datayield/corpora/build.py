@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datayield import seeds, table, text
+from datayield import memory, seeds, table, text
 from datayield.errors import UserError
 from datayield.types import Corpus, Ints
 
@@ -49,8 +49,10 @@ def build(
     """Check, number the classes, split by units, plant noise.
 
     Raises:
-        UserError: one class only, a class or a pool too small for splitting.
+        UserError: one class only, a class or a pool too small for splitting, too many texts for the
+            memory that is left.
     """
+    memory.require_corpus(name, len(loaded.texts))
     classes = tuple(sorted(set(loaded.labels)))
     _check_classes(name, classes, loaded.labels)
     numbers = {c: k for k, c in enumerate(classes)}
