@@ -33,6 +33,7 @@ from tests.conftest import (
     flow,
     read_params,
     small_params,
+    write_csv,
     write_params,
     written_texts,
 )  # fmt: skip
@@ -382,6 +383,31 @@ def test_what_would_not_fit_is_one_message() -> None:
         build("x", many, 0.1, 1)
 
 
+def test_a_file_that_grows_too_large_is_refused_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_csv(tmp_path / "x.csv", *written_texts(120))
+    monkeypatch.setattr(files, "LOOK", 50)
+    monkeypatch.setattr(memory, "PER_TEXT", 2**60)
+    with pytest.raises(UserError, match=r"corpus x \(50 texts\) wants more memory"):
+        files.describe(path, "body", "stars", "utf-8", None)
+
+
+def test_workers_that_would_not_fit_are_refused(project: Path) -> None:
+    memory.require_workers(2, 2 * memory.PER_WORKER)
+    with pytest.raises(UserError, match=r"3 workers want more .* set execution.workers: 2 in"):
+        memory.require_workers(3, 3 * memory.PER_WORKER - 1)
+    with pytest.raises(UserError, match="close other programs"):
+        memory.require_workers(1, 0)
+    params = read_params(project)
+    params["execution"]["workers"] = 100_000
+    params["study"]["draws"] = 3
+    write_params(project, params)
+    done = flow(project, "study")
+    assert done.returncode == 2 and "100000 workers want more memory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 class _Many(list):  # type: ignore[type-arg]
     """Texts that say that they are a million millions."""
 
@@ -564,4 +590,5 @@ def test_the_tests_use_the_limits_of_the_page() -> None:
     assert f"{csv.field_size_limit():,} characters" in page
     assert f"{fetch.LARGEST_UNPACKED / 2**30:g} GiB" in page
     assert f"{memory.PER_TEXT:,} bytes a text and {memory.BASE // 2**20} MiB" in page
+    assert f"{memory.PER_WORKER // 2**20} MiB each" in page
     assert "65,535" in page

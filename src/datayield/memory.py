@@ -10,6 +10,7 @@ from datayield.errors import UserError
 PER_TEXT = (
     1000  # bytes at the hungriest stage of a corpus (docs/performance.md: 1 GB for a million)
 )
+PER_WORKER = 400 * 2**20  # bytes of a worker process beside libraries that all of them share
 BASE = 200 * 2**20  # bytes beside them
 _PROC, _CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
 _UNLIMITED = 2**60  # what control groups say where they set no limit
@@ -26,6 +27,12 @@ def available(proc: Path = _PROC, cgroup: Path = _CGROUP) -> int | None:
         The least of what is known; None where the system tells nothing.
     """
     known = [*_machine(proc), *_group(cgroup), *_own(proc)]
+    return max(0, min(known)) if known else None
+
+
+def shared(proc: Path = _PROC, cgroup: Path = _CGROUP) -> int | None:
+    """As `available`, for other processes: without this one's own limit."""
+    known = [*_machine(proc), *_group(cgroup)]
     return max(0, min(known)) if known else None
 
 
@@ -88,4 +95,24 @@ def require(what: str, wanted: int, free: int | None = None) -> None:
             f"{what} wants more memory than this machine has left: about {wanted / 2**30:.1f} GiB, and"
             f" {known / 2**30:.1f} GiB can be had. Close other programs, take fewer texts, or use a"
             " machine with more memory. Nothing was written."
+        )
+
+
+def require_workers(count: int, free: int | None = None) -> None:
+    """Whether so many worker processes fit.
+
+    Args:
+        count: of workers.
+        free: bytes that can be had; None: what the system tells.
+
+    Raises:
+        UserError: they do not; it names how many do.
+    """
+    known = shared() if free is None else free
+    if known is not None and count * PER_WORKER > known:
+        fit = known // PER_WORKER
+        do = f"set execution.workers: {fit} in params.yaml" if fit else "close other programs"
+        raise UserError(
+            f"{count} workers want more memory than this machine has left: about"
+            f" {count * PER_WORKER / 2**30:.1f} GiB, and {known / 2**30:.1f} GiB can be had; {do}."
         )

@@ -26,6 +26,7 @@ FORMATS = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
+LOOK = 2**18  # rows after which the memory that is left is looked at again
 LONGEST_LINE = 2**24  # characters of a line of JSON or text; a field of csv has 131,072 at most
 SEPARATORS = (",", ";", "\t", "|")
 _SPLITS = {"train": False, "pool": False, "test": True}
@@ -245,6 +246,8 @@ def _texts(source: FileSource, root: Path, kept: _Columns, test: bool) -> Iterat
         label = string(source, row, line, source.label).strip()
         kept.labels.append(sys.intern(label))
         kept.in_test.append(test if source.split is None else _in_test(source, row, line))
+        if number % LOOK == LOOK - 1:  # before the system ends what grows too large
+            memory.require_corpus(Path(source.path).stem, len(kept.labels))
         for what, content in (("text", value), ("label", label)):
             if not content.strip():
                 without[what].append(line)
