@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from datayield import cli
-from tests.conftest import REPO, call, need, read_params, tool_environment, write_params
+from tests.conftest import (
+    REPO,
+    call,
+    need,
+    read_params,
+    tool_environment,
+    write_csv,
+    write_params,
+    written_texts,
+)
 
 PAGES = [REPO / "README.md", REPO / "CONTRIBUTING.md", REPO / "benchmarks/README.md",
          *sorted((REPO / "docs").rglob("*.md"))]  # fmt: skip
@@ -22,6 +31,9 @@ RUN = {
     # command → what is typed instead in the project of the tests, where it has other names
     "datayield plan": "",
     "datayield record": "",
+    "datayield next --labelled mine.csv --unlabelled pool.csv --n 100": "",
+    "datayield next --labelled mine.csv --unlabelled pool.csv --n 100 --out tasks.json": "",
+    "datayield need --target 0.8 --label-price 0.10": "",
     "datayield doctor": "datayield doctor; [ $? -le 1 ]",
     "datayield strategies list": "",
     "datayield strategies list --markdown": "",
@@ -62,6 +74,7 @@ TRAINS = re.compile("export$|export --|predict|record")  # seconds each
 PRESETS = r"datayield preset \w+ && datayield study"
 
 PARSED = {
+    "datayield study reviews.csv": "tests/test_own.py::test_a_file_gets_its_answer_and_goes_on",
     # command → why it is not run here: it names the test that runs it, or what it would take
     "make study": "hours on a bare machine: .ci/run sets up, and LONG runs the study",
     "make test": "it is what runs here",
@@ -170,6 +183,9 @@ def project(studied: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(REPO / name, folder / name)
     shutil.copytree(REPO / "src", folder / "src")
     shutil.copy(folder / "written.csv", folder / "reviews.csv")
+    texts, labels = written_texts(400, seed=1)
+    write_csv(folder / "mine.csv", texts[:200], labels[:200])
+    (folder / "pool.csv").write_text("body\n" + "\n".join(texts[200:]) + "\n")
     (folder / "texts.txt").write_text("rain and wind.\na boat at the pier.\n")
     params = read_params(folder)
     params["corpora"]["reviews"] = params["corpora"]["written"]

@@ -89,6 +89,15 @@ class Study(_Frozen):
         return self
 
 
+class BesideFile(_Frozen):
+    """Texts without labels in a file of their own."""
+
+    path: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    text: str
+    encoding: str = "utf-8"
+
+
 class _Texts(_Frozen):
     """What every corpus may say besides its source."""
 
@@ -99,6 +108,7 @@ class _Texts(_Frozen):
     noise: Literal["symmetric", "class"] = Field(
         default="symmetric", description="to any other class evenly, or to the next class"
     )
+    unlabelled: BesideFile | None = Field(default=None, description="texts beside the pool")
 
 
 class PydocsSource(_Texts):

@@ -88,13 +88,16 @@ def build(
 def digest(corpus: Corpus) -> str:
     """The hash of a corpus's content, read piece by piece; its name is no part of it.
 
-    sha256 of the canonical JSON of [classes, texts, labels, units, test texts, test labels].
+    sha256 of the canonical JSON of [classes, texts, labels, units, test texts, test labels], and of the
+    texts beside the pool where there are some.
     """
     content: tuple[Iterable[Any], ...] = (
         corpus.classes, corpus.texts, map(int, corpus.labels), map(int, corpus.units),
         corpus.test_texts, map(int, corpus.test_labels),
     )  # fmt: skip
     found = hashlib.sha256()
+    if len(corpus.beside):
+        content = (*content, corpus.beside)
     for number, part in enumerate(content):
         found.update(b",[" if number else b"[[")
         for place, piece in enumerate(text.pieces(part)):

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datayield import memory, text
-from datayield.config import FilePart, FileSource, HubSource
+from datayield.config import BesideFile, FilePart, FileSource, HubSource
 from datayield.corpora.build import Labelled
 from datayield.errors import UserError, nearest
 
@@ -39,14 +39,23 @@ def load(name: str, source: FileSource, seed: int, root: Path) -> Labelled:
         UserError: naming the file, the place in it, what was wanted and what to do.
     """
     for part in named_files(source):
-        found = digest(root / part.path)
-        if found != part.sha256:
-            raise UserError(
-                f"{part.path} changed since it was added: wanted sha256 {part.sha256}, got {found}."
-                " If the change is meant, run `datayield corpora add` (or `datayield study` with the"
-                " file) again and renew its entry."
-            )
+        check_digest(part, root)
     return _labelled(name, source, root)
+
+
+def check_digest(part: FileSource | FilePart | BesideFile, root: Path) -> None:
+    """Whether a file is the one that was added.
+
+    Raises:
+        UserError: naming both hashes.
+    """
+    found = digest(root / part.path)
+    if found != part.sha256:
+        raise UserError(
+            f"{part.path} changed since it was added: wanted sha256 {part.sha256}, got {found}."
+            " If the change is meant, run `datayield corpora add` (or `datayield study` with the"
+            " file) again and renew its entry."
+        )
 
 
 def describe(
