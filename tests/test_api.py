@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 import datayield
-from datayield import api
+from datayield import shown
 from datayield.errors import UserError
 from tests.conftest import REPO, call, write_csv, written_texts
 
@@ -155,5 +155,5 @@ import notebook; print(json.dumps(notebook.built(notebook.SOURCE.read_text())))
 
 
 def test_the_classes_that_show_themselves_do_it_alike() -> None:
-    for cls in api.Shown.__subclasses__():
+    for cls in shown.Shown.__subclasses__():
         assert "_repr_html_" not in vars(cls), cls
