@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup check test test-fast study bench calibrate ui clean lock
+.PHONY: help setup check test test-fast study bench calibrate ui docs audit sbom clean lock
 
 help: ## what can be typed
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +46,24 @@ calibrate: setup ## how often the intervals cover the truth (2,000 studies, minu
 
 ui: setup ## pages on this machine: MLflow's runs, Optuna's trials
 	datayield ui
+
+docs: setup ## these pages as a site: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo build/site/index.html
+
+# In an environment of their own, so that they change no pin. Both need the network; CI runs neither.
+audit: ## known weaknesses of the pinned versions (asks PyPI's database)
+	rm -rf $(VENV).audit && $(PYTHON) -m venv $(VENV).audit
+	$(VENV).audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
+	$(VENV).audit/bin/pip-audit --requirement requirements.lock --no-deps --disable-pip --strict
+	rm -rf $(VENV).audit
+
+sbom: setup ## build/sbom.json: every installed package with version and licence (CycloneDX)
+	rm -rf $(VENV).audit && $(PYTHON) -m venv $(VENV).audit
+	$(VENV).audit/bin/python -m pip install --quiet 'cyclonedx-bom>=7,<8'
+	mkdir -p build
+	$(VENV).audit/bin/cyclonedx-py environment --output-reproducible --of JSON -o build/sbom.json $(BIN)/python
+	rm -rf $(VENV).audit
 
 lock: ## renew requirements.lock from pyproject.toml (then run every test)
 	rm -rf $(VENV).lock && $(PYTHON) -m venv $(VENV).lock

@@ -1,5 +1,6 @@
 """What README and docs say can be done, is done."""
 
+import ast
 import importlib.util
 import os
 import re
@@ -108,3 +109,63 @@ def test_a_package_of_somebody_else_brings_a_strategy(tmp_path: Path) -> None:
     ).stdout  # fmt: skip
     assert "headline (strategy, version 1): first words twice" in said
     assert "words=5" in said and "this page" in said
+
+
+INTERVAL = re.compile(r"[−+]?[\d,.]+(?: %|×)? \[[^\]]+\]")
+
+
+def test_reading_the_report_quotes_the_report() -> None:
+    """Every sentence quoted and every number with its interval stands in the report."""
+    report = (REPO / "reports/showcase/default/report.md").read_text()
+    said = " ".join(re.sub(r"\\(.)", r"\1", report).split())
+    page = (REPO / "docs/reading-the-report.md").read_text()
+    quoted = [line[2:] for line in page.splitlines() if line.startswith("> ")]
+    quoted += re.findall(r'(?<=: )"([^"\n]+)"', page)
+    numbers = INTERVAL.findall(page)
+    assert len(quoted) >= 8 and len(numbers) >= 15
+    for part in [*quoted, *numbers, "≥ 77.4 %", "effects up to 8.1 points"]:
+        assert part in said, part
+
+
+def test_reading_the_report_says_what_stands_in_the_rows() -> None:
+    """A number of the page stands in the row of the arm and budget that the page names."""
+    rows = re.sub(r"\\(.)", r"\1", (REPO / "reports/showcase/default/report.md").read_text())
+    for arm, *numbers in (
+        ("lstm:mixup_word at 300 ", "1.32×", "24 %"),
+        ("pydocs | 300 | lstm:mixup_word ", "43.6 % [41.1, 46.1]", "1.32× [0.70, 1.63]"),
+        ("lstm:competence at 3,000 ", "0.75× [0.65, 1.08]", "−34 %"),
+        ("lstm:eda_nn at 100 ", "1.35× [≤ 1, 2.17]"),
+        ("1,000 | lstm:competence ", "+7.1 [+3.6, +10.6]", "−6.7 [−8.7, −4.7]"),
+        ("100 | lstm:mixup_word ", "−2.3 [−14.8, +10.1]", "not decided"),
+        ("lstm:plain | 300 ", "+12.2 [+7.6, +16.9]"),
+        ("lstm:plain | 3,000 ", "+1.5 [+0.1, +2.9]"),
+        ("lstm:permuted_labels | check ", "12.6 % [11.6, 13.7]"),
+        ("lstm:mixup_word | strategy ", "43.6 % [41.8, 45.4]"),
+        ("texts: pool ", "12,960"),
+        ("texts: test ", "1,440"),
+    ):
+        own = [line for line in rows.splitlines() if line.startswith(f"| {arm}|")]
+        assert any(all(n in line for n in numbers) for line in own), arm
+
+
+def _said_by_the_program() -> list[str]:
+    """Every text in the source; "…" stands for what is filled in."""
+    found = []
+    for path in (REPO / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                parts = (x.value if isinstance(x, ast.Constant) else "…" for x in node.values)
+                found.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return found
+
+
+def test_troubleshooting_names_messages_of_the_program() -> None:
+    said = _said_by_the_program()
+    page = (REPO / "docs/troubleshooting.md").read_text()
+    rows = [line.split(" | ")[0] for line in page.splitlines() if line.startswith("| `")]
+    assert len(rows) > 20
+    for row in rows:
+        parts = [a or b for a, b in re.findall(r"`` (.+?) ``|`(.+?)`", row)]
+        assert any(all(part in text for part in parts) for text in said), parts

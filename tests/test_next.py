@@ -107,7 +107,10 @@ def test_the_command_writes_what_a_tool_reads(
 ) -> None:
     assert run(folder, monkeypatch, "--n", "7") == 0
     said = capsys.readouterr()
-    assert "next.csv: 7 texts to label next" in said.out and "160 unlabelled texts" in said.out
+    assert (
+        "next.csv: 7 texts to label next, by facility_location" in said.out
+        and "160 unlabelled texts" in said.out
+    )
     assert "1 rows without a text were left out" in said.err
     rows = list(csv.DictReader((folder / "next.csv").read_text().splitlines()))
     assert [list(r) for r in rows] == [list(tolabel.COLUMNS)] * 7

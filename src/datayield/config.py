@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from datayield.errors import UserError
+from datayield.errors import UserError, has_secret, masked
 
 _NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 Name = Annotated[str, Field(pattern=_NAME)]
@@ -89,6 +89,15 @@ class Study(_Frozen):
         return self
 
 
+class BesideFile(_Frozen):
+    """Texts without labels in a file of their own."""
+
+    path: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    text: str
+    encoding: str = "utf-8"
+
+
 class _Texts(_Frozen):
     """What every corpus may say besides its source."""
 
@@ -99,6 +108,7 @@ class _Texts(_Frozen):
     noise: Literal["symmetric", "class"] = Field(
         default="symmetric", description="to any other class evenly, or to the next class"
     )
+    unlabelled: BesideFile | None = Field(default=None, description="texts beside the pool")
 
 
 class PydocsSource(_Texts):
@@ -171,6 +181,16 @@ class RemoteFile(_Frozen):
     split: Literal["pool", "test"] | None = None
     member: str | None = Field(default=None, description="of a zip or tar archive")
 
+    @field_validator("url")
+    @classmethod
+    def _without_secret(cls, value: str) -> str:
+        if has_secret(value):
+            raise ValueError(
+                f"an address with a password ({masked(value)}) would be kept in dvc.lock and in the"
+                " report; put the file into a mirror folder (DATAYIELD_MIRROR) instead"
+            )
+        return value
+
 
 class DownloadSource(_Texts):
     """A corpus fetched by URL and hash; the entries of corpora/catalog.yaml are of this kind."""
@@ -207,6 +227,9 @@ class CatalogSource(_Texts):
     entry: Name | None = None
 
 
+_HUB_NAME = r"[A-Za-z0-9][\w-]*(\.[\w-]+)*(/[A-Za-z0-9][\w-]*(\.[\w-]+)*)?"  # no .. in it
+
+
 class HubSource(_Texts):
     """A data set of the Hugging Face hub, or a local folder in one of the hub's layouts."""
 
@@ -225,6 +248,14 @@ class HubSource(_Texts):
     def local(self) -> bool:
         """Whether `name` is a folder."""
         return self.name.startswith(("./", "../", "/"))
+
+    @model_validator(mode="after")
+    def _named(self) -> "HubSource":
+        if not self.local and not re.fullmatch(_HUB_NAME, self.name):
+            raise ValueError(
+                f"wanted owner/name as on the hub, or a folder that begins with ./, got {self.name!r}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _pinned(self) -> "HubSource":
@@ -377,7 +408,7 @@ class Params(_Frozen):
     """The whole of params.yaml."""
 
     study: Study
-    corpora: dict[str, Source]
+    corpora: dict[Name, Source]
     model: dict[str, Any] = Field(default_factory=dict, description="overrides of types.Settings")
     strategies: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="overrides of a strategy's arguments, by name"
@@ -411,7 +442,7 @@ def load(path: Path) -> Params:
         raise UserError(
             f"{path} is missing. Run this in a datayield folder (one with params.yaml and dvc.yaml)."
         ) from e
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as e:  # ValueError: no such date
         raise UserError(f"{path} cannot be read as YAML: {' '.join(str(e).split())}") from e
     return parse(raw, str(path))
 

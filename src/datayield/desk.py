@@ -75,7 +75,7 @@ class DeskFacts:
         self._check("variants")
         made = self.data.variants(self.strategy.name)
         if self.strategy.rewrite and self.strategy.rewrite.thesaurus == "neighbours":
-            self.account.unlabelled = len(self.data.corpus.texts) - self.paid
+            self.account.unlabelled = len(corpora.everything(self.data.corpus)) - self.paid
         return [made[int(i)] for i in ids]
 
     def difficulty(self, name: str, ids: Ints) -> Floats:
@@ -86,7 +86,7 @@ class DeskFacts:
     def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """See `base.Facts`."""
         self._check("vectors")
-        self.account.unlabelled = len(self.data.corpus.texts) - self.paid
+        self.account.unlabelled = len(corpora.everything(self.data.corpus)) - self.paid
         known = self.data.word_vectors()
         place = {w: i for i, w in enumerate(known.words)}
         out = np.full((len(words), known.vectors.shape[1]), np.nan, np.float32)
@@ -94,6 +94,12 @@ class DeskFacts:
             if word in place:
                 out[row] = known.vectors[place[word]]
         return out
+
+
+def readable(corpus: Corpus, sample: Sample) -> Sequence[str]:
+    """What a language model reads: the pool but what validates in this draw, and texts beside it."""
+    own = text.Chosen(corpus.texts, sample.readable)
+    return text.Joined(own, corpus.beside) if len(corpus.beside) else own
 
 
 class CellDesk:
@@ -123,7 +129,7 @@ class CellDesk:
     def unlabelled(self) -> Sequence[str]:
         """Pool texts whose labels are not paid for; see `unlabelled_ids`."""
         self._account.unlabelled = max(self._account.unlabelled, len(self.unlabelled_ids))
-        return text.Chosen(self._data.corpus.texts, self.unlabelled_ids)
+        return text.Chosen(corpora.everything(self._data.corpus), self.unlabelled_ids)
 
     @property
     def candidates(self) -> Ints:
@@ -150,8 +156,15 @@ class CellDesk:
 
     @property
     def unlabelled_ids(self) -> Ints:
-        """The pool ids of `unlabelled`: what the draw would label next, at most MOST_UNLABELLED."""
-        return self._sample.rest[:MOST_UNLABELLED]
+        """The ids of `unlabelled`: what the draw would label next, then texts beside the pool.
+
+        At most MOST_UNLABELLED, of which those beside the pool are at most half.
+        """
+        pool, count = len(self._data.corpus.texts), len(self._data.corpus.beside)
+        if not count:
+            return self._sample.rest[:MOST_UNLABELLED]
+        extra = np.arange(pool, pool + min(count, MOST_UNLABELLED // 2))
+        return np.concatenate([self._sample.rest[: MOST_UNLABELLED - len(extra)], extra])
 
     def validation_accuracy(self, fitted: Fitted) -> float:
         """Accuracy on the validation part."""
@@ -161,7 +174,7 @@ class CellDesk:
 
     def reader(self, task: str, passes: int) -> Reader:
         """The language model of this corpus and draw; see `base.Desk`."""
-        texts = text.Chosen(self._data.corpus.texts, self._sample.readable)
+        texts = readable(self._data.corpus, self._sample)
         shape = {k: getattr(self._settings, k) for k in pretrain.SHAPE}
         key = (*self._key[:3], "reader", task)  # of study, corpus and draw, not of the cell
         found, made = pretrain.kept(texts, shape, task, passes, key, self._data.folder.parents[1])

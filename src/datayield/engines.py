@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from datayield import environment
+from datayield import environment, memory
 from datayield.config import Execution
 from datayield.workers import Pool, WorkerPool
 
@@ -28,7 +28,9 @@ def opened(execution: Execution, root: Path) -> Iterator[Pool]:
             from datayield import place  # torch, which this process needs for nothing else
 
             place.check(device, execution.precision)
-        pool = WorkerPool(root, timeout, environment.workers(execution.workers, device))
+        count = environment.workers(execution.workers, device)
+        memory.require_workers(count)
+        pool = WorkerPool(root, timeout, count)
     try:
         yield pool
     finally:

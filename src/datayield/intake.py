@@ -143,16 +143,16 @@ def _rewrite(path: Path, entries: dict[str, FileSource]) -> None:
     """params.yaml with these entries' files; comments and everything else stay."""
     from ruamel.yaml import YAML
 
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    found: Any = yaml.load(path.read_text(encoding="utf-8"))
+    editor = YAML()  # keeps comments, and makes plain values alone
+    editor.preserve_quotes = True
+    editor.width = 4096
+    found: Any = editor.load(path.read_text(encoding="utf-8"))
     for name, source in entries.items():
         told = files.entry(source)
         for field in ("sha256", "more"):
             if field in told:
                 found["corpora"][name][field] = told[field]
     out = io.StringIO()
-    yaml.dump(found, out)
+    editor.dump(found, out)
     config.load_text(out.getvalue())
     table.write_text(out.getvalue(), path)

@@ -1,6 +1,5 @@
 """Labels of raw texts by an exported model, batch by batch, written as they come."""
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,9 +10,10 @@ from typing import Any, TextIO, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datayield import table, text
+from datayield import spreadsheet, table, text
 from datayield.errors import UserError
 from datayield.exported import Model
+from datayield.spreadsheet import guarded
 
 Record: TypeAlias = Mapping[str, Any]
 Write: TypeAlias = Callable[[list[Record]], None]  # takes a batch of records
@@ -44,7 +44,8 @@ def writer(out: Path | None, model: Model, as_json: bool) -> Iterator[Write]:
     """What writes records: to a file that appears whole at the end, or to standard output.
 
     Args:
-        out: a file ending in .csv, .tsv, .jsonl or .parquet; None: standard output, as csv.
+        out: a file ending in .csv, .tsv, .jsonl or .parquet; None: standard output, as csv. In csv
+            and tsv a text that a spreadsheet would compute begins with an apostrophe.
         model: names the score's column.
         as_json: a JSON object per line on standard output, the scores of all classes included.
 
@@ -85,12 +86,12 @@ def _json(file: TextIO) -> Write:
 
 
 def _separated(file: TextIO, separator: str, columns: tuple[str, ...]) -> Write:
-    out = csv.writer(file, delimiter=separator, lineterminator="\n")
+    out = spreadsheet.writer(file, separator)
     out.writerow(columns)
 
     def write(records: list[Record]) -> None:
         out.writerows(
-            [f"{r[c]:.6g}" if c == columns[2] else r[c] for c in columns] for r in records
+            [f"{r[c]:.6g}" if c == columns[2] else guarded(r[c]) for c in columns] for r in records
         )
 
     return write

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+from datayield.errors import masked
 from datayield.types import Row
 
 WAITS = (0.5, 1, 2, 4, 8)  # seconds between tries; the last one over and over
@@ -118,4 +119,4 @@ class Recorder:
 
 
 def _say(sentence: str) -> None:
-    print(f"notice: {sentence}", file=sys.stderr)
+    print(f"notice: {masked(sentence)}", file=sys.stderr)

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from datayield import dynamics, linear, seeds, text
-from datayield.desk import CellDesk, Data
+from datayield import dynamics, linear, seeds
+from datayield.desk import CellDesk, Data, readable
 from datayield.draws import FOLDS_UP_TO
 from datayield.grid import key as cell_key
 from datayield.score import accuracy, macro_f1
@@ -253,7 +253,7 @@ def _fit(
     start = None
     for part, desk in zip(parts.parts, desks, strict=True):
         if part.pretrain is not None:
-            texts = text.Chosen(corpus.texts, sample.readable)
+            texts = readable(corpus, sample)
             shape = {k: getattr(settings, k) for k in ("embedding", "hidden", "layers")}
             start = part.pretrain(texts, shape, desk)
             account.prepare_seconds += time.perf_counter() - began

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import requests
 
-from datayield.errors import UserError
+from datayield.errors import UserError, masked
 
 TIMEOUT = 5  # seconds for an answer
 
@@ -17,12 +17,12 @@ def unfit_prefect() -> str | None:
         A sentence with the setting and the remedy; None if it can, or if none is named (then every
         flow starts one of its own).
     """
-    url = os.environ.get("PREFECT_API_URL")
-    if url is None:
+    address = os.environ.get("PREFECT_API_URL")
+    if address is None:
         return None
-    own = version("prefect")
+    url, own = masked(address), version("prefect")  # what messages name
     try:
-        answer = requests.get(f"{url}/admin/version", headers=_credentials(), timeout=TIMEOUT)
+        answer = requests.get(f"{address}/admin/version", headers=_credentials(), timeout=TIMEOUT)
     except requests.RequestException as e:
         return (
             f"no Prefect server answers at PREFECT_API_URL={url} ({type(e).__name__});"

@@ -76,7 +76,7 @@ def vectors(params: Params, name: str, root: Path) -> None:
     """`vectors.parquet`: label-free word vectors and neighbours of the pool's texts."""
     loaded = corpora.checked(folder(root, name))
     seed = seeds.integer(params.study.seed, "vectors", name) % 2**32
-    made = thesaurus.vectors(loaded.texts, dimensions=VECTOR_DIMENSIONS, seed=seed)
+    made = thesaurus.vectors(corpora.everything(loaded), dimensions=VECTOR_DIMENSIONS, seed=seed)
     thesaurus.save_vectors(made, folder(root, name) / "vectors.parquet")
 
 
@@ -149,11 +149,12 @@ def curriculum(params: Params, name: str, root: Path) -> None:
     length: tokens; rarity: sum over tokens of -log p(token), p from the pool.
     """
     loaded = corpora.checked(folder(root, name))
-    counts = text.counts(loaded.texts)
+    texts = corpora.everything(loaded)  # those beside the pool may be rows of a training set
+    counts = text.counts(texts)
     total = counts.total()
     surprise = {w: -np.log(c / total) for w, c in counts.items()}
-    length, rarity = np.empty(len(loaded.texts)), np.empty(len(loaded.texts))
-    for i, line in enumerate(map(text.tokens, loaded.texts)):
+    length, rarity = np.empty(len(texts)), np.empty(len(texts))
+    for i, line in enumerate(map(text.tokens, texts)):
         length[i], rarity[i] = len(line), sum(surprise[w] for w in line)
     columns = {"id": np.arange(len(length)), "length": length, "rarity": rarity}
     table.write(pa.table(columns), folder(root, name) / "difficulties.parquet")

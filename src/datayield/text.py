@@ -33,7 +33,7 @@ _SPACELESS = (
 _JOINERS = "\u200c\u200d"
 _UNSEEN = "\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"  # direction, no width
 _FLAGS = "\U0001f1e6-\U0001f1ff"
-_EMOJI_PARTS = "\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
+_EMOJI_PARTS = "\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
 
 
 def tokens(text: str) -> list[str]:
@@ -68,7 +68,7 @@ def _scripts() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     marks = _marks() + _JOINERS
     letter = rf"(?![{_SPACELESS}])\w[{marks}]*"
     word = rf"(?:{letter})+(?:['’](?:{letter})+)*"
-    emoji = rf"[{_FLAGS}]{{2}}|[^\w\s](?:[{_EMOJI_PARTS}]|\u200d[^\w\s])*"
+    emoji = rf"[{_FLAGS}]{{2}}|[^\w\s](?:[{_EMOJI_PARTS}]|\ufe0f?\u200d[^\w\s])*"
     token = re.compile(rf"[{_SPACELESS}][{marks}]*|{word}|{emoji}")
     special = re.compile(f"[{marks}{_SPACELESS}{_FLAGS}{_EMOJI_PARTS}{_UNSEEN}]")
     return special, token, re.compile(f"[{_UNSEEN}]")
@@ -76,12 +76,11 @@ def _scripts() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 
 def _marks() -> str:
     """Every combining mark, as ranges of a character class."""
-    found = [i for i in range(0x300, 0x1F000) if unicodedata.category(chr(i))[0] == "M"]
+    places = (*range(0x300, 0xFE00), *range(0xFE10, 0x1F000))  # variation selectors stand alone
+    found = [i for i in places if unicodedata.category(chr(i))[0] == "M"]
     starts = [i for i, before in zip(found, [-1, *found], strict=False) if i != before + 1]
     ends = [i for i, after in zip(found, [*found[1:], -1], strict=True) if i + 1 != after]
-    return "".join(f"{chr(a)}-{chr(b)}" for a, b in zip(starts, ends, strict=True)) + (
-        "\U000e0100-\U000e01ef"
-    )
+    return "".join(f"{chr(a)}-{chr(b)}" for a, b in zip(starts, ends, strict=True))
 
 
 def key(text: str) -> str:

@@ -7,14 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from datayield.asking import Asked
+from datayield.spreadsheet import guarded
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 COLUMNS = ("rank", "row", "text", "label", "reason")
-
-
-def guarded(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: one that could be begins with an apostrophe."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 def as_csv(asked: Sequence[Asked]) -> str:

@@ -9,7 +9,8 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from datayield import views
+from datayield.errors import UserError
 from datayield.types import Row, as_dict
 
 _PARENT = "mlflow.parentRunId"
@@ -291,6 +294,19 @@ def _revision(root: Path) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+@contextmanager
+def answering(root: Path) -> Iterator[None]:
+    """Turn what goes wrong with MLflow into one error that says so."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as e:
+        raise UserError(
+            f"MLflow at {uri(root)} does not record ({type(e).__name__}: {' '.join(str(e).split())[:300]})."
+            " Check MLFLOW_TRACKING_URI and that its server runs; then the same command again, which adds"
+            " what is missing."
+        ) from e
+
+
 def record(
     study: str,
     root: Path,
@@ -298,8 +314,23 @@ def record(
     trials: Sequence[Mapping[str, Any]],
     family: str,
 ) -> tuple[int, int]:
-    """Log every cell, curve and trial that is not there; returns (logged now, already there)."""
-    log, rows = Log(study, root), list(rows)
+    """Log every cell, curve and trial that is not there; returns (logged now, already there).
+
+    Raises:
+        UserError: when MLflow cannot be reached or refuses.
+    """
+    with answering(root):
+        return _recorded(study, root, list(rows), trials, family)
+
+
+def _recorded(
+    study: str,
+    root: Path,
+    rows: Sequence[Row],
+    trials: Sequence[Mapping[str, Any]],
+    family: str,
+) -> tuple[int, int]:
+    log = Log(study, root)
     new = [log.add(row, family) for row in rows]
     searches: dict[str, list[Mapping[str, Any]]] = {}
     for trial in trials:
@@ -313,6 +344,7 @@ def record(
 def pages(study: str, root: Path, address: str) -> list[str]:
     """The addresses of the study's saved views on a server; none before anything is logged."""
     (root / "state").mkdir(parents=True, exist_ok=True)
-    client = MlflowClient(tracking_uri=uri(root))
-    found = client.get_experiment_by_name(f"datayield/{study}")
+    with answering(root):
+        client = MlflowClient(tracking_uri=uri(root))
+        found = client.get_experiment_by_name(f"datayield/{study}")
     return views.pages(address, found.experiment_id) if found else []

@@ -32,6 +32,7 @@ class Corpus:
     test_texts: Sequence[str]
     test_labels: Ints  # (test,)
     digest: str
+    beside: Sequence[str] = ()  # texts without labels that no draw holds; id = pool + place
 
     @property
     def test_digest(self) -> str:

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """The commands that make and use a model."""
-    export = commands.add_parser(
-        "export", help="the cell with the best validation score as a model for raw texts"
+    export = common.command(
+        commands,
+        "export",
+        "the cell with the best validation score as a model for raw texts",
+        "datayield export",
+        "datayield export --arm lstm:plain --n 1000 --out models/mine",
     )
     export.add_argument("--corpus", help="of the study; may be left out where there is one")
     export.add_argument("--arm", help="one arm; default: the best of those one could take")
@@ -26,7 +30,13 @@ def add(commands: "Commands") -> None:
     )
     export.set_defaults(run=_export)
 
-    predict = commands.add_parser("predict", help="labels of raw texts by an exported model")
+    predict = common.command(
+        commands,
+        "predict",
+        "labels of raw texts by an exported model",
+        "datayield predict models/default-pydocs new.csv --text body --out labels.csv",
+        "datayield predict models/default-pydocs --json < texts.txt",
+    )
     predict.add_argument("folder", type=Path, help="what `datayield export` wrote")
     predict.add_argument(
         "file", nargs="?", default="-", help="csv, tsv, jsonl, parquet, txt; - (default): stdin"
@@ -72,12 +82,13 @@ def _export(options: argparse.Namespace) -> None:
     )
     if not options.no_register:
         from datayield import corpora, register, stages, track
+        from datayield.errors import masked
 
         family = corpora.load(stages.folder(common.ROOT, cell.corpus)).family
         name, number, new = register.register(out, row, family, common.ROOT)
         print(
             f"models:/{name}/{number} {'registered' if new else 'is registered already'}"
-            f" ({track.uri(common.ROOT)})"
+            f" ({masked(track.uri(common.ROOT))})"
         )
 
 

@@ -46,6 +46,7 @@ def add(commands: "Commands") -> None:
         "datayield study reviews.csv                  # a folder of its own, then its study",
         "datayield study reviews.csv --text body --label stars --budget 2000 --draws 5",
         "datayield study train.csv --test test.csv --tune",
+        "datayield study reviews.csv --unlabelled more.csv",
         "datayield study 'parts/*.jsonl' --folder results-2026",
         "datayield study hub:owner/name@revision --text text --label label",
     )
@@ -56,6 +57,9 @@ def add(commands: "Commands") -> None:
     study.add_argument("--label", help="column that holds the labels (guessed if only one can)")
     study.add_argument("--split", help="column that says train or test")
     study.add_argument("--test", nargs="+", default=[], metavar="FILE", help="the test set")
+    study.add_argument(
+        "--unlabelled", metavar="FILE", help="texts without labels, for arms that read them"
+    )
     study.add_argument("--encoding", help="of the files (utf-8; utf-16 by its mark)")
     study.add_argument("--budget", type=int, help="labels of the largest budget (2000)")
     study.add_argument("--draws", type=int, default=3, help="independent samples of each size (3)")
@@ -155,13 +159,16 @@ def _own_study(options: argparse.Namespace) -> None:
     if not project.is_project(folder):
         project.check_new(folder)
     source, told = _source(options, name)
+    if options.unlabelled:
+        source, more = _with_beside(source, options)
+        told = (*told, *more)
     for sentence in told:
         print(sentence, file=sys.stderr)
     seed = common.default_params().study.seed
     built, card = corpora.build(name, source, seed, Path())
     wish = own.Wish(name, options.budget, options.draws, options.tune)
     entry = _moved(source, folder)
-    text = own.params_text(wish, entry, len(built.texts), built.classes)
+    text = own.params_text(wish, entry, len(built.texts), built.classes, len(built.beside))
     _write(folder, text, name)
     counts = card["texts"]
     print(
@@ -215,6 +222,22 @@ def _source(
     more = paths[1:]
     source = files.describe(paths[0], found.text, found.label, encoding, found.split, more, tests)
     return source, found.told
+
+
+def _with_beside(
+    source: "FileSource | HubSource", options: argparse.Namespace
+) -> "tuple[FileSource | HubSource, tuple[str, ...]]":
+    """The entry with the file of texts without labels, and what was guessed."""
+    from datayield import config
+    from datayield.corpora import columns, files
+
+    path = Path(options.unlabelled)
+    encoding = options.encoding or files.encoding_of(path)
+    column, told = columns.text_column(path, encoding, None, source.text)
+    beside = config.BesideFile(
+        path=str(path), sha256=files.digest(path), text=column, encoding=encoding
+    )
+    return source.model_copy(update={"unlabelled": beside}), told
 
 
 def _hub(options: argparse.Namespace) -> "HubSource":
@@ -272,6 +295,8 @@ def _moved(source: "FileSource | HubSource", folder: Path) -> dict[str, Any]:
         return path if Path(path).is_absolute() else os.path.relpath(path, folder)
 
     entry = files.entry(source)
+    if "unlabelled" in entry:
+        entry["unlabelled"]["path"] = moved(entry["unlabelled"]["path"])
     if entry["loader"] == "hub":
         if entry["name"].startswith(("./", "../")):
             entry["name"] = moved(entry["name"])

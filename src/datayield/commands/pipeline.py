@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datayield.commands import common
-from datayield.errors import UserError
+from datayield.errors import UserError, masked
 
 if TYPE_CHECKING:
     from datayield.commands.common import Commands
@@ -141,6 +141,10 @@ def _record(options: argparse.Namespace) -> None:
         trials = table.read(results / "trials.parquet", table.TRIALS).to_pylist()
         family = corpora.load(stages.folder(common.ROOT, name)).family
         new, known = track.record(params.study.name, common.ROOT, rows, trials, family)
-        print(f"{name}: {new} runs written, {known} already there ({track.uri(common.ROOT)})")
+        print(
+            f"{name}: {new} runs written, {known} already there ({masked(track.uri(common.ROOT))})"
+        )
     if track.uri(common.ROOT).startswith("http"):
-        print("\n".join(track.pages(params.study.name, common.ROOT, track.uri(common.ROOT))))
+        print(
+            "\n".join(track.pages(params.study.name, common.ROOT, masked(track.uri(common.ROOT))))
+        )

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from datayield import table, text
 from datayield.config import Source
-from datayield.corpora import download, files, hub, pydocs, synthetic
+from datayield.corpora import beside, download, files, hub, pydocs, synthetic
+from datayield.corpora.beside import everything as everything
 from datayield.corpora.build import Labelled, Noise, digest
 from datayield.corpora.build import build as build_corpus
 from datayield.corpora.card import card
@@ -33,7 +34,13 @@ def build(name: str, source: Source, seed: int, root: Path) -> tuple[Corpus, dic
     loaded = LOADERS[source.loader](name, source, seed, root)
     noise = Noise(source.label_noise, source.noise)
     corpus = build_corpus(name, loaded, source.test_share, seed, noise)
+    removed: dict[str, int] = {}
+    if source.unlabelled is not None:
+        corpus, removed = beside.attach(corpus, source.unlabelled, root)
     described = card(corpus, loaded)
+    if source.unlabelled is not None:
+        described["texts"]["unlabelled"] = len(corpus.beside)
+        described["removed"] |= removed
     if noise.share:
         described["planted label noise"] = {"share": noise.share, "kind": noise.kind}
     return corpus, described
@@ -48,6 +55,7 @@ def save(corpus: Corpus, described: dict[str, Any], folder: Path) -> None:
             "classes": json.dumps(list(corpus.classes)),
             "pool": str(len(corpus.texts)),
             "digest": corpus.digest,
+            **({"beside": str(len(corpus.beside))} if len(corpus.beside) else {}),
         }
     )
     table.write_mapped(_batches(corpus, schema), schema, folder / "corpus.arrow")
@@ -56,10 +64,11 @@ def save(corpus: Corpus, described: dict[str, Any], folder: Path) -> None:
 
 
 def _batches(corpus: Corpus, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    none = np.full(len(corpus.test_texts), -1)
+    none, unknown = (np.full(len(x), -1) for x in (corpus.test_texts, corpus.beside))
     for split, texts, labels, units in (
         ("pool", corpus.texts, corpus.labels, corpus.units),
         ("test", corpus.test_texts, corpus.test_labels, none),
+        ("beside", corpus.beside, unknown, unknown),
     ):
         start = 0
         for piece in text.pieces(texts):
@@ -78,7 +87,7 @@ def load(folder: Path) -> Corpus:
     path = folder / "corpus.arrow"
     rows = table.read_mapped(path, table.CORPUS)
     meta = {k.decode(): v.decode() for k, v in (rows.schema.metadata or {}).items()}
-    pool = int(meta["pool"])
+    pool, last = int(meta["pool"]), len(rows) - int(meta.get("beside", 0))
     labels = rows["label"].to_numpy()
     return Corpus(
         name=meta["name"],
@@ -87,9 +96,10 @@ def load(folder: Path) -> Corpus:
         texts=text.Column(rows["text"][:pool]),
         labels=labels[:pool],
         units=rows["unit"][:pool].to_numpy(),
-        test_texts=text.Column(rows["text"][pool:]),
-        test_labels=labels[pool:],
+        test_texts=text.Column(rows["text"][pool:last]),
+        test_labels=labels[pool:last],
         digest=meta["digest"],
+        beside=text.Column(rows["text"][last:]) if last < len(rows) else (),
     )
 
 

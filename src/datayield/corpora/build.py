@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datayield import seeds, table, text
+from datayield import memory, seeds, table, text
 from datayield.errors import UserError
 from datayield.types import Corpus, Ints
 
@@ -49,8 +49,10 @@ def build(
     """Check, number the classes, split by units, plant noise.
 
     Raises:
-        UserError: one class only, a class or a pool too small for splitting.
+        UserError: one class only, a class or a pool too small for splitting, too many texts for the
+            memory that is left.
     """
+    memory.require_corpus(name, len(loaded.texts))
     classes = tuple(sorted(set(loaded.labels)))
     _check_classes(name, classes, loaded.labels)
     numbers = {c: k for k, c in enumerate(classes)}
@@ -86,13 +88,16 @@ def build(
 def digest(corpus: Corpus) -> str:
     """The hash of a corpus's content, read piece by piece; its name is no part of it.
 
-    sha256 of the canonical JSON of [classes, texts, labels, units, test texts, test labels].
+    sha256 of the canonical JSON of [classes, texts, labels, units, test texts, test labels], and of the
+    texts beside the pool where there are some.
     """
     content: tuple[Iterable[Any], ...] = (
         corpus.classes, corpus.texts, map(int, corpus.labels), map(int, corpus.units),
         corpus.test_texts, map(int, corpus.test_labels),
     )  # fmt: skip
     found = hashlib.sha256()
+    if len(corpus.beside):
+        content = (*content, corpus.beside)
     for number, part in enumerate(content):
         found.update(b",[" if number else b"[[")
         for place, piece in enumerate(text.pieces(part)):

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from datayield import config
+from datayield import config, memory
 from datayield.config import CatalogSource, DownloadSource, RemoteFile
 from datayield.corpora.build import Labelled
 from datayield.corpora.fetch import fetch
 from datayield.errors import UserError, nearest
 
 DOWNLOADS = Path("state") / "downloads"
+
+PER_BYTE = 5  # bytes of memory for a byte of a file: its text, and the rows cut from it
 
 Reader = Callable[[str], Iterator[tuple[str, str]]]  # content -> (label, text) of every row
 
@@ -112,6 +114,7 @@ def _described(source: DownloadSource) -> dict[str, object]:
 
 
 def _rows(source: DownloadSource, file: RemoteFile, content: bytes) -> list[tuple[str, str]]:
+    memory.require(f"{file.name}, read as texts,", PER_BYTE * len(content))
     try:
         rows = list(FORMATS[source.format](content.decode(source.encoding)))
     except UnicodeDecodeError as e:

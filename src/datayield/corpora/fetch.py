@@ -6,21 +6,27 @@ gets the name of a finished file.
 
 import hashlib
 import io
+import lzma
 import os
 import sys
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import pooch
 import requests
 
+from datayield import memory
 from datayield.config import RemoteFile
 from datayield.errors import UserError
 
 MIRROR = "DATAYIELD_MIRROR"
 TIMEOUT_SECONDS = 60
 RETRIES = 2
+LARGEST_UNPACKED = 4 * 2**30  # bytes of all members of an archive together
+SLACK = 2**20  # bytes beyond the pinned size that are read: a web page instead of a small file
 _PAGE = (b"<!doctype html", b"<html")
 
 
@@ -109,8 +115,30 @@ def _reason(error: Exception) -> str:
 def _to_file(file: RemoteFile, url: str, output_file: str, store: pooch.Pooch) -> None:
     """Pooch's downloader: stream to its temporary file and check before it may be renamed."""
     fetched = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUT_SECONDS)
-    fetched(url, output_file, store)
+    with Path(output_file).open("wb") as out:
+        fetched(url, _Bounded(out, file, url), store)
     _check(file, Path(output_file).read_bytes(), url)
+
+
+class _Bounded:
+    """A file that takes little more than was pinned, so that no server fills the disk."""
+
+    def __init__(self, out: BinaryIO, file: RemoteFile, url: str) -> None:
+        self._out, self._file, self._url = out, file, url
+        self._left = file.bytes + SLACK
+
+    def write(self, content: bytes) -> int:
+        self._left -= len(content)
+        if self._left < 0:
+            raise UserError(
+                f"{self._url} sends more than the {self._file.bytes:,} bytes of {self._file.name};"
+                " nothing was kept. If the file changed at its source, its entry needs the new size"
+                " and hash."
+            )
+        return self._out.write(content)
+
+    def flush(self) -> None:
+        self._out.flush()
 
 
 def _check(file: RemoteFile, content: bytes, where: str) -> None:
@@ -141,24 +169,65 @@ def _member(file: RemoteFile, content: bytes) -> bytes:
     try:
         if zipfile.is_zipfile(io.BytesIO(content)):
             with zipfile.ZipFile(io.BytesIO(content)) as packed:
-                _check_names(file, packed.namelist())
-                return packed.read(file.member)
+                return _from_zip(file, packed)
         with tarfile.open(fileobj=io.BytesIO(content)) as packed_tar:
-            _check_names(file, packed_tar.getnames())
-            member = packed_tar.extractfile(file.member)
-            if member is None:
-                raise KeyError(file.member)
-            return member.read()
+            return _from_tar(file, packed_tar)
     except KeyError as e:
         raise UserError(f"{file.name} holds no file named {file.member}") from e
-    except (tarfile.TarError, zipfile.BadZipFile) as e:
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        RuntimeError,
+        NotImplementedError,
+        OSError,
+    ) as e:  # encrypted, cut off, of another kind
         raise UserError(f"{file.name} is no zip or tar archive that can be read: {e}") from e
 
 
-def _check_names(file: RemoteFile, names: list[str]) -> None:
-    for name in names:
-        path = PurePosixPath(name.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+def _from_zip(file: RemoteFile, packed: zipfile.ZipFile) -> bytes:
+    total = 0
+    for info in packed.infolist():
+        total += info.file_size
+        _check_member(file, info.filename, total)
+    wanted = packed.getinfo(str(file.member))
+    memory.require(f"{file.name}, unpacked,", wanted.file_size)
+    with packed.open(wanted) as member:
+        return member.read(wanted.file_size + 1)  # a size that lies is an error of zipfile
+
+
+def _from_tar(file: RemoteFile, packed: tarfile.TarFile) -> bytes:
+    """Members are judged by their heads, one after the other: what is too large is not unpacked."""
+    wanted, total = None, 0
+    for info in packed:
+        total += info.size
+        _check_member(file, info.name, total)
+        if not (info.isreg() or info.isdir()):
             raise UserError(
-                f"{file.name} holds a path outside of the archive ({name!r}); such an archive is not read"
+                f"{file.name} holds {info.name!r}, which is a link or a device; such an archive is not"
+                " read"
             )
+        if info.name == file.member and info.isreg():
+            wanted = info
+    if wanted is None:
+        raise KeyError(file.member)
+    memory.require(f"{file.name}, unpacked,", wanted.size)
+    member = packed.extractfile(wanted)
+    assert member is not None  # a regular file
+    return member.read()
+
+
+def _check_member(file: RemoteFile, name: str, total: int) -> None:
+    """Whether a member lies inside of the archive, and all up to it (total bytes) are not too large."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or any(":" in part for part in path.parts[:1]):
+        raise UserError(
+            f"{file.name} holds a path outside of the archive ({name!r}); such an archive is not read"
+        )
+    if total > LARGEST_UNPACKED:
+        raise UserError(
+            f"{file.name} would unpack to more than {LARGEST_UNPACKED / 2**30:g} GiB; such an archive is"
+            " not read. Unpack it by hand and name its file."
+        )

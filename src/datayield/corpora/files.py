@@ -14,8 +14,8 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datayield import text
-from datayield.config import FilePart, FileSource, HubSource
+from datayield import memory, text
+from datayield.config import BesideFile, FilePart, FileSource, HubSource
 from datayield.corpora.build import Labelled
 from datayield.errors import UserError, nearest
 
@@ -26,6 +26,8 @@ FORMATS = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
+LOOK = 2**18  # rows after which the memory that is left is looked at again
+LONGEST_LINE = 2**24  # characters of a line of JSON or text; a field of csv has 131,072 at most
 SEPARATORS = (",", ";", "\t", "|")
 _SPLITS = {"train": False, "pool": False, "test": True}
 
@@ -37,14 +39,23 @@ def load(name: str, source: FileSource, seed: int, root: Path) -> Labelled:
         UserError: naming the file, the place in it, what was wanted and what to do.
     """
     for part in named_files(source):
-        found = digest(root / part.path)
-        if found != part.sha256:
-            raise UserError(
-                f"{part.path} changed since it was added: wanted sha256 {part.sha256}, got {found}."
-                " If the change is meant, run `datayield corpora add` (or `datayield study` with the"
-                " file) again and renew its entry."
-            )
+        check_digest(part, root)
     return _labelled(name, source, root)
+
+
+def check_digest(part: FileSource | FilePart | BesideFile, root: Path) -> None:
+    """Whether a file is the one that was added.
+
+    Raises:
+        UserError: naming both hashes.
+    """
+    found = digest(root / part.path)
+    if found != part.sha256:
+        raise UserError(
+            f"{part.path} changed since it was added: wanted sha256 {part.sha256}, got {found}."
+            " If the change is meant, run `datayield corpora add` (or `datayield study` with the"
+            " file) again and renew its entry."
+        )
 
 
 def describe(
@@ -244,6 +255,8 @@ def _texts(source: FileSource, root: Path, kept: _Columns, test: bool) -> Iterat
         label = string(source, row, line, source.label).strip()
         kept.labels.append(sys.intern(label))
         kept.in_test.append(test if source.split is None else _in_test(source, row, line))
+        if number % LOOK == LOOK - 1:  # before the system ends what grows too large
+            memory.require_corpus(Path(source.path).stem, len(kept.labels))
         for what, content in (("text", value), ("label", label)):
             if not content.strip():
                 without[what].append(line)
@@ -283,10 +296,25 @@ def _parquet_rows(source: FileSource, path: Path) -> Iterator[dict[str, Any]]:
             wanted = [c for c in file.schema_arrow.names if c in named or not named]
             if len(wanted) < len(named):
                 _check_columns(source, dict.fromkeys(file.schema_arrow.names))
+            memory.require(f"{source.path}, its largest row group,", _largest_group(file, wanted))
             for batch in file.iter_batches(text.ROWS, columns=wanted):
                 yield from batch.to_pylist()
     except (pa.ArrowInvalid, OSError) as e:
         raise UserError(f"{source.path} is not a readable parquet file: {e}") from e
+
+
+def _largest_group(file: pq.ParquetFile, columns: Sequence[str]) -> int:
+    """Bytes of the columns in the largest row group, unpacked, as the file itself says."""
+    groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+    sizes = (
+        sum(
+            c.total_uncompressed_size
+            for c in map(group.column, range(group.num_columns))
+            if c.path_in_schema.partition(".")[0] in columns
+        )
+        for group in groups
+    )
+    return max(sizes, default=0)
 
 
 def _say_where(source: FileSource, content: bytes) -> None:
@@ -301,8 +329,25 @@ def _say_where(source: FileSource, content: bytes) -> None:
         ) from e
 
 
+def lines(file: TextIO, name: str) -> Iterator[str]:
+    """The lines of a file, none longer than LONGEST_LINE.
+
+    Raises:
+        UserError: for a longer one; no more than LONGEST_LINE of it is read.
+    """
+    number = 0
+    while line := file.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            raise UserError(
+                f"{name}, line {number}: longer than {LONGEST_LINE:,} characters; wanted a text per line."
+                " Is it the right file, and are its lines ended by a line end?"
+            )
+        yield line
+
+
 def _json_rows(source: FileSource, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(lines(file, source.path), 1):
         if not line.strip():
             continue
         try:
@@ -311,6 +356,8 @@ def _json_rows(source: FileSource, file: TextIO) -> Iterator[tuple[int, dict[str
             raise UserError(
                 f"{source.path}, line {number}: not JSON ({e.msg} at column {e.colno})"
             ) from e
+        except (ValueError, RecursionError) as e:  # a number of thousands of digits, deep nesting
+            raise UserError(f"{source.path}, line {number}: not JSON that can be read ({e})") from e
         if not isinstance(row, dict):
             raise UserError(
                 f"{source.path}, line {number}: wanted a JSON object, got {type(row).__name__}"

@@ -86,7 +86,7 @@ def _texts(path: Path, form: str, asked: Asked) -> Iterator[str]:
 def _lines(path: Path, asked: Asked) -> Iterator[str]:
     try:
         with path.open(encoding=asked.encoding) as file:
-            for number, line in enumerate(file):
+            for number, line in enumerate(files.lines(file, _shown(asked))):
                 yield line.removesuffix("\n").removeprefix("\ufeff" if number == 0 else "")
     except UnicodeDecodeError as e:
         raise UserError(

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib as mpl
@@ -36,8 +36,11 @@ STYLE: Any = {
 class Drawing:
     """One figure in both forms, equal bytes for equal statistics."""
 
-    svg: str
-    png: bytes
+    svg: str = field(repr=False)
+    png: bytes = field(repr=False)
+
+    def _repr_svg_(self) -> str:
+        return self.svg
 
 
 def drawing(figure: Figure) -> Drawing:

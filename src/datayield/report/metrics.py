@@ -3,9 +3,11 @@
 metrics.json follows docs/metrics.schema.json. Scores are shares in [0, 1].
 """
 
-import csv
 import io
 from typing import Any
+
+from datayield import spreadsheet
+from datayield.spreadsheet import guarded
 
 SCHEMA = 2  # raised when a reader of an older metrics.json would misread it
 
@@ -91,11 +93,11 @@ def _rounded(value: float | None) -> float | None:
 def curves(statistics: dict[str, Any]) -> str:
     """One line per corpus, arm and budget: the learning curves."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = spreadsheet.writer(out)
     writer.writerow(["corpus", "arm", "n", "accuracy", "low", "high", "draws"])
     for c in statistics["corpora"]:
         for s in c["scores"]:
             a = s["accuracy"]
             values = [_rounded(a[k]) for k in ("estimate", "low", "high")]
-            writer.writerow([c["corpus"], s["arm"], s["n"], *values, a["draws"]])
+            writer.writerow([guarded(c["corpus"]), guarded(s["arm"]), s["n"], *values, a["draws"]])
     return out.getvalue()

@@ -1,6 +1,7 @@
 """Sections → index.html, report.md, figures/*.svg and *.png, tables/*.csv."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ _REFERENCE = re.compile(r'((?:\bid|href)="#?|url\(#)(?=[^"])')
 
 def render(statistics: dict[str, Any], root: Path) -> dict[str, str | bytes]:
     """All files of a report by their name inside the report's folder."""
-    drawings: dict[str, Drawing] = {}
+    pictured: dict[str, Drawing] = {}
     parts = []
     for c in statistics["corpora"]:
         found = view.sections(c, statistics)
-        drawings |= _drawings(c, statistics, found)
+        pictured |= {name: draw() for name, draw in _drawings(c, statistics, found).items()}
         parts.append({"corpus": c, "sections": found})
     context = {
         "s": statistics,
@@ -37,17 +38,27 @@ def render(statistics: dict[str, Any], root: Path) -> dict[str, str | bytes]:
         lstrip_blocks=True,
     )
     templates.filters["md"] = _escaped
-    pictures = {name: _inlined(d.svg, name) for name, d in drawings.items()}
+    pictures = {name: _inlined(d.svg, name) for name, d in pictured.items()}
     return {
         "index.html": templates.get_template("report.html").render(pictures=pictures, **context),
         "report.md": templates.get_template("report.md").render(**context),
-        **{f"figures/{name}.svg": d.svg for name, d in drawings.items()},
-        **{f"figures/{name}.png": d.png for name, d in drawings.items()},
+        **{f"figures/{name}.svg": d.svg for name, d in pictured.items()},
+        **{f"figures/{name}.png": d.png for name, d in pictured.items()},
         **{f"tables/{name}.csv": text for name, text in tables.csv_files(statistics).items()},
     }
 
 
-def _drawings(c: dict[str, Any], s: dict[str, Any], sections: list[Section]) -> dict[str, Drawing]:
+def drawings(statistics: dict[str, Any]) -> dict[str, Callable[[], Drawing]]:
+    """What draws each figure of a report, by the figure's name."""
+    found: dict[str, Callable[[], Drawing]] = {}
+    for c in statistics["corpora"]:
+        found |= _drawings(c, statistics, view.sections(c, statistics))
+    return found
+
+
+def _drawings(
+    c: dict[str, Any], s: dict[str, Any], sections: list[Section]
+) -> dict[str, Callable[[], Drawing]]:
     draw = {
         "curves": lambda: figures.learning_curves(c, s["baseline"]),
         "multipliers": lambda: figures.multipliers(c),
@@ -56,7 +67,7 @@ def _drawings(c: dict[str, Any], s: dict[str, Any], sections: list[Section]) -> 
         "map": lambda: maps.data_map(c["map"]),
         "history": lambda: figures.history(c, s["baseline"]),
     }
-    return {f"{c['corpus']}-{p.name}": draw[p.name]() for x in sections for p in x.pictures}
+    return {f"{c['corpus']}-{p.name}": draw[p.name] for x in sections for p in x.pictures}
 
 
 def _inlined(svg: str, name: str) -> str:

@@ -1,16 +1,16 @@
 """The statistics behind the report's tables as CSV, one line per row, numbers unrounded."""
 
-import csv
 import io
 from typing import Any
+
+from datayield import spreadsheet
+from datayield.spreadsheet import guarded
 
 KINDS = (
     "scores", "differences", "multipliers", "multipliers_simple", "recommended", "target", "next",
     "outlooks", "interactions", "against_controls", "checks", "costs", "architectures",
     "hardest",
 )  # fmt: skip
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_files(statistics: dict[str, Any]) -> dict[str, str]:
@@ -40,14 +40,14 @@ def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _value(v: Any) -> Any:
     """Lists as one text; a user's text that a spreadsheet would compute gets a quote before it."""
     if isinstance(v, str):
-        return f"'{v}" if v.lstrip().startswith(FORMULA) else v
-    return " ".join(map(str, v)) if isinstance(v, list | tuple) else v
+        return guarded(v)
+    return guarded(" ".join(map(str, v))) if isinstance(v, list | tuple) else v
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
-    writer = csv.DictWriter(out, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    rows_to = spreadsheet.writer(out)
+    rows_to.writerow(names)
+    rows_to.writerows([row.get(name, "") for name in names] for row in rows)
     return out.getvalue()

@@ -66,6 +66,15 @@ def plan_labels(params: Params, root: Path, asked: Question) -> Planned:
     )  # fmt: skip
 
 
+def frame(params: Params, root: Path, corpus: str | None) -> compare.Frame:
+    """What all comparisons of one corpus start from; the corpus may be None where there is one.
+
+    Raises:
+        UserError: the corpus is not in the study, or its tables are missing.
+    """
+    return load(params, _corpus(params, corpus), root).frame
+
+
 def _checked(asked: Question) -> None:
     target, label = asked.target, asked.label_price
     if target is not None and not 0 < target < 1:

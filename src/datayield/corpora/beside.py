@@ -1,0 +1,63 @@
+"""Texts without labels in a file of their own, beside a corpus's pool.
+
+They are read by whatever reads texts without labels, and are never drawn. A text that the test set or
+the pool holds as well, or that came before, is left out and counted.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from datayield import text
+from datayield.config import BesideFile
+from datayield.corpora import files
+from datayield.corpora.build import digest
+from datayield.errors import UserError
+from datayield.types import Corpus
+
+TEST = "unlabelled texts that are test texts"
+POOL = "unlabelled texts that are texts of the pool"
+TWICE = "unlabelled texts that occurred before"
+EMPTY = "unlabelled rows without a text"
+
+
+def everything(corpus: Corpus) -> Sequence[str]:
+    """Texts by id: the pool's, then those beside it."""
+    return text.Joined(corpus.texts, corpus.beside) if len(corpus.beside) else corpus.texts
+
+
+def attach(corpus: Corpus, source: BesideFile, root: Path) -> tuple[Corpus, dict[str, int]]:
+    """The corpus with the texts of the file, and how many were left out, by reason.
+
+    Raises:
+        UserError: the file changed, cannot be read, lacks the column, or leaves no text.
+    """
+    path = root / source.path
+    files.check_digest(source, root)
+    test = {text.key(t) for t in corpus.test_texts}
+    pool = {text.key(t) for t in corpus.texts}
+    seen: set[str] = set()
+    removed = Counter({TEST: 0, POOL: 0, TWICE: 0, EMPTY: 0})
+    kept: list[str] = []
+    for row in files.rows(path, source.encoding):
+        if source.text not in row:
+            raise UserError(f'{source.path} has no column "{source.text}": {", ".join(row)}')
+        value = row[source.text]
+        line = "" if value is None else str(value)
+        own = text.key(line)
+        why = (
+            EMPTY if not own else TEST if own in test else POOL if own in pool
+            else TWICE if own in seen else None
+        )  # fmt: skip
+        if why is None:
+            seen.add(own)
+            kept.append(line)
+        else:
+            removed[why] += 1
+    if not kept:
+        raise UserError(
+            f"{source.path}: every text is empty, or in the corpus as well; nothing is left to read"
+        )
+    joined = replace(corpus, beside=text.Column.spooled(kept))
+    return replace(joined, digest=digest(joined)), dict(removed)

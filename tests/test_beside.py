@@ -1,0 +1,121 @@
+"""Texts without labels in a file beside: read by what reads such texts, never drawn, never test texts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datayield import config, corpora, stages
+from datayield.corpora import beside, files
+from datayield.desk import CellDesk, Data, readable
+from datayield.errors import UserError
+from datayield.strategies import make
+from datayield.types import Account, Corpus, Settings
+from tests.conftest import make_project, read_params, write_params, written_texts
+
+EXTRA = [f"{t} beside" for t in written_texts(40, seed=9)[0]]
+
+
+@pytest.fixture
+def source(tmp_path: Path, corpus: Corpus) -> config.BesideFile:
+    """40 new texts, one twice; two of the test set, three of the pool, one empty."""
+    lines = [*EXTRA, EXTRA[0].upper(), *corpus.test_texts[:2], *corpus.texts[:3], " "]
+    path = tmp_path / "more.csv"
+    path.write_text("body\n" + "".join(f'"{line}"\n' for line in lines))
+    return config.BesideFile(path="more.csv", sha256=files.digest(path), text="body")
+
+
+def test_overlap_is_removed_and_counted(
+    source: config.BesideFile, corpus: Corpus, tmp_path: Path
+) -> None:
+    joined, removed = beside.attach(corpus, source, tmp_path)
+    assert list(joined.beside) == EXTRA
+    assert removed == {beside.TEST: 2, beside.POOL: 3, beside.TWICE: 1, beside.EMPTY: 1}
+    assert joined.digest != corpus.digest and joined.texts is corpus.texts
+    (tmp_path / "more.csv").write_text("body\nother\n")
+    with pytest.raises(UserError, match=r"more\.csv changed since it was added"):
+        beside.attach(corpus, source, tmp_path)
+
+
+def test_nothing_left_or_no_column_is_an_error(corpus: Corpus, tmp_path: Path) -> None:
+    path = tmp_path / "more.csv"
+    path.write_text(f'body\n"{corpus.texts[0]}"\n')
+    entry = config.BesideFile(path="more.csv", sha256=files.digest(path), text="body")
+    with pytest.raises(UserError, match="nothing is left to read"):
+        beside.attach(corpus, entry, tmp_path)
+    with pytest.raises(UserError, match='has no column "text": body'):
+        beside.attach(corpus, entry.model_copy(update={"text": "text"}), tmp_path)
+
+
+def test_a_corpus_without_such_texts_is_what_it_was(corpus: Corpus) -> None:
+    from datayield.corpora.build import digest
+
+    assert digest(replace(corpus, beside=())) == corpus.digest
+
+
+@pytest.fixture
+def data(source: config.BesideFile, corpus: Corpus, tmp_path: Path) -> Data:
+    folder = make_project(tmp_path)
+    params = read_params(folder)
+    params["corpora"]["written"]["unlabelled"] = source.model_dump()
+    write_params(folder, params)
+    loaded = config.load(folder / "params.yaml")
+    for stage in ("corpus", "audit", "subsample", "vectors", "curriculum"):
+        getattr(stages, stage)(loaded, "written", folder)
+    return Data.load(folder / "data" / "written")
+
+
+def test_a_stored_corpus_keeps_them_and_desks_hand_them_out(data: Data) -> None:
+    corpus = corpora.checked(data.folder)
+    pool = len(corpus.texts)
+    assert len(corpus.beside) == len(EXTRA) and len(corpus.test_labels) == len(corpus.test_texts)
+    assert not {*corpus.beside} & {*corpus.test_texts}
+    sample = data.draws.sample(0, 60)
+    assert sample.drawn.max() < pool
+    desk = CellDesk(
+        data, sample, Settings(), account := Account(), (1,), make("self_training"), sample.train
+    )
+    ids = desk.unlabelled_ids
+    assert list(desk.unlabelled)[-len(EXTRA) :] == EXTRA and account.unlabelled == len(ids)
+    assert (ids[-len(EXTRA) :] >= pool).all() and len(np.unique(ids)) == len(ids)
+    assert desk.candidates.max() < pool  # their labels cannot be asked for
+    assert list(readable(corpus, sample))[-len(EXTRA) :] == EXTRA
+    assert len(data.difficulty("length")) == pool + len(EXTRA)
+    assert "beside" in data.word_vectors().words
+
+
+def test_the_audit_counts_what_was_left_out(data: Data) -> None:
+    import json
+
+    found = json.loads((data.folder / "audit.json").read_text())["findings"]
+    counts = {f["what"]: f["count"] for f in found}
+    assert counts[f"left out: {beside.TEST}"] >= 0 and f"left out: {beside.POOL}" in counts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["distil", "vat", "self_training+competence", "lm", "vectors"])
+def test_arms_that_read_texts_without_labels_train_with_them(name: str, data: Data) -> None:
+    from datayield import grid
+    from datayield.run import run_cell
+    from datayield.types import Cell
+
+    params = config.load(data.folder.parents[1] / "params.yaml")
+    arm = grid.parse_arm(f"lstm:{name}")
+    chosen = grid.default_settings(params, arm, 60)
+    row = run_cell(Cell("written", 60, arm, 0, 0, chosen, {"study_seed": 5}), data)
+    pool = len(data.corpus.texts)
+    assert row.account.unlabelled > 0.7 * pool and row.account.examples <= 48
+
+
+def test_the_command_names_the_file_in_params(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from datayield import cli
+    from tests.conftest import write_csv
+
+    monkeypatch.chdir(tmp_path)
+    write_csv(tmp_path / "mine.csv", *written_texts(120))
+    assert cli.main(["study", "mine.csv", "--unlabelled", "more.csv"]) == 2
+    assert "more.csv does not exist" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.csv"]
