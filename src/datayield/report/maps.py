@@ -15,7 +15,7 @@ LEVELS = (
     (0.8, "#b2a26b", "^", "60 to 80 %"),
     (1.01, "#e2c63c", "o", "80 % and more"),
 )
-SMALLEST, LARGEST = 6.0, 90.0  # areas of marks, points squared
+SMALLEST, LARGEST = 14.0, 90.0  # areas of marks, points squared
 
 
 def data_map(m: dict[str, Any]) -> Drawing:
