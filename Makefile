@@ -44,7 +44,7 @@ bench: setup ## timings against the loops a user would write otherwise
 calibrate: setup ## how often the intervals cover the truth (2,000 studies, minutes)
 	python -m tests.calibration.measure --studies 2000
 
-ui: setup ## pages on this machine: MLflow's runs, Optuna's trials
+ui: setup ## pages on this machine: MLflow's runs, Prefect's flows, Optuna's trials
 	datayield ui
 
 docs: setup ## these pages as a site: build/site/index.html

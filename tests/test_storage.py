@@ -229,10 +229,11 @@ def test_two_machines_share_the_searches(project: Path, tmp_path: Path, postgres
 @pytest.mark.slow
 def test_the_pages_show_runs_and_trials(search: Search, project: Path) -> None:
     run(search, 2, tune.storage(project))
-    runs, trials = port(), port()
+    runs, trials, flows = port(), port(), port()
+    ports = ["--runs", str(runs), "--trials", str(trials), "--flows", str(flows)]
     command = [sys.executable, "-m", "datayield.cli", "ui"]
     server = subprocess.Popen(
-        [*command, "--runs", str(runs), "--trials", str(trials)],
+        [*command, *ports],
         cwd=project,
         env=tool_environment(),
     )
@@ -240,15 +241,17 @@ def test_the_pages_show_runs_and_trials(search: Search, project: Path) -> None:
         page = _answer(f"http://127.0.0.1:{trials}/api/studies")
         assert search.name in page and "<html" in _answer(f"http://127.0.0.1:{trials}/dashboard/")
         assert "MLflow" in _answer(f"http://127.0.0.1:{runs}/")
-        taken = call(project, *command, "--runs", str(runs), "--trials", str(trials))
+        assert "Prefect" in _answer(f"http://127.0.0.1:{flows}/")
+        assert _answer(f"http://127.0.0.1:{flows}/api/health") == "true"
+        taken = call(project, *command, *ports)
         assert taken.returncode == 2 and f"port {runs} cannot be used" in taken.stderr
     finally:
         server.terminate()
         server.wait(30)
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and not _silent(runs):
+    while time.monotonic() < deadline and not (_silent(runs) and _silent(flows)):
         time.sleep(0.2)
-    assert _silent(runs) and _silent(trials), "both end together"
+    assert all(map(_silent, (runs, trials, flows))), "all end together"
 
 
 def _answer(address: str) -> str:

@@ -1,4 +1,4 @@
-"""`datayield ui`: the pages of MLflow and of optuna-dashboard on this machine, until they are ended."""
+"""`datayield ui`: the pages of MLflow, Prefect and optuna-dashboard here, until they are ended."""
 
 import os
 import signal
@@ -10,30 +10,33 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from datayield import environment, track, tune
-from datayield.errors import UserError
+from datayield.errors import UserError, masked
 
 HOST = "127.0.0.1"  # pages without a password: for this machine alone
 
 
-def serve(root: Path, runs: int, trials: int) -> None:
-    """Serve both until Ctrl-C.
+def serve(root: Path, runs: int, trials: int, flows: int) -> None:
+    """Serve all three until Ctrl-C.
 
     Args:
         root: the project folder.
         runs: port of MLflow's pages.
         trials: port of optuna-dashboard, on the storage that searches use.
+        flows: port of Prefect's pages.
 
     Raises:
         UserError: when a port is taken or the trials' storage cannot be opened.
     """
     environment.prepare()
-    for port in (runs, trials):
+    environment.prepare_prefect(root)
+    for port in (runs, trials, flows):
         _check(port)
     tune.storage(root)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with _mlflow(root, runs) as address:
-        print(f"runs:   {address}", file=sys.stderr)
-        print(f"trials: http://{HOST}:{trials}    (Ctrl-C ends both)", file=sys.stderr)
+    with _mlflow(root, runs) as log, _prefect(flows) as flow_pages:
+        print(f"runs:   {masked(log)}", file=sys.stderr)
+        print(f"flows:  {masked(flow_pages)}", file=sys.stderr)
+        print(f"trials: http://{HOST}:{trials}    (Ctrl-C ends all)", file=sys.stderr)
         tune.dashboard(root, HOST, trials)
 
 
@@ -45,12 +48,34 @@ def _mlflow(root: Path, port: int) -> Iterator[str]:
         yield log
         return
     (root / "state").mkdir(parents=True, exist_ok=True)
-    command = ["mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
+    # By the environment: a command line can be read by every user of the machine.
+    with _served("mlflow", "server", port, "--workers", "1", MLFLOW_BACKEND_STORE_URI=log):
+        yield f"http://{HOST}:{port}"
+
+
+@contextmanager
+def _prefect(port: int) -> Iterator[str]:
+    """Prefect's server on the project's flows; the address of one that PREFECT_API_URL names."""
+    if url := os.environ.get("PREFECT_API_URL"):
+        yield url.removesuffix("/api")
+        return
+    address = f"http://{HOST}:{port}"
+    with _served("prefect", "server start", port, PREFECT_UI_API_URL=f"{address}/api"):
+        yield address
+
+
+@contextmanager
+def _served(tool: str, command: str, port: int, *more: str, **settings: str) -> Iterator[None]:
+    """A tool's server on loopback, with everything that it starts, as long as the block lasts."""
+    options = [*command.split(), "--host", HOST, "--port", str(port), *more]
     server = subprocess.Popen(
-        [sys.executable, "-m", *command, "--backend-store-uri", log], start_new_session=True
+        [sys.executable, "-m", tool, *options],
+        env={**os.environ, **settings},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
     )
     try:
-        yield f"http://{HOST}:{port}"
+        yield
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait()

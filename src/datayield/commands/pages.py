@@ -14,12 +14,13 @@ def add(commands: "Commands") -> None:
     ui = common.command(
         commands,
         "ui",
-        "pages on this machine: MLflow's runs, Optuna's trials",
+        "pages on this machine: MLflow's runs, Prefect's flows, Optuna's trials",
         "datayield ui",
         "datayield ui --runs 5001 --trials 8081",
     )
     ui.add_argument("--runs", type=int, default=5000, metavar="PORT", help="of MLflow")
     ui.add_argument("--trials", type=int, default=8080, metavar="PORT", help="of optuna-dashboard")
+    ui.add_argument("--flows", type=int, default=4200, metavar="PORT", help="of Prefect")
     ui.set_defaults(run=_ui)
 
 
@@ -29,4 +30,4 @@ def _ui(options: argparse.Namespace) -> None:
     if not track.uri(common.ROOT).startswith("http"):  # else that server's addresses: `record`
         address = f"http://{ui.HOST}:{options.runs}"
         print("\n".join(track.pages(common.params().study.name, common.ROOT, address)))
-    ui.serve(common.ROOT, options.runs, options.trials)
+    ui.serve(common.ROOT, options.runs, options.trials, options.flows)
