@@ -210,3 +210,8 @@ def test_cells_from_before_are_told() -> None:
     }
     section = next(x for x in view.sections(s["corpora"][0], s) if x.title.startswith("Data map"))
     assert "as 4 draws (of 6; the others were computed before) met them" in section.paragraphs[0]
+
+
+def test_a_table_without_a_line_holds_no_cell() -> None:
+    """Of studies that were computed before dynamics were kept."""
+    assert dynamics.by_cell(dynamics.DYNAMICS.empty_table()) == {}

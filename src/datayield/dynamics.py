@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,5 +133,5 @@ def by_cell(lines: pa.Table) -> dict[str, Dynamics]:
     columns = {k: lines["id" if k == "ids" else k].to_numpy() for k in _NUMBERS}
     return {
         cells.dictionary[int(codes[a])].as_py(): _made({k: v[a:b] for k, v in columns.items()})
-        for a, b in zip(starts, [*starts[1:], len(codes)], strict=True)
+        for a, b in pairwise([*starts, len(codes)])
     }

@@ -1,0 +1,122 @@
+"""What orchestration costs: Prefect, MLflow and the cell store beside the cells themselves.
+
+    python benchmarks/overhead.py FOLDER CORPUS [--seconds 2] [--cells 200] [--workers 2]
+
+FOLDER is a project whose study of CORPUS has run. Its study runs once more in a copy, where every cell
+takes exactly `seconds` and returns the row that is known, so that whatever the wall clock shows beyond
+them is overhead. Then 1,000 records (rows under new keys) are written to an empty MLflow log.
+"""
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from datayield import environment
+
+environment.prepare()
+
+from datayield import config, grid, table, track  # noqa: E402
+from datayield.types import Cell, Row  # noqa: E402
+
+
+class Sleeping:
+    """A pool whose cells take a known time."""
+
+    def __init__(self, rows: Mapping[str, Row], seconds: float, size: int) -> None:
+        """Take the rows that are returned, by key."""
+        self._rows, self._seconds, self.size = rows, seconds, size
+
+    def run(self, cell: Cell) -> Row:
+        """The known row, after its time."""
+        time.sleep(self._seconds)
+        return self._rows[grid.key(cell)]
+
+    def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
+        """Never asked."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+def study(folder: Path, corpus: str, rows: list[Row], asked: argparse.Namespace) -> None:
+    """Run the study's cells as tasks and print what the wall clock shows beyond them."""
+    environment.prepare_prefect(folder)
+    from datayield import study as grid_study
+    from datayield.orchestrate import carry
+
+    params = config.load(folder / "params.yaml")
+    for name in ("cells.parquet", "history.parquet", "dynamics.parquet"):
+        (folder / "results" / corpus / name).unlink(missing_ok=True)
+    known = {r.key: r for r in rows}
+    pool = Sleeping(known, asked.seconds, asked.workers)
+    kept = rows[: asked.cells]
+    store = folder / "state" / "cells"
+    shutil.rmtree(store, ignore_errors=True)
+    from datayield.cells import CellStore
+
+    cells = CellStore(store)
+    for row in rows[asked.cells :]:
+        cells.put(row)
+
+    def work(by: Any, with_pool: Any) -> None:
+        began = time.perf_counter()
+        grid_study.compute(corpus, params, folder, by, with_pool)
+        spent.append(time.perf_counter() - began)
+
+    spent: list[float] = []
+    began = time.perf_counter()
+    carry._flow("study", corpus, params, pool, work)
+    whole = time.perf_counter() - began
+    least = len(kept) * asked.seconds / asked.workers
+    print(
+        f"{len(kept)} cells of {asked.seconds:g} s by {asked.workers} workers: {least:.1f} s at least"
+    )
+    print(f"inside the flow {spent[0]:.1f} s: {spent[0] / least - 1:.1%} overhead")
+    print(
+        f"with the start and the end of Prefect's own server {whole:.1f} s: {whole / least - 1:.1%}"
+    )
+
+
+def recording(rows: list[Row], count: int = 1000) -> None:
+    """Write that many rows to an empty log."""
+    with tempfile.TemporaryDirectory() as scratch:
+        began = time.perf_counter()
+        log = track.Log("overhead", Path(scratch))
+        opened = time.perf_counter() - began
+        many = (replace(rows[i % len(rows)], key=f"{i:032x}") for i in range(count))
+        began, busy = time.perf_counter(), time.process_time()
+        for row in many:
+            log.add(row, "family")
+        wall, busy = time.perf_counter() - began, time.process_time() - busy
+        print(f"{count:,} records in MLflow's own file: {wall:.1f} s ({busy:.1f} s processor),"
+              f" after {opened:.1f} s for its tables")  # fmt: skip
+
+
+def main() -> None:
+    """Print both."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("corpus")
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--cells", type=int, default=200)
+    parser.add_argument("--workers", type=int, default=2)
+    asked = parser.parse_args()
+    results = asked.folder / "results" / asked.corpus
+    rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
+    recording(rows)
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / "project"
+        for name in ("data", "results"):
+            shutil.copytree(asked.folder / name, copy / name)
+        shutil.copy(asked.folder / "params.yaml", copy)
+        study(copy, asked.corpus, rows, asked)
+
+
+if __name__ == "__main__":
+    main()
