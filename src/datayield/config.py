@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from datayield.errors import UserError, has_secret, masked
+from datayield.errors import UserError, has_secret, masked, nearest
 
 _NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 Name = Annotated[str, Field(pattern=_NAME)]
@@ -482,7 +482,13 @@ PRESETS = (
 
 
 def preset(name: str) -> str:
-    """The text of a params.yaml that comes with datayield."""
+    """The text of a params.yaml that comes with datayield.
+
+    Raises:
+        UserError: for an unknown name.
+    """
+    if name not in PRESETS:
+        raise UserError(f'unknown preset "{name}": {nearest(name, list(PRESETS))}')
     return (Path(__file__).parent / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
 
 

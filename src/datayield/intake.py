@@ -77,6 +77,15 @@ def _renewed(
                 taken.append(f"{name}: {part.path} changed, {rows:,} rows")
         except UserError as e:
             refused.append(f"{name}: {e}")
+    if (beside := source.unlabelled) is not None:
+        try:
+            digest = files.digest(root / beside.path)
+            if digest != beside.sha256:
+                again_beside = beside.model_copy(update={"sha256": digest})
+                renewed = renewed.model_copy(update={"unlabelled": again_beside})
+                taken.append(f"{name}: {beside.path} (without labels) changed")
+        except UserError as e:
+            refused.append(f"{name}: {e}")
     listed = {(root / p.path).resolve() for p in files.named_files(source)}
     known: set[str] | None = None
     for path in _dropped(root / WATCHED / name):
@@ -149,7 +158,7 @@ def _rewrite(path: Path, entries: dict[str, FileSource]) -> None:
     found: Any = editor.load(path.read_text(encoding="utf-8"))
     for name, source in entries.items():
         told = files.entry(source)
-        for field in ("sha256", "more"):
+        for field in ("sha256", "more", "unlabelled"):
             if field in told:
                 found["corpora"][name][field] = told[field]
     out = io.StringIO()

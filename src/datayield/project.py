@@ -170,8 +170,16 @@ def make(folder: Path, params: str, name: str) -> str:
         UserError: the folder holds something else, cannot be written, or DVC refuses it.
     """
     check_new(folder)
+    fresh = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        how = _begin(folder)
+    except UserError:
+        if fresh:
+            shutil.rmtree(folder)
+        raise
     _write(folder, files(params, name))
-    return _begin(folder)
+    return how
 
 
 def renew(folder: Path) -> list[str]:
@@ -213,7 +221,7 @@ def _begin(folder: Path) -> str:
         more, told = ["--subdir"], "DVC, inside your git repository"
     else:
         how, more, told = [["git", "init", "--quiet"]], [], "git and DVC"
-    for command in [*how, [sys.executable, "-m", "dvc", "init", "--quiet", *more]]:
+    for command in [*how, [sys.executable, "-m", "dvc", "init", *more]]:
         done = _quiet(command, folder)
         if done.returncode:
             said = " ".join((done.stderr or done.stdout).split())[-400:]

@@ -18,10 +18,8 @@ from datayield.errors import masked
 from datayield.types import Row
 
 WAITS = (0.5, 1, 2, 4, 8)  # seconds between tries; the last one over and over
-PATIENCE = {
-    True: 60,
-    False: 15,
-}  # seconds after the study's end: for a log that had answered or not
+PATIENCE = 60  # seconds after the study's end for a log that had answered
+FIRST_ANSWER = 15  # the same for one that never did
 
 Entry: TypeAlias = Callable[[Any], object]  # what is done with an open track.Log
 
@@ -51,7 +49,7 @@ class Recorder:
         at: TracebackType | None,
     ) -> None:
         """Wait until all is logged, at most PATIENCE seconds without an answer."""
-        patience = PATIENCE[self._reached] if error is None else 0
+        patience = (PATIENCE if self._reached else FIRST_ANSWER) if error is None else 0
         self._last_try = time.monotonic() + patience
         self._ended.set()
         self._waiting.put(None)

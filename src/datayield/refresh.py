@@ -1,6 +1,6 @@
 """A whole study brought up to date, unattended: new rows taken in, `dvc repro`, what changed.
 
-Plain functions; `orchestrate.refresh` is the Prefect flow around them.
+Plain functions; `orchestrate.refresh_study` is the Prefect flow around them.
 """
 
 import json

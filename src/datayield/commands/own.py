@@ -62,7 +62,7 @@ def add(commands: "Commands") -> None:
     )
     study.add_argument("--encoding", help="of the files (utf-8; utf-16 by its mark)")
     study.add_argument("--budget", type=int, help="labels of the largest budget (2000)")
-    study.add_argument("--draws", type=int, default=3, help="independent samples of each size (3)")
+    study.add_argument("--draws", type=int, help="independent samples of each size (3)")
     study.add_argument("--tune", action="store_true", help="search settings first, per budget")
     study.add_argument("--name", help="of corpus and study (from the file's name)")
     study.add_argument("--folder", help="where the project goes (NAME-study)")
@@ -104,13 +104,11 @@ def _study(options: argparse.Namespace) -> None:
     if options.files:
         _own_study(options)
         return
-    given = [
-        k for k in ("text", "label", "split", "budget", "name", "folder") if getattr(options, k)
-    ]
-    if given or options.test or options.tune:
-        raise UserError(
-            f"--{(given or ['test'])[0]} is about a file; name it: datayield study FILE"
-        )
+    about = ("text", "label", "split", "test", "unlabelled", "encoding", "budget", "draws", "tune",
+             "name", "folder")  # fmt: skip
+    given = [k for k in about if getattr(options, k) not in (None, [], False)]
+    if given:
+        raise UserError(f"--{given[0]} is about a file; name it: datayield study FILE")
     common.checked_params()
     if options.plan:
         _show_plan(common.params().study.corpora)
@@ -152,8 +150,9 @@ def repro(targets: Sequence[str], options: argparse.Namespace) -> None:
 def _own_study(options: argparse.Namespace) -> None:
     from datayield import corpora, own, project
 
-    if options.draws < 1:
-        raise UserError(f"--draws {options.draws}: wanted at least 1; intervals need 2")
+    draws = 3 if options.draws is None else options.draws
+    if draws < 1:
+        raise UserError(f"--draws {draws}: wanted at least 1; intervals need 2")
     name = _name(options)
     folder = Path(options.folder or f"{name}-study")
     if not project.is_project(folder):
@@ -166,7 +165,7 @@ def _own_study(options: argparse.Namespace) -> None:
         print(sentence, file=sys.stderr)
     seed = common.default_params().study.seed
     built, card = corpora.build(name, source, seed, Path())
-    wish = own.Wish(name, options.budget, options.draws, options.tune)
+    wish = own.Wish(name, options.budget, draws, options.tune)
     entry = _moved(source, folder)
     text = own.params_text(wish, entry, len(built.texts), built.classes, len(built.beside))
     _write(folder, text, name)

@@ -14,7 +14,7 @@ from concurrent.futures import as_completed as completed
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import httpx
 from filelock import FileLock, Timeout
@@ -33,10 +33,9 @@ from datayield.settle import Carry, Outcome
 from datayield.types import Row
 from datayield.workers import Pool, WorkerDied
 
-T = TypeVar("T")
-Work: TypeAlias = Callable[[Carry, Pool], T]
+Work: TypeAlias = Callable[[Carry, Pool], object]
 
-LOST = (httpx.HTTPError, PrefectException, OSError)
+LOST = (httpx.HTTPError, PrefectException)
 """What a flow raises when its server goes away in mid-run."""
 
 
@@ -74,20 +73,19 @@ def run_study(corpus: str, params: Params, root: Path) -> bool:
     return _run("study", corpus, params, root, work)
 
 
-def _run(name: str, corpus: str, params: Params, root: Path, work: Work[Any]) -> bool:
+def _run(name: str, corpus: str, params: Params, root: Path, work: Work) -> bool:
     """Carry the work by a flow of this name; by plain threads where Prefect cannot."""
     with _locked(root):
-        why, lost = _no_prefect(), False
+        why = _no_prefect()
+        lost = False
         if why is None:
             try:
                 with engines.opened(params.execution, root) as pool:
                     _flow(name, corpus, params, pool, work)
                 return False
             except LOST as e:
-                why, lost = (
-                    f"the Prefect server was lost ({type(e).__name__}: {str(e)[:200]})",
-                    True,
-                )
+                why = f"the Prefect server was lost ({type(e).__name__}: {str(e)[:200]})"
+                lost = True
         print(
             f"notice: {why}; plain threads carry the {name}, with the same results", file=sys.stderr
         )
@@ -96,7 +94,7 @@ def _run(name: str, corpus: str, params: Params, root: Path, work: Work[Any]) ->
         return lost
 
 
-def _flow(name: str, corpus: str, params: Params, pool: Pool, work: Work[Any]) -> None:
+def _flow(name: str, corpus: str, params: Params, pool: Pool, work: Work) -> None:
     threads: Any = ThreadPoolTaskRunner(max_workers=pool.size)
     title = f"{params.study.name}: {corpus}"
 
