@@ -280,6 +280,8 @@ BAD = {
     "hub without columns": (["hub:owner/name@1"], "name its columns: --text COLUMN --label COLUMN"),
     "hub without revision": (["hub:owner/name", "--text", "a", "--label", "b"], "name its revision"),
     "option without file": (["--budget", "100"], "--budget is about a file; name it"),
+    "draws without file": (["--draws", "5"], "--draws is about a file; name it"),
+    "unlabelled without file": (["--unlabelled", "x.csv"], "--unlabelled is about a file; name it"),
     "no project here": ([], "params.yaml is missing"),
 }  # fmt: skip
 

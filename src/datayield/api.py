@@ -133,13 +133,10 @@ def read_cells(folder: Folder = ".", corpus: str | None = None) -> "pd.DataFrame
     import pyarrow as pa
 
     from datayield import config, table
-    from datayield.errors import nearest
 
     root = Path(folder)
-    known = config.load(root / "params.yaml").study.corpora
-    if corpus is not None and corpus not in known:
-        raise UserError(f'the study has no corpus "{corpus}": {nearest(corpus, list(known))}')
-    names = known if corpus is None else (corpus,)
+    study = config.load(root / "params.yaml").study
+    names = study.corpora if corpus is None else (study.corpus(corpus),)
     tables = [table.read(root / "results" / n / "cells.parquet", table.CELLS) for n in names]
     return pa.concat_tables(tables).drop_columns(["hits", "predicted"]).to_pandas()
 

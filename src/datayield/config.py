@@ -75,6 +75,23 @@ class Study(_Frozen):
             raise ValueError(f"draws: wanted a number or {{first: 3, count: 10}}, got {asked}")
         return {**value, "draws": asked["count"], "first_draw": asked["first"]}
 
+    def corpus(self, asked: str | None) -> str:
+        """The corpus of this name; None is the only one.
+
+        Raises:
+            UserError: the study has no such corpus, or several and none is named.
+        """
+        if asked is None and len(self.corpora) > 1:
+            raise UserError(
+                f"the study has {len(self.corpora)} corpora; name one: --corpus {' | '.join(self.corpora)}"
+            )
+        name = asked or self.corpora[0]
+        if name not in self.corpora:
+            raise UserError(
+                f'the study has no corpus "{name}": {nearest(name, list(self.corpora))}'
+            )
+        return name
+
     @property
     def numbers(self) -> range:
         """The draws of this study by number."""

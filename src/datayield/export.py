@@ -61,7 +61,7 @@ def choose(
     Raises:
         UserError: when nothing fits what was asked.
     """
-    name = _corpus(params, corpus)
+    name = params.study.corpus(corpus)
     results = root / "results" / name
     rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
     study = json.loads((results / "study.json").read_text(encoding="utf-8"))
@@ -108,18 +108,6 @@ def _order(among: list[Row], metric: str, row: Row) -> tuple[float, float, str, 
 
 def _listed(budgets: list[int]) -> str:
     return ", ".join(map(str, budgets))
-
-
-def _corpus(params: Params, corpus: str | None) -> str:
-    known = params.study.corpora
-    if corpus is None and len(known) > 1:
-        raise UserError(
-            f"the study has {len(known)} corpora; name one: --corpus {' | '.join(known)}"
-        )
-    name = corpus or known[0]
-    if name not in known:
-        raise UserError(f'the study has no corpus "{name}": {nearest(name, list(known))}')
-    return name
 
 
 def _arm(arm: str, rows: list[Row]) -> str:

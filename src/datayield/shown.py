@@ -3,6 +3,7 @@
 Every text of a user is escaped. What is heavy is imported when it is asked for.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from datayield.types import Corpus
 
 
-class Shown:
+class Shown(ABC):
     """Lines and tables that show themselves: as text where printed, as HTML in a notebook."""
 
+    @abstractmethod
     def lines(self) -> Sequence[str]:
         """The sentences."""
-        raise NotImplementedError
 
     def tables(self) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[str]]]]:
         """(caption, head, rows) of each table below them."""

@@ -51,7 +51,7 @@ def plan_labels(params: Params, root: Path, asked: Question) -> Planned:
         UserError: when something asked is out of range or not in the study.
     """
     _checked(asked)
-    name = _corpus(params, asked.corpus)
+    name = params.study.corpus(asked.corpus)
     loaded = load(params, name, root)
     f = loaded.frame
     arms = [_arm(f, asked.arm)] if asked.arm else _default_arms(f)
@@ -72,7 +72,7 @@ def frame(params: Params, root: Path, corpus: str | None) -> compare.Frame:
     Raises:
         UserError: the corpus is not in the study, or its tables are missing.
     """
-    return load(params, _corpus(params, corpus), root).frame
+    return load(params, params.study.corpus(corpus), root).frame
 
 
 def _checked(asked: Question) -> None:
@@ -92,18 +92,6 @@ def _checked(asked: Question) -> None:
             raise UserError(f"{name} wants a price of 0 or more, got {price:g}")
     if label is not None and target is None:
         raise UserError("a price wants a --target whose cost is asked for")
-
-
-def _corpus(params: Params, corpus: str | None) -> str:
-    known = params.study.corpora
-    if corpus is None and len(known) > 1:
-        raise UserError(
-            f"the study has {len(known)} corpora; name one: --corpus {' | '.join(known)}"
-        )
-    name = corpus or known[0]
-    if name not in known:
-        raise UserError(f'the study has no corpus "{name}": {nearest(name, list(known))}')
-    return name
 
 
 def _arm(f: compare.Frame, arm: str) -> str:
