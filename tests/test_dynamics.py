@@ -163,6 +163,17 @@ def test_the_hardest_test_texts_by_hand() -> None:
     assert found[1]["cells_wrong"] == pytest.approx(1 / 3)
 
 
+def test_equally_hard_test_texts_are_led_by_those_whose_wrong_answers_agree() -> None:
+    truth = np.array([0, 0, 1, 1])
+    lines = [
+        {"arm": arm, "n": 10, "cell": arm, "accuracy": 0.9, "predicted": table.pack_predicted(said)}
+        for arm, said in (("a", np.array([1, 2, 1, 1])), ("b", np.array([2, 2, 1, 1])))
+    ]
+    roles = {"a": "plain", "b": "strategy"}
+    _, found = texts.hardest_test(lines, roles, 0.5, truth, ["x", "y", "z"])
+    assert [(x["id"], x["instead"], x["agree"]) for x in found] == [(1, "z", 1.0), (0, "y", 0.5)]
+
+
 def test_shortened_texts_stay_texts() -> None:
     assert texts.shortened("a\n\tb\x00\u202e\u2066c") == "a b c".replace(" c", "c")
     long = texts.shortened("x" * 5_000)

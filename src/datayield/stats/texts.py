@@ -186,8 +186,10 @@ def hardest_test(
     }
     wrong = np.stack([(p != truth).mean(0) for p in predicted.values()])  # (arms, texts)
     failing, share = (wrong > 0.5).sum(0), wrong.mean(0)
-    votes = np.concatenate(list(predicted.values()))
-    order = np.lexsort((np.arange(len(truth)), -share, -failing))[:SHOWN]
+    instead = _instead(np.concatenate(list(predicted.values())), truth, len(classes))
+    agree = instead.max(0) / np.maximum(instead.sum(0), 1)
+    # Of equally hard texts those first whose wrong answers agree: there the label may be wrong.
+    order = np.lexsort((-agree, -share, -failing))[:SHOWN]
     return {
         "n": n,
         "arms": len(by_arm),
@@ -199,7 +201,8 @@ def hardest_test(
             "split": "test",
             "id": int(i),
             "label": classes[truth[i]],
-            **_instead(votes[:, i], int(truth[i]), classes),
+            "instead": classes[int(instead[:, i].argmax())],
+            "agree": float(agree[i]),
             "arms_wrong": int(failing[i]),
             "arms": len(by_arm),
             "cells_wrong": float(share[i]),
@@ -209,10 +212,15 @@ def hardest_test(
     ]
 
 
-def _instead(said: Ints, truth: int, classes: Sequence[str]) -> dict[str, Any]:
-    """The class that is said most often in place of the true one, and its share of wrong answers."""
-    counts = np.bincount(said[said != truth], minlength=len(classes))
-    return {"instead": classes[int(counts.argmax())], "agree": float(counts.max() / counts.sum())}
+def _instead(votes: Ints, truth: Ints, classes: int) -> Ints:
+    """How often each class was said in place of the true one, (classes, texts).
+
+    Args:
+        votes: predicted class by cell and text, (cells, texts).
+        truth: class of every text.
+        classes: how many.
+    """
+    return np.stack([((votes == c) & (truth != c)).sum(0) for c in range(classes)])
 
 
 def with_texts(hardest: list[dict[str, Any]], path: Path, pool: int) -> list[dict[str, Any]]:
