@@ -166,6 +166,20 @@ def test_mlflow_away_for_a_while_leaves_no_gap(fresh: Path, whole: list[dict]) -
     assert same(rows(fresh), whole)
 
 
+def test_a_server_that_does_not_start_is_not_needed(fresh: Path, whole: list[dict]) -> None:
+    """Prefect's own, killed before it answers."""
+    process = begin(fresh)
+    deadline = time.monotonic() + 120
+    while not (servers := of_session(process.pid, TARGETS["server"])):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.005)
+    os.kill(servers[0], signal.SIGKILL)
+    assert process.wait(300) == 0, (fresh / "study.log").read_text()
+    said = (fresh / "study.log").read_text()
+    assert "plain threads carry the study" in said and "Traceback" not in said, said
+    assert same(rows(fresh), whole)
+
+
 @pytest.mark.parametrize("back", [True, False], ids=["restarted", "gone"])
 def test_a_prefect_server_away_in_mid_study(fresh: Path, whole: list[dict], back: bool) -> None:
     port = free_port()

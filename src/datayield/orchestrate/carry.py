@@ -8,6 +8,7 @@ runs, and where none can be reached plain threads carry the work, with the same 
 import re
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import as_completed as completed
@@ -78,12 +79,20 @@ def _run(name: str, corpus: str, params: Params, root: Path, work: Work) -> bool
     with _locked(root):
         why = _no_prefect()
         lost = False
+        begun = threading.Event()
+
+        def noted(carry: Carry, pool: Pool) -> object:
+            begun.set()
+            return work(carry, pool)
+
         if why is None:
             try:
                 with engines.opened(params.execution, root) as pool:
-                    _flow(name, corpus, params, pool, work)
+                    _flow(name, corpus, params, pool, noted)
                 return False
-            except LOST as e:
+            except (*LOST, RuntimeError) as e:
+                if begun.is_set() and not isinstance(e, LOST):
+                    raise  # of the work itself; before it, Prefect's own server did not start
                 why = f"the Prefect server was lost ({type(e).__name__}: {str(e)[:200]})"
                 lost = True
         print(
