@@ -19,9 +19,10 @@ from pydantic import ValidationError
 
 from datayield import servers
 from datayield.errors import UserError
+from datayield.orchestrate.refreshing import FAILED, NAME
 
 AUTOMATION = "datayield: a refresh failed"
-FAILURES = {"prefect.flow-run.Failed", "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut"}
+FAILURES = {FAILED, "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut"}
 
 
 def deploy(root: Path, notify: str | None = None) -> list[str]:
@@ -145,7 +146,7 @@ def _notify(client: SyncPrefectClient, block: str) -> None:
         description="Written by `datayield deploy --notify`.",
         trigger=EventTrigger(
             expect=FAILURES,
-            match_related={"prefect.resource.role": "flow", "prefect.resource.name": "refresh"},
+            match_related={"prefect.resource.role": "flow", "prefect.resource.name": NAME},
             posture=Posture.Reactive,
             threshold=1,
         ),
