@@ -417,7 +417,10 @@ class _Many(list):  # type: ignore[type-arg]
 
 @pytest.mark.slow
 def test_a_corpus_beyond_the_limit_of_the_process_is_refused(tmp_path: Path) -> None:
-    """`ulimit -v` leaves less than a corpus of 3,000,000 texts takes: one message, no file."""
+    """`ulimit -v` leaves less than a corpus of 3,000,000 texts takes: one message, no file.
+
+    How much of the file is read before depends on what the machine's libraries take.
+    """
     path = tmp_path / "x.csv"
     with path.open("w") as out:
         out.write("t,l\n")
@@ -428,7 +431,8 @@ def test_a_corpus_beyond_the_limit_of_the_process_is_refused(tmp_path: Path) -> 
     write_params(tmp_path, params)
     done = call(tmp_path, "bash", "-c", code, sys.executable)
     assert done.returncode == 2, done.stderr
-    assert "corpus written (3,000,000 texts) wants more memory" in done.stderr
+    wanted = r"(corpus written|x\.csv) \([\d,]{7,} texts\) wants more memory"
+    assert re.search(wanted, done.stderr), done.stderr
     assert "Traceback" not in done.stderr and not (tmp_path / "data").exists()
 
 

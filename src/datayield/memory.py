@@ -69,13 +69,17 @@ def _text(path: Path) -> str:
         return ""
 
 
-def require_corpus(name: str, texts: int) -> None:
+def require_corpus(what: str, texts: int) -> None:
     """Whether the stages of a corpus of so many texts fit.
+
+    Args:
+        what: for the message: the corpus, or the file that is being read.
+        texts: counted so far.
 
     Raises:
         UserError: they do not; before anything is taken.
     """
-    require(f"corpus {name} ({texts:,} texts)", BASE + PER_TEXT * texts)
+    require(f"{what} ({texts:,} texts)", BASE + PER_TEXT * texts)
 
 
 def require(what: str, wanted: int, free: int | None = None) -> None:

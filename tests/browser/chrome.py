@@ -65,23 +65,37 @@ class Page:
         return found
 
     def click(self, selector: str, named: str = "") -> None:
-        """A true click in the middle of the first visible element that holds the text."""
+        """A true click in the middle of the first visible element that holds the text.
+
+        As a person would, it waits until the element can be used, stands still, and nothing covers it.
+        """
         script = (
             f"(() => {{ const e = [...document.querySelectorAll({json.dumps(selector)})].find(e =>"
             f" (e.textContent + e.title + e.ariaLabel).includes({json.dumps(named)})"
-            " && e.getClientRects().length);"
+            " && e.getClientRects().length && !e.disabled);"
             " if (!e) return null; e.scrollIntoView({block: 'center'});"
-            " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+            " const r = e.getBoundingClientRect(), x = r.x + r.width / 2, y = r.y + r.height / 2;"
+            " const top = document.elementFromPoint(x, y);"
+            " return top && (e.contains(top) || top.contains(e)) ? [x, y] : null; })()"
         )
         deadline = time.monotonic() + SECONDS
-        while (place := self.run(script)) is None:
+        before = None
+        while (place := self.run(script)) is None or place != before:
             assert time.monotonic() < deadline, (
-                f"no {selector} with {named!r}: {self.text()[:3000]}"
+                f"no {selector} with {named!r} to click: {self.text()[:3000]}"
             )
-            time.sleep(0.5)
+            before = place
+            time.sleep(0.3)
         at: dict[str, Any] = {"x": place[0], "y": place[1], "button": "left", "clickCount": 1}
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, **at)
+
+    def expect(self, script: str) -> None:
+        """Waits until an expression in the page is true."""
+        deadline = time.monotonic() + SECONDS
+        while not self.run(script):
+            assert time.monotonic() < deadline, f"never true: {script}: {self.text()[:3000]}"
+            time.sleep(0.3)
 
     def picture(self, path: Path) -> None:
         """What is seen now, as PNG."""

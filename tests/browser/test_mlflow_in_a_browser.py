@@ -3,6 +3,7 @@
 Pictures are kept under build/pages/ for people to look at.
 """
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -71,8 +72,9 @@ def test_two_runs_are_compared_by_clicks(pages: dict[str, str], browser: chrome.
     _close_assistant(browser)
     browser.picture(PICTURES / "cells.png")
     for number in (1, 2):
-        browser.click(f".ag-row[row-index='{number}'] .ag-checkbox-input, "
-                      f".ag-row[row-index='{number}'] input[type=checkbox]")  # fmt: skip
+        box = f".ag-row[row-index='{number}'] input[type=checkbox]"
+        browser.click(box)
+        browser.expect(f"document.querySelector({json.dumps(box)}).checked")
     browser.click("button", "Compare")
     found = browser.wait("Comparing 2 Runs", "Parallel Coordinates Plot", "validation_accuracy")
     browser.picture(PICTURES / "compare.png")

@@ -52,7 +52,7 @@ def build(
         UserError: one class only, a class or a pool too small for splitting, too many texts for the
             memory that is left.
     """
-    memory.require_corpus(name, len(loaded.texts))
+    memory.require_corpus(f"corpus {name}", len(loaded.texts))
     classes = tuple(sorted(set(loaded.labels)))
     _check_classes(name, classes, loaded.labels)
     numbers = {c: k for k, c in enumerate(classes)}

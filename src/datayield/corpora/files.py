@@ -256,7 +256,7 @@ def _texts(source: FileSource, root: Path, kept: _Columns, test: bool) -> Iterat
         kept.labels.append(sys.intern(label))
         kept.in_test.append(test if source.split is None else _in_test(source, row, line))
         if number % LOOK == LOOK - 1:  # before the system ends what grows too large
-            memory.require_corpus(Path(source.path).stem, len(kept.labels))
+            memory.require_corpus(source.path, len(kept.labels))
         for what, content in (("text", value), ("label", label)):
             if not content.strip():
                 without[what].append(line)
