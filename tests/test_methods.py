@@ -495,12 +495,33 @@ def test_normalised_embeddings_have_mean_zero_and_variance_one(small: tuple) -> 
     model, batch = small
     counts = torch.tensor([0.0, 1, *range(1, model.embedding.num_embeddings - 1)])
     model.normalise_by(counts)
-    table = model._table()
-    weight = (counts / counts.sum())[:, None]
+    model.eval()
+    words = torch.arange(1, len(counts))[None, :]
+    table = model.embed(words, torch.tensor([len(counts) - 1]))[0]
+    weight = (counts / counts.sum())[1:, None]
     assert torch.allclose((weight * table).sum(0), torch.zeros(4), atol=1e-5)
     assert torch.allclose((weight * table**2).sum(0), torch.ones(4), atol=1e-2)
-    model.eval()
     assert (model.embed(batch.ids, batch.lengths)[1, 2:] == 0).all()
+
+
+def test_the_gradient_goes_through_the_normalisation(small: tuple) -> None:
+    """Every word's embedding moves mean and variance, and so what other words are read as."""
+    model, batch = small
+    model.double().eval()
+    counts = torch.arange(model.embedding.num_embeddings, dtype=torch.float64)
+    model.normalise_by(counts)
+    pull = torch.randn(*batch.ids.shape, 4, dtype=torch.float64, generator=torch.manual_seed(1))
+    table, shares = model.embedding.weight, (counts / counts.sum())[:, None]
+    mean = (shares * table).sum(0)
+    whole = (table - mean) / ((shares * (table - mean) ** 2).sum(0) + 1e-6).sqrt()
+    by_hand = whole[batch.ids] * (batch.ids != 0)[:, :, None]
+    embedded = model.embed(batch.ids, batch.lengths)
+    assert torch.allclose(embedded, by_hand)
+    ours, theirs = (
+        torch.autograd.grad((x * pull).sum(), table, retain_graph=True)[0]
+        for x in (embedded, by_hand)
+    )
+    assert torch.allclose(ours, theirs) and (ours[1:].abs().sum(1) > 0).all()
 
 
 def test_sparse_similarities_keep_memory_linear() -> None:

@@ -207,7 +207,7 @@ def _network(
     state = {k: place.tensor(v) for k, v in parts.arrays.items() if k != "frequency"}
     model.load_state_dict(state)
     if "frequency" in parts.arrays:
-        model.frequency = place.tensor(parts.arrays["frequency"])
+        model.frequency = place.tensor(parts.arrays["frequency"]).flatten()
     model.requires_grad_(False).eval()
 
     def predict(texts: Sequence[str]) -> NDArray[np.float32]:

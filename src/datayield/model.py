@@ -56,6 +56,31 @@ class _Swap(torch.autograd.Function):
         return _Swap.apply(gradients[0], places), None  # type: ignore[no-untyped-call]
 
 
+class _Moments(torch.autograd.Function):
+    """Mean and variance of every embedding dimension over weighted words: (V, E), (V,) -> (E,), (E,).
+
+    Texts are then normalised where they are read; normalising the whole table would hold several
+    arrays of its size for each pass over a batch.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, table: torch.Tensor, shares: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`shares` sum to 1."""
+        mean = shares @ table
+        ctx.save_for_backward(table, shares, mean)
+        return mean, shares @ (table - mean).square_()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """The variance's part through the mean is nil: weighted deviations sum to 0."""
+        table, shares, mean = ctx.saved_tensors
+        of_mean, of_variance = gradients
+        out = (table - mean).mul_(2 * of_variance).add_(of_mean).mul_(shares[:, None])
+        return out, None
+
+
 class Classifier(nn.Module):
     """A recurrent text classifier; `embed`, `encode` and `head` are open to objectives."""
 
@@ -80,20 +105,11 @@ class Classifier(nn.Module):
         pooled = s.hidden * directions * (2 if s.pooling == "max_mean" else 1)
         self.linear = nn.Linear(pooled, classes)
         self.dropout = nn.Dropout(s.dropout)
-        self.frequency: torch.Tensor | None = None  # (words, 1), sums to 1; see `normalise_by`
+        self.frequency: torch.Tensor | None = None  # (words,), sums to 1; see `normalise_by`
 
     def normalise_by(self, counts: torch.Tensor) -> None:
         """Normalise embeddings over these word counts (words,) from here on (Miyato et al. 2017)."""
-        self.frequency = (counts / counts.sum())[:, None]
-
-    def _table(self) -> torch.Tensor:
-        """The embedding table that texts are read with, (words, E)."""
-        table = self.embedding.weight
-        if self.frequency is None:
-            return table
-        mean = (self.frequency * table).sum(0)
-        variance = (self.frequency * (table - mean) ** 2).sum(0)
-        return (table - mean) / (variance + 1e-6).sqrt()
+        self.frequency = counts / counts.sum()
 
     def embed(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """(B, T) -> (B, T, E), zero at padding.
@@ -105,10 +121,11 @@ class Classifier(nn.Module):
         if self.training and s.word_dropout > 0:
             dropped = (torch.rand(ids.shape) < s.word_dropout) & (ids != PAD)
             ids = torch.where(dropped, UNKNOWN, ids)
-        if self.frequency is None:
-            embedded: torch.Tensor = self.embedding(ids)
-        else:
-            embedded = nn.functional.embedding(ids, self._table()) * (ids != PAD)[:, :, None]
+        embedded: torch.Tensor = self.embedding(ids)
+        if self.frequency is not None:
+            mean, variance = _Moments.apply(self.embedding.weight, self.frequency)  # type: ignore[no-untyped-call]
+            real = (ids != PAD)[:, :, None]
+            embedded = (embedded - mean) / (variance + 1e-6).sqrt() * real
         if self.training and s.embedding_dropout > 0:
             mask = torch.ones(len(ids), 1, s.embedding)
             embedded = embedded * nn.functional.dropout(mask, s.embedding_dropout)
