@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datayield import environment
 
@@ -17,6 +19,9 @@ import yaml  # noqa: E402
 
 from datayield.corpora.build import Labelled, build  # noqa: E402
 from datayield.types import Corpus  # noqa: E402
+
+if TYPE_CHECKING:
+    from tests.postgres import Postgres
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -207,6 +212,15 @@ def project(prepared: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     shutil.copytree(prepared, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator["Postgres"]:
+    """A real PostgreSQL server on loopback."""
+    from tests.postgres import running
+
+    with running() as server:
+        yield server
 
 
 def need(found: bool, what: str) -> None:

@@ -1,7 +1,6 @@
 """Where trials are kept: what goes wrong with it, and many machines on one PostgreSQL."""
 
 import json
-import os
 import shutil
 import socket
 import sqlite3
@@ -9,8 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,16 +20,11 @@ from datayield import tune
 from datayield.errors import UserError
 from datayield.regimes import Search
 from datayield.types import Cell
-from tests.conftest import call, need, read_params, tool_environment, write_params
+from tests.conftest import call, read_params, tool_environment, write_params
+from tests.postgres import Postgres, free_port
 from tests.test_tune import params_with, planted, run, search, told
 
 __all__ = ["search"]
-
-
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # --- what goes wrong
@@ -39,7 +32,7 @@ def port() -> int:
 
 def test_a_storage_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for url in (
-        f"postgresql://nobody@127.0.0.1:{port()}/none",
+        f"postgresql://nobody@127.0.0.1:{free_port()}/none",
         "sqlite:////proc/none.db",
         "nonsense",
     ):
@@ -124,42 +117,9 @@ def test_where_every_trial_fails_the_untuned_settings_serve(project: Path) -> No
 
 
 @pytest.fixture
-def postgres(server: tuple[Path, int]) -> str:
+def postgres(postgres_server: Postgres) -> str:
     """The address of an empty database on a real server."""
-    programs, number = server
-    name = f"trials_{uuid.uuid4().hex}"
-    reached = ["-h", "127.0.0.1", "-p", str(number), "-U", "tester"]
-    subprocess.run([programs / "createdb", *reached, name], check=True)
-    return f"postgresql://tester@127.0.0.1:{number}/{name}"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[Path, int]]:
-    """A PostgreSQL server of our own: the folder of its programs and its port."""
-    found = [shutil.which("initdb"), *map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
-    programs = [Path(p).resolve().parent for p in found if p]
-    need(bool(programs), "PostgreSQL (Debian: postgresql)")
-    folder = Path("/tmp") / f"datayield-postgres-{os.getpid()}"  # its user cannot enter pytest's
-    folder.mkdir()
-    user: dict[str, str] = {}
-    if os.getuid() == 0:  # the server refuses to be root's
-        user = {"user": "postgres"}
-        shutil.chown(folder, "postgres")
-    free, data = port(), folder / "data"
-
-    def do(program: str, *arguments: str) -> None:
-        subprocess.run(
-            [programs[0] / program, *arguments], check=True, stdout=subprocess.DEVNULL, cwd=folder, **user
-        )  # fmt: skip
-
-    do("initdb", "-D", str(data), "-U", "tester", "--auth=trust", "--no-sync")
-    options = f"-p {free} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    do("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
-    try:
-        yield programs[0], free
-    finally:
-        do("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
-        shutil.rmtree(folder)
+    return postgres_server.address(postgres_server.database())
 
 
 def test_the_same_trials_on_postgresql_as_in_a_journal(
@@ -229,7 +189,7 @@ def test_two_machines_share_the_searches(project: Path, tmp_path: Path, postgres
 @pytest.mark.slow
 def test_the_pages_show_runs_and_trials(search: Search, project: Path) -> None:
     run(search, 2, tune.storage(project))
-    runs, trials, flows = port(), port(), port()
+    runs, trials, flows = free_port(), free_port(), free_port()
     ports = ["--runs", str(runs), "--trials", str(trials), "--flows", str(flows)]
     command = [sys.executable, "-m", "datayield.cli", "ui"]
     server = subprocess.Popen(

@@ -86,10 +86,18 @@ def of_session(session: int, what: str) -> list[int]:
     return found
 
 
+def all_gone(session: int, seconds: float = 15) -> None:
+    """Wait until no process of ours is left in the session."""
+    deadline = time.monotonic() + seconds
+    while left := of_session(session, "datayield"):
+        assert time.monotonic() < deadline, f"{left} outlived the flow"
+        time.sleep(0.1)
+
+
 TARGETS = {
     "flow": "flows/study.py",
     "worker": "datayield.worker",
-    "server": "prefect.server",
+    "server": "datayield.flow_server",  # orchestrate.own_server.COMMAND
 }
 
 
@@ -109,6 +117,7 @@ def test_any_process_may_be_killed_at_any_moment(
         assert time.monotonic() < deadline, (fresh / "study.log").read_text()
         if len(list(store.glob("*.json"))) >= cells and of_session(process.pid, TARGETS[target]):
             time.sleep(pause)
+            servers = of_session(process.pid, TARGETS["server"])
             for pid in of_session(process.pid, TARGETS[target])[:1]:
                 os.kill(pid, signal.SIGKILL)
                 killed = True
@@ -119,6 +128,8 @@ def test_any_process_may_be_killed_at_any_moment(
     kept = {p.name: p.stat().st_mtime_ns for p in store.glob("*.json")}
     if target == "flow":
         assert process.returncode == -signal.SIGKILL
+        assert servers, "the flow had a server, which must not outlive it"
+        all_gone(process.pid)
         again = flow(fresh, "study")
         assert again.returncode == 0, again.stderr
     else:
