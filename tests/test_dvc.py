@@ -2,12 +2,24 @@
 
 import json
 import shutil
+import signal
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPO, call, datayield, make_project, read_params, write_params
+from tests.conftest import (
+    REPO,
+    call,
+    datayield,
+    make_project,
+    read_params,
+    tool_environment,
+    write_params,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -94,3 +106,60 @@ def test_no_network_is_needed(pipeline: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "no loopback network" in done.stderr + done.stdout
     assert "60 cells, 0 done, 60 to compute" in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("sign", "code", "output", "count"),
+    [(signal.SIGINT, 130, "optuna.journal", 8), (signal.SIGTERM, 143, "cells", 2)],
+    ids=["Ctrl-C while tuning", "terminated while computing"],
+)
+def test_a_stopped_study_leaves_nothing_running_and_goes_on(
+    pipeline: Path, tmp_path: Path, sign: signal.Signals, code: int, output: str, count: int
+) -> None:
+    """The signal reaches `datayield study` alone, as a terminal, cron or systemd sends it."""
+    folder = tmp_path / "project"
+    shutil.copytree(pipeline, folder)
+    params = read_params(folder)
+    params["study"]["seed"] = 7
+    params["tuning"] = {"trials": 12, "arms": "one", "scope": "regime"}
+    write_params(folder, params)
+    shutil.rmtree(folder / "state")
+    watched = folder / "state" / output
+
+    def seen() -> int:
+        """Trials that began, or cells that are finished."""
+        if not watched.exists():
+            return 0
+        return len([*watched.iterdir()]) if watched.is_dir() else watched.read_text().count("trial")
+
+    with (folder / "study.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "datayield.cli", "study"],
+            cwd=folder, env=tool_environment(), process_group=0, stdout=log, stderr=log,
+        )  # fmt: skip
+    deadline = time.monotonic() + 300
+    while seen() < count:
+        assert time.monotonic() < deadline and process.poll() is None, told(folder)
+        time.sleep(0.05)
+    process.send_signal(sign)
+    assert process.wait(60) == code, told(folder)
+    assert not in_folder(folder), f"{in_folder(folder)} outlived the study: {told(folder)}"
+    assert told(folder).count("datayield: stopped") >= 1
+    assert "Traceback" not in told(folder) and "plain threads" not in told(folder)
+    done = datayield(folder, "study")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def told(folder: Path) -> str:
+    return (folder / "study.log").read_text()
+
+
+def in_folder(folder: Path) -> dict[int, str]:
+    """Processes that work in a folder, with their command lines."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                if (entry / "cwd").resolve() == folder:
+                    found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
+    return found

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from datayield import __version__, environment
+from datayield.children import Terminated
 from datayield.commands import (
     answers,
     corpora,
@@ -53,12 +54,12 @@ def guard(action: Callable[[], object]) -> int:
             raise
         print(f"datayield: {e.strerror}: {e.filename}. Nothing was half-written.", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as e:
         print(
             "\ndatayield: stopped; finished cells are kept, the same command goes on",
             file=sys.stderr,
         )
-        return 130
+        return 143 if isinstance(e, Terminated) else 130
     return code if isinstance(code, int) else 0
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datayield import config, intake, project
+from datayield import children, config, intake, project
 from datayield.errors import UserError
 from datayield.report import versus, words
 
@@ -90,14 +90,13 @@ def _repro(folder: Path, say: Callable[[str], None]) -> list[str]:
     """`datayield study` in that folder; returns the stages that ran."""
     own = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT__")}
     ran, last = [], ""
-    with subprocess.Popen(
+    with children.started(
         [sys.executable, "-m", "datayield.cli", "study"],
         cwd=folder,
         env=own,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         encoding="utf-8",
         errors="replace",
     ) as running:

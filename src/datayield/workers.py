@@ -111,6 +111,8 @@ class WorkerPool:
 
     def _ask(self, want: str, asked: Mapping[str, Any]) -> Any:
         with self._lock:
+            if self._closed:
+                raise WorkerDied("the pool is closed")
             worker = self._idle.popleft() if self._idle else _Worker(self._root)
             self._busy.add(worker)
         try:

@@ -122,26 +122,24 @@ def repro(targets: Sequence[str], options: argparse.Namespace) -> None:
     Raises:
         UserError: when it ends with an error.
     """
-    from datayield import project
+    from datayield import children, project
 
     project.renew_code(common.ROOT)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "dvc",
-            "repro",
-            *(["--verbose"] if options.verbose else []),
-            *targets,
-        ],
+    verbose = ["--verbose"] if options.verbose else []
+    pipe = subprocess.PIPE if options.quiet else None
+    with children.started(
+        [sys.executable, "-m", "dvc", "repro", *verbose, *targets],
         env={**os.environ, "PATH": path},
-        check=False,
-        capture_output=options.quiet,
-    )
-    if done.returncode:
+        stdout=pipe,
+        stderr=pipe,
+        encoding="utf-8",
+        errors="replace",
+    ) as running:
+        _, told = running.communicate()
+    if running.returncode:
         if options.quiet:
-            sys.stderr.write(done.stderr.decode(errors="replace"))
+            sys.stderr.write(told)
         raise UserError(
             "`dvc repro` ended with an error (above); the same command goes on from there"
         )

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.exceptions import PrefectException
+from prefect.exceptions import PrefectException, TerminationSignal
 from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -79,11 +79,16 @@ def _run(name: str, corpus: str, params: Params, root: Path, work: Work) -> bool
     with _locked(root):
         why = _no_prefect()
         lost = False
-        begun = threading.Event()
+        begun, stopped = threading.Event(), threading.Event()
 
         def noted(carry: Carry, pool: Pool) -> object:
             begun.set()
-            return work(carry, pool)
+            try:
+                return work(carry, pool)
+            except (KeyboardInterrupt, TerminationSignal):
+                stopped.set()
+                pool.close()  # Prefect waits for the tasks that run
+                raise
 
         if why is None:
             try:
@@ -91,6 +96,8 @@ def _run(name: str, corpus: str, params: Params, root: Path, work: Work) -> bool
                     _flow(name, corpus, params, pool, noted)
                 return False
             except (*LOST, RuntimeError) as e:
+                if stopped.is_set():  # and then the server could not be told
+                    raise KeyboardInterrupt from e
                 if begun.is_set() and not isinstance(e, LOST):
                     raise  # of the work itself; before it, Prefect's own server did not start
                 why = f"the Prefect server was lost ({type(e).__name__}: {str(e)[:200]})"
@@ -175,10 +182,13 @@ def by_threads(
         except WorkerDied:
             work(key)
 
-    with ThreadPoolExecutor(count) as threads:
+    threads = ThreadPoolExecutor(count)
+    try:
         futures = {threads.submit(attempt, key): key for key in labels}
         for future in completed(futures):
             yield futures[future], future.exception()
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C some still wait
 
 
 def lock(root: Path) -> FileLock:

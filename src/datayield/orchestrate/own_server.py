@@ -27,6 +27,7 @@ class OwnServer(SubprocessASGIServer):
         return subprocess.Popen(
             [sys.executable, "-m", COMMAND, str(self.port)],
             env={**os.environ, **_OWN, **settings},
+            process_group=0,  # a Ctrl-C ends the flow, which still tells its server so
             stdin=subprocess.PIPE,  # never written to: flow_server.py reads its end
         )
 
