@@ -45,6 +45,8 @@ def settle(corpus: str, params: Params, root: Path, carry: Carry, pool: Pool) ->
         The number of searches.
     """
     searches = wanted(params, corpus, root)
+    if searches:
+        stages.check_draws(params, corpus, root)
     kept = tune.storage(root, alone=True)
     rows: dict[str, list[dict[str, Any]]] = {}
     family = corpora.load(stages.folder(root, corpus)).family

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from datayield import (
     corpora,
@@ -57,7 +56,7 @@ def audit(params: Params, name: str, root: Path) -> None:
     from datayield.corpora import audit as audits
 
     loaded = corpora.checked(folder(root, name))
-    card = json.loads((folder(root, name) / "card.json").read_text(encoding="utf-8"))
+    card = table.read_json(folder(root, name) / "card.json")
     found, texts = audits.audit(loaded, card["removed"])
     table.write(texts, folder(root, name) / "audit.parquet")
     told = json.dumps(found, indent=1, ensure_ascii=False)
@@ -157,7 +156,8 @@ def curriculum(params: Params, name: str, root: Path) -> None:
     for i, line in enumerate(map(text.tokens, texts)):
         length[i], rarity[i] = len(line), sum(surprise[w] for w in line)
     columns = {"id": np.arange(len(length)), "length": length, "rarity": rarity}
-    table.write(pa.table(columns), folder(root, name) / "difficulties.parquet")
+    path = folder(root, name) / "difficulties.parquet"
+    table.write(pa.table(columns), path, checksums=False)
 
 
 def folder(root: Path, name: str) -> Path:
@@ -165,13 +165,32 @@ def folder(root: Path, name: str) -> Path:
     return root / "data" / name
 
 
+def check_draws(params: Params, name: str, root: Path) -> None:
+    """Whether the draws are those that the study's seed makes, before anything is computed with them.
+
+    Raises:
+        UserError: when they are missing or damaged.
+    """
+    numbers = [draws.TUNING_DRAW, *params.study.numbers]
+    path = folder(root, name) / "draws.arrow"
+    loaded = corpora.load(folder(root, name))
+    draws.checked(path, loaded, numbers, params.study.seed, params.study.sampling)
+
+
 def shapes(root: Path, names: Iterable[str] | None = None) -> dict[str, Shape]:
     """What the cost of cells depends on, for the named corpora or all that are built."""
     cards = {n: folder(root, n) / "card.json" for n in names} if names is not None else {
         p.parent.name: p for p in (root / "data").glob("*/card.json")
     }  # fmt: skip
-    read = {n: json.loads(p.read_text(encoding="utf-8")) for n, p in cards.items()}
-    return {n: Shape(c["tokens per text"]["mean"], c["texts"]["test"]) for n, c in read.items()}
+    return {n: _shape(p) for n, p in cards.items()}
+
+
+def _shape(path: Path) -> Shape:
+    told = table.read_json(path)
+    try:
+        return Shape(told["tokens per text"]["mean"], told["texts"]["test"])
+    except (KeyError, TypeError) as e:
+        raise table.damaged(path, f"it lacks {e}") from e
 
 
 def scope(params: Params, name: str, root: Path) -> grid.Scope:
@@ -196,8 +215,7 @@ def scope(params: Params, name: str, root: Path) -> grid.Scope:
 
 def _thesauri(path: Path) -> dict[str, str]:
     """Digest of every thesaurus that the augment stage used."""
-    table.read(path, VARIANTS)
-    found = pq.read_schema(path).metadata or {}
+    found = table.read(path, VARIANTS).schema.metadata or {}
     return {k.decode(): found[k].decode() for k in (n.encode() for n in THESAURI) if k in found}
 
 

@@ -58,6 +58,8 @@ def compute(
         f"{corpus}: {len(planned.cells)} cells, {len(done)} done, {len(missing)} to compute",
         file=sys.stderr,
     )
+    if missing:
+        stages.check_draws(params, corpus, root)
     mapped = grid.mapped(planned)
     family = corpora.load(stages.folder(root, corpus)).family
     failed: dict[str, str] = {}
@@ -78,11 +80,7 @@ def _thin_classes(corpus: str, planned: grid.Grid, root: Path) -> list[str]:
 
 
 def _settings(path: Path) -> Mapping[str, Mapping[str, Any]]:
-    try:
-        chosen: Mapping[str, Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as e:
-        raise UserError(f"{path} is missing. Run `dvc repro` to make it.") from e
-    return chosen
+    return table.read_json(path)
 
 
 def _carried(

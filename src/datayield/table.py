@@ -235,19 +235,35 @@ def write_rows(rows: Iterable[Row], cells: Path, history: Path) -> None:
 
 
 def read_rows(cells: Path, history: Path) -> list[Row]:
-    """The rows of one corpus."""
+    """The rows of one corpus.
+
+    Raises:
+        UserError: as `read`, and when a row does not fit together.
+    """
     by_cell: dict[str, list[dict[str, Any]]] = {}
     for line in read(history, HISTORY).to_pylist():
         by_cell.setdefault(line["cell"], []).append(line)
-    return [row_of(c, by_cell.get(c["cell"], [])) for c in read(cells, CELLS).to_pylist()]
+    lines = read(cells, CELLS).to_pylist()
+    try:
+        return [row_of(c, by_cell.get(c["cell"], [])) for c in lines]
+    except (AttributeError, TypeError, ValueError, RecursionError) as e:
+        raise damaged(cells, f"a row does not fit together: {e}") from e
 
 
-def write(table: pa.Table, path: Path, order: tuple[str, ...] = ()) -> None:
-    """Parquet with fixed writer settings; sorted by `order`; written whole or not at all."""
+def write(
+    table: pa.Table, path: Path, order: tuple[str, ...] = (), checksums: bool = True
+) -> None:
+    """Parquet with fixed writer settings; sorted by `order`; written whole or not at all.
+
+    Every page has a checksum, which `read` compares, but in the tables whose file's hash is part of
+    cells' identities: they were made before there were checksums, and the hash guards them.
+    """
     if order:
         table = table.sort_by([(name, "ascending") for name in order])
     with whole(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", version="2.6")
+        pq.write_table(
+            table, temporary, compression="zstd", version="2.6", write_page_checksum=checksums
+        )
 
 
 def write_mapped(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> None:
@@ -297,7 +313,12 @@ def read(
     Raises:
         UserError: when the file is missing, unreadable, or has other columns than the schema.
     """
-    return _read(path, schema, "parquet", lambda: pq.read_table(path, columns=columns))
+    return _read(
+        path,
+        schema,
+        "parquet",
+        lambda: pq.read_table(path, columns=columns, page_checksum_verification=True),
+    )
 
 
 def read_mapped(path: Path, schema: pa.Schema) -> pa.Table:
@@ -318,14 +339,41 @@ def _read(
         raise UserError(f"{path} is missing. Run `dvc repro` to make it.")
     try:
         table = opened()
-    except (pa.ArrowInvalid, OSError) as e:
-        raise UserError(
-            f"{path} is not a readable {kind} file ({e}). Delete it and run `dvc repro`."
-        ) from e
+        if kind == "parquet":  # a mapped file is not read before it is looked at
+            table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError) as e:
+        raise damaged(path, f"it is no readable {kind} file: {' '.join(str(e).split())[:200]}") from e
     if schema is not None and table.schema.names != schema.names:
         missing = sorted(set(schema.names) - set(table.schema.names))
         raise UserError(
             f"{path} has other columns than this version of datayield writes"
             f" (missing: {', '.join(missing) or 'none'}). Delete it and run `dvc repro`."
         )
+    if schema is not None and table.schema.types != schema.types:
+        raise UserError(
+            f"{path} has columns of other types than this version of datayield writes. Delete it and"
+            " run `dvc repro`."
+        )
     return table
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object that a stage wrote.
+
+    Raises:
+        UserError: when the file is missing or damaged.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as e:
+        raise UserError(f"{path} is missing. Run `dvc repro` to make it.") from e
+    except (OSError, ValueError, RecursionError) as e:
+        raise damaged(path, str(e)) from e
+    if not isinstance(found, dict):
+        raise damaged(path, f"wanted a JSON object, got {type(found).__name__}")
+    return found
+
+
+def damaged(path: Path, why: str) -> UserError:
+    """The error about a file that a stage wrote and that is not as it was."""
+    return UserError(f"{path} is damaged ({why}). Delete it and run `dvc repro`.")

@@ -28,6 +28,8 @@ FORMATS = {
 }
 LOOK = 2**18  # rows after which the memory that is left is looked at again
 LONGEST_LINE = 2**24  # characters of a line of JSON or text; a field of csv has 131,072 at most
+OTHER_ENCODING = "name the file's encoding (--encoding utf-8, latin-1, cp1252, ...)"
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a pair of escapes in JSON
 SEPARATORS = (",", ";", "\t", "|")
 _SPLITS = {"train": False, "pool": False, "test": True}
 
@@ -282,9 +284,9 @@ def numbered_rows(source: FileSource, path: Path) -> Iterator[tuple[int, dict[st
                 file.seek(0)
             read = _json_rows if source.format == "jsonl" else _separated_rows
             yield from read(source, file)
-        except UnicodeDecodeError:
+        except UnicodeError as e:  # of utf-16 without its mark, or of a codec that is none for files
             _say_where(source, path.read_bytes())
-            raise
+            raise UserError(f"{source.path} is not {source.encoding}: {e}; {OTHER_ENCODING}") from e
         except OSError as e:
             raise UserError(f"{source.path} cannot be read: {e.strerror}") from e
 
@@ -325,8 +327,10 @@ def _say_where(source: FileSource, content: bytes) -> None:
         line = content[: e.start].count(b"\n") + 1
         raise UserError(
             f"{source.path}, line {line}: byte {content[e.start]:#04x} is not {source.encoding};"
-            " name the file's encoding (--encoding latin-1, cp1252, ...)"
+            f" {OTHER_ENCODING}"
         ) from e
+    except UnicodeError:
+        return
 
 
 def lines(file: TextIO, name: str) -> Iterator[str]:
@@ -362,14 +366,29 @@ def _json_rows(source: FileSource, file: TextIO) -> Iterator[tuple[int, dict[str
             raise UserError(
                 f"{source.path}, line {number}: wanted a JSON object, got {type(row).__name__}"
             )
+        if _HALF.search(line):
+            _check_whole(source, number, row)
         yield number, row
+
+
+def _check_whole(source: FileSource, number: int, row: dict[str, Any]) -> None:
+    """Whether every character of a row can be written: JSON can escape half of one."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as e:
+        raise UserError(
+            f"{source.path}, line {number}: half a character ({e.object[e.start]!r}); wanted whole ones:"
+            " write the file anew as UTF-8"
+        ) from e
 
 
 def _separated_rows(source: FileSource, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
     separator = "\t" if source.format == "tsv" else source.separator or ","
     reader = csv.reader(file, delimiter=separator, strict=True)
     try:
-        header = next(reader)
+        header = next(reader, None)
+        if header is None:
+            raise UserError(f"{source.path} is empty; wanted a line of column names and rows")
         if len(set(header)) < len(header):
             raise UserError(f"{source.path}: a column name occurs twice in the header: {header}")
         for row in reader:

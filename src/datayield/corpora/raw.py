@@ -88,11 +88,13 @@ def _lines(path: Path, asked: Asked) -> Iterator[str]:
         with path.open(encoding=asked.encoding) as file:
             for number, line in enumerate(files.lines(file, _shown(asked))):
                 yield line.removesuffix("\n").removeprefix("\ufeff" if number == 0 else "")
-    except UnicodeDecodeError as e:
-        raise UserError(
-            f"{_shown(asked)}: byte {e.object[e.start]:#04x} is not {asked.encoding}; name its encoding"
-            " (--encoding latin-1, cp1252, ...)"
-        ) from e
+    except UnicodeError as e:
+        what = (
+            f"byte {e.object[e.start]:#04x} is not {asked.encoding}"
+            if isinstance(e, UnicodeDecodeError)
+            else f"it is not {asked.encoding}: {e}"
+        )
+        raise UserError(f"{_shown(asked)}: {what}; {files.OTHER_ENCODING}") from e
     except LookupError as e:
         raise UserError(f"unknown encoding {asked.encoding!r}; try utf-8, latin-1 or cp1252") from e
     except OSError as e:
