@@ -99,7 +99,7 @@ class Draws:
         """
         if draw not in self._drawn:
             raise UserError(
-                f"draw {draw} was not made (known: {sorted(self._drawn)}). Run `dvc repro`."
+                f"draw {draw} was not made (known: {sorted(self._drawn, key=str)}). Run `dvc repro`."
             )
         return self._drawn[draw]
 
@@ -129,9 +129,7 @@ class Draws:
         return [(ids[fold != f], ids[fold == f]) for f in range(FOLDS)]
 
 
-def checked(
-    path: Path, corpus: Corpus, draws: Iterable[int], seed: int, sampling: str
-) -> Draws:
+def checked(path: Path, corpus: Corpus, draws: Iterable[int], seed: int, sampling: str) -> Draws:
     """The draws of a file, each compared with what the seed makes.
 
     Raises:

@@ -250,9 +250,7 @@ def read_rows(cells: Path, history: Path) -> list[Row]:
         raise damaged(cells, f"a row does not fit together: {e}") from e
 
 
-def write(
-    table: pa.Table, path: Path, order: tuple[str, ...] = (), checksums: bool = True
-) -> None:
+def write(table: pa.Table, path: Path, order: tuple[str, ...] = (), checksums: bool = True) -> None:
     """Parquet with fixed writer settings; sorted by `order`; written whole or not at all.
 
     Every page has a checksum, which `read` compares, but in the tables whose file's hash is part of
@@ -342,7 +340,9 @@ def _read(
         if kind == "parquet":  # a mapped file is not read before it is looked at
             table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as e:
-        raise damaged(path, f"it is no readable {kind} file: {' '.join(str(e).split())[:200]}") from e
+        raise damaged(
+            path, f"it is no readable {kind} file: {' '.join(str(e).split())[:200]}"
+        ) from e
     if schema is not None and table.schema.names != schema.names:
         missing = sorted(set(schema.names) - set(table.schema.names))
         raise UserError(

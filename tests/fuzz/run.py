@@ -11,6 +11,7 @@ and each corpus are kept in build/fuzz/<target>/.
 """
 
 import argparse
+import hashlib
 import mmap
 import os
 import re
@@ -161,7 +162,9 @@ def _fuzz(name: str, counts: Path, arguments: list[str]) -> int:
     import pandas  # noqa: F401
     import torch  # noqa: F401
 
-    with atheris.instrument_imports(include=["datayield", "csv", "json", "yaml", "tarfile", "zipfile"]):
+    with atheris.instrument_imports(
+        include=["datayield", "csv", "json", "yaml", "tarfile", "zipfile"]
+    ):
         from datayield.errors import UserError
         from tests.fuzz.targets import TARGETS
     warnings.simplefilter("ignore")
@@ -178,6 +181,11 @@ def _fuzz(name: str, counts: Path, arguments: list[str]) -> int:
             done[1] += 1
         except UserError:
             done[2] += 1
+        except BaseException:
+            kept = counts.with_name(f"crash-{hashlib.sha1(data).hexdigest()}")
+            kept.write_bytes(data)
+            print(f"Test unit written to {kept}", file=sys.stderr, flush=True)
+            raise
         told[:] = COUNTS.pack(*done)
 
     os.environ["TMPDIR"] = str(folder)

@@ -145,7 +145,12 @@ def downloaded(data: bytes, folder: Path) -> object:
     cache_ = folder / "state" / "downloads"
     cache_.mkdir(parents=True, exist_ok=True)
     (cache_ / digest).write_bytes(content)
-    file = {"name": "a", "url": "http://127.0.0.1:9/a", "sha256": digest, "bytes": len(content) or 1}
+    file = {
+        "name": "a",
+        "url": "http://127.0.0.1:9/a",
+        "sha256": digest,
+        "bytes": len(content) or 1,
+    }
     if kind == "member":
         file["member"], kind = "a", "label_tab_text"
         fetch._member(config.RemoteFile.model_validate(file), content)
@@ -245,19 +250,29 @@ def _table_seeds() -> list[bytes]:
         table.write_rows(_rows(), folder / "cells", folder / "history")
         dynamics.write(_rows(), folder / "dynamics")
         table.write(_trials(), folder / "trials")
-        return [bytes([k]) + (folder / name).read_bytes() for k, name in enumerate(TABLES)]
+        whole = [bytes([k]) + (folder / name).read_bytes() for k, name in enumerate(TABLES)]
+    first = table.record(_rows()[0])
+    values = {k: v for k, v in first.items() if isinstance(v, (str, int, float))}
+    return [*whole, bytes([len(TABLES)]) + json.dumps(values).encode()]
 
 
 @cache
 def _good_tables() -> dict[str, bytes]:
-    return {n: s[1:] for n, s in zip(TABLES, _table_seeds(), strict=True)}
+    return {n: s[1:] for n, s in zip(TABLES, _table_seeds(), strict=False)}
 
 
 def results(data: bytes, folder: Path) -> object:
     """One of the tables changed, the others whole: read as a study and its analysis do."""
-    name, content = picked(data, TABLES)
+    name, content = picked(data, (*TABLES, "values"))
     for other, good in _good_tables().items():
         (folder / other).write_bytes(content if other == name else good)
+    if name == "values":  # a whole file with other values in its first row
+        try:
+            line = {**table.record(_rows()[0]), **json.loads(content)}
+            made = pa.Table.from_pylist([line], table.CELLS)
+        except (pa.ArrowException, ValueError, TypeError, OverflowError, RecursionError) as e:
+            raise UserError(f"no such table can be written: {e}") from e
+        table.write(made, folder / "cells")
     rows = table.read_rows(folder / "cells", folder / "history")
     dynamics.attached(rows, folder / "dynamics")
     return table.read(folder / "trials", table.TRIALS).to_pylist()
@@ -379,9 +394,10 @@ def model(data: bytes, folder: Path) -> object:
             changed = json.loads(told)
         except (ValueError, RecursionError):
             changed = None
-        if not isinstance(changed, dict):
-            return None
-        _fit(folder, changed, weights)
+        if isinstance(changed, dict):
+            _fit(folder, changed, weights)
+        else:
+            (folder / exported.CONFIG).write_bytes(told)
     loaded = exported.load(folder)
     scores = loaded.scores(["the boat near the rain", "", "soup"])
     assert scores.shape == (3, len(loaded.classes))

@@ -8,6 +8,7 @@ import hashlib
 import io
 import lzma
 import os
+import struct
 import sys
 import tarfile
 import zipfile
@@ -183,7 +184,11 @@ def _member(file: RemoteFile, content: bytes) -> bytes:
         RuntimeError,
         NotImplementedError,
         OSError,
-    ) as e:  # encrypted, cut off, of another kind
+        ValueError,
+        IndexError,
+        OverflowError,
+        struct.error,
+    ) as e:  # encrypted, cut off, of another kind, with places that are none
         raise UserError(f"{file.name} is no zip or tar archive that can be read: {e}") from e
 
 

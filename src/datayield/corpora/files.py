@@ -177,7 +177,7 @@ def separator_of(path: Path, encoding: str) -> str | None:
     try:
         with path.open("rb") as file:
             header = file.readline(2**20).decode(encoding, errors="replace")
-    except (OSError, LookupError):
+    except (OSError, LookupError, UnicodeError):
         return None  # said by those who read all of it
     bare = re.sub(r'"[^"]*"', "", header)
     best = max(SEPARATORS, key=bare.count)
@@ -284,8 +284,9 @@ def numbered_rows(source: FileSource, path: Path) -> Iterator[tuple[int, dict[st
                 file.seek(0)
             read = _json_rows if source.format == "jsonl" else _separated_rows
             yield from read(source, file)
-        except UnicodeError as e:  # of utf-16 without its mark, or of a codec that is none for files
-            _say_where(source, path.read_bytes())
+        except UnicodeError as e:  # utf-16 without its mark raises one that has no place
+            if isinstance(e, UnicodeDecodeError):
+                _say_where(source, path.read_bytes())
             raise UserError(f"{source.path} is not {source.encoding}: {e}; {OTHER_ENCODING}") from e
         except OSError as e:
             raise UserError(f"{source.path} cannot be read: {e.strerror}") from e
@@ -301,8 +302,9 @@ def _parquet_rows(source: FileSource, path: Path) -> Iterator[dict[str, Any]]:
             memory.require(f"{source.path}, its largest row group,", _largest_group(file, wanted))
             for batch in file.iter_batches(text.ROWS, columns=wanted):
                 yield from batch.to_pylist()
-    except (pa.ArrowInvalid, OSError) as e:
-        raise UserError(f"{source.path} is not a readable parquet file: {e}") from e
+    except (pa.ArrowException, OSError, ValueError, OverflowError, LookupError) as e:
+        why = " ".join(str(e).split())[:200]  # no parquet, no UTF-8, a date that is none
+        raise UserError(f"{source.path} is not a readable parquet file: {why}") from e
 
 
 def _largest_group(file: pq.ParquetFile, columns: Sequence[str]) -> int:
@@ -419,8 +421,9 @@ def string(source: FileSource, row: dict[str, Any], line: int, column: str) -> s
     value = row.get(column)
     if value is None:
         return ""
-    if isinstance(value, (list, dict)):
-        raise UserError(f'{source.path}, line {line}: column "{column}" holds a list, wanted text')
+    if isinstance(value, (list, dict, bytes)):
+        kind = "bytes" if isinstance(value, bytes) else "a list"
+        raise UserError(f'{source.path}, line {line}: column "{column}" holds {kind}, wanted text')
     return str(value)
 
 

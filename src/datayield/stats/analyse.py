@@ -125,7 +125,9 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> dict[str, 
         "versions": _versions(lines),
         "card": table.read_json(root / "data" / name / "card.json"),
         "audit": {
-            **audits.told(table.read_json(root / "data" / name / "audit.json"), params.analysis.texts),
+            **audits.told(
+                table.read_json(root / "data" / name / "audit.json"), params.analysis.texts
+            ),
             "overlap": audits.overlap(loaded.audited, frame.scores),
         },
         **_texts(params, name, loaded, root),
