@@ -143,7 +143,7 @@ def checked(path: Path, corpus: Corpus, draws: Iterable[int], seed: int, samplin
             (made,) = tabulate(corpus, [draw], seed, sampling)
             if not found.equals(made):
                 raise ValueError(f"draw {draw} is not the one that the study's seed makes")
-    except (pa.ArrowException, ValueError, IndexError) as e:
+    except table.UNREADABLE as e:
         raise table.damaged(path, str(e)) from e
     return drawn
 

@@ -1,6 +1,5 @@
 """The tune stage: every search carried, `settings.json` and `trials.parquet` written."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -112,8 +111,7 @@ def _write(
     trials = pa.Table.from_pylist(rows, table.TRIALS)
     labelled = trials.replace_schema_metadata({"tuning": table.canonical(told)})
     table.write(labelled, results / "trials.parquet")
-    chosen = json.dumps(_chosen(searches, params, pool, kept), indent=1, sort_keys=True)
-    table.write_text(chosen + "\n", results / "settings.json")
+    table.write_json(_chosen(searches, params, pool, kept), results / "settings.json")
 
 
 def _served(params: Params, pool: int) -> list[dict[str, Any]]:

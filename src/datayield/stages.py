@@ -1,7 +1,5 @@
 """The data stages of dvc.yaml: corpus, audit, subsample, vectors, augment, curriculum, tune's defaults."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -59,8 +57,7 @@ def audit(params: Params, name: str, root: Path) -> None:
     card = table.read_json(folder(root, name) / "card.json")
     found, texts = audits.audit(loaded, card["removed"])
     table.write(texts, folder(root, name) / "audit.parquet")
-    told = json.dumps(found, indent=1, ensure_ascii=False)
-    table.write_text(told + "\n", folder(root, name) / "audit.json")
+    table.write_json(found, folder(root, name) / "audit.json", ordered=False)
 
 
 def subsample(params: Params, name: str, root: Path) -> None:
@@ -105,7 +102,7 @@ def augment(params: Params, name: str, root: Path) -> None:
 
 def _neighbours(folder: Path) -> tuple[thesaurus.Thesaurus, str]:
     path = folder / "vectors.parquet"
-    return thesaurus.Neighbours.load(path), _file_digest(path)
+    return thesaurus.Neighbours.load(path), _digest(path)
 
 
 def _wordnet(folder: Path) -> tuple[thesaurus.Thesaurus, str]:
@@ -157,7 +154,7 @@ def curriculum(params: Params, name: str, root: Path) -> None:
         length[i], rarity[i] = len(line), sum(surprise[w] for w in line)
     columns = {"id": np.arange(len(length)), "length": length, "rarity": rarity}
     path = folder(root, name) / "difficulties.parquet"
-    table.write(pa.table(columns), path, checksums=False)
+    table.write(pa.table(columns), path, hashed=True)
 
 
 def folder(root: Path, name: str) -> Path:
@@ -196,7 +193,7 @@ def _shape(path: Path) -> Shape:
 def scope(params: Params, name: str, root: Path) -> grid.Scope:
     """Pool size and digests of one corpus, as the grid needs them."""
     loaded = corpora.checked(folder(root, name))
-    thesaurus_digest = _file_digest(folder(root, name) / "vectors.parquet")
+    thesaurus_digest = _digest(folder(root, name) / "vectors.parquet")
     return grid.Scope(
         name,
         len(loaded.texts),
@@ -207,7 +204,7 @@ def scope(params: Params, name: str, root: Path) -> grid.Scope:
             # the table and no cell.
             **_thesauri(folder(root, name) / "variants.parquet"),
             "vectors": thesaurus_digest,
-            "difficulties": _file_digest(folder(root, name) / "difficulties.parquet"),
+            "difficulties": _digest(folder(root, name) / "difficulties.parquet"),
         },
         environment.device(params.execution.device),
     )
@@ -219,8 +216,5 @@ def _thesauri(path: Path) -> dict[str, str]:
     return {k.decode(): found[k].decode() for k in (n.encode() for n in THESAURI) if k in found}
 
 
-def _file_digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
-    except FileNotFoundError as e:
-        raise UserError(f"{path} is missing. Run `dvc repro` to make it.") from e
+def _digest(path: Path) -> str:
+    return table.hash_of(path)[:32]

@@ -4,7 +4,6 @@ What carries the cells (Prefect's tasks or plain threads) and where they are com
 processes here or on a cluster) is handed in.
 """
 
-import json
 import sys
 import threading
 from collections.abc import Collection, Mapping
@@ -170,6 +169,5 @@ def _export(
         "notices": list(planned.notices),
         "arms": planned.arms,
     }
-    text = json.dumps(summary, indent=1, sort_keys=True)
-    table.write_text(text + "\n", results / "study.json")
+    table.write_json(summary, results / "study.json")
     return summary

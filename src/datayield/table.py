@@ -3,9 +3,11 @@
 Tables are written sorted, with a fixed schema and writer settings, so equal rows give equal bytes.
 """
 
+import hashlib
+import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -125,6 +127,11 @@ TRIALS = pa.schema(
 
 MEASURED = Account.MEASURED
 """Columns that differ between two computations of the same cell."""
+
+_HASH = b"datayield.hash"
+_SUM = "sha256"  # key of a JSON file of ours that holds the checksum of the others
+UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError, LookupError, RuntimeError)
+"""What pyarrow raises for files that are not what they say, names that are no UTF-8 included."""
 
 _ORDER = ("corpus", "arm", "n", "draw", "seed", "cell")
 
@@ -250,18 +257,39 @@ def read_rows(cells: Path, history: Path) -> list[Row]:
         raise damaged(cells, f"a row does not fit together: {e}") from e
 
 
-def write(table: pa.Table, path: Path, order: tuple[str, ...] = (), checksums: bool = True) -> None:
+def write(table: pa.Table, path: Path, order: tuple[str, ...] = (), hashed: bool = False) -> None:
     """Parquet with fixed writer settings; sorted by `order`; written whole or not at all.
 
-    Every page has a checksum, which `read` compares, but in the tables whose file's hash is part of
-    cells' identities: they were made before there were checksums, and the hash guards them.
+    Every page has a checksum, which `read` compares.
+
+    Args:
+        table: what is written.
+        path: where.
+        order: columns to sort by.
+        hashed: keep in the file's head what `hash_of` tells: the hash of the same file without
+            checksums, as it was before there were any, because cells' identities hold it.
     """
     if order:
         table = table.sort_by([(name, "ascending") for name in order])
+    if hashed:
+        out = io.BytesIO()
+        pq.write_table(table, out, compression="zstd", version="2.6")
+        found = hashlib.sha256(out.getvalue()).hexdigest()
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _HASH: found})
     with whole(path) as temporary:
         pq.write_table(
-            table, temporary, compression="zstd", version="2.6", write_page_checksum=checksums
+            table, temporary, compression="zstd", version="2.6", write_page_checksum=True
         )
+
+
+def hash_of(path: Path) -> str:
+    """The sha256 of a table's file, of what it would be without checksums (see `write`).
+
+    Raises:
+        UserError: as `read`.
+    """
+    kept = (read(path).schema.metadata or {}).get(_HASH)
+    return kept.decode() if kept else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_mapped(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> None:
@@ -339,12 +367,13 @@ def _read(
         table = opened()
         if kind == "parquet":  # a mapped file is not read before it is looked at
             table.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError) as e:
+        names = table.schema.names
+    except UNREADABLE as e:
         raise damaged(
             path, f"it is no readable {kind} file: {' '.join(str(e).split())[:200]}"
         ) from e
-    if schema is not None and table.schema.names != schema.names:
-        missing = sorted(set(schema.names) - set(table.schema.names))
+    if schema is not None and names != schema.names:
+        missing = sorted(set(schema.names) - set(names))
         raise UserError(
             f"{path} has other columns than this version of datayield writes"
             f" (missing: {', '.join(missing) or 'none'}). Delete it and run `dvc repro`."
@@ -371,7 +400,21 @@ def read_json(path: Path) -> dict[str, Any]:
         raise damaged(path, str(e)) from e
     if not isinstance(found, dict):
         raise damaged(path, f"wanted a JSON object, got {type(found).__name__}")
+    told = found.pop(_SUM, None)  # files of earlier versions have none
+    if told is not None and told != _sum(found):
+        raise damaged(path, "its checksum does not fit its content")
     return found
+
+
+def write_json(value: Mapping[str, Any], path: Path, ordered: bool = True) -> None:
+    """A JSON object with a checksum, which `read_json` compares; keys sorted where `ordered`."""
+    plain = json.loads(json.dumps(value))
+    told = {**plain, _SUM: _sum(plain)}
+    write_text(json.dumps(told, indent=1, sort_keys=ordered, ensure_ascii=False) + "\n", path)
+
+
+def _sum(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
 def damaged(path: Path, why: str) -> UserError:

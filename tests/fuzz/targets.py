@@ -63,10 +63,12 @@ class Target:
     Attributes:
         run: reads the bytes in the folder.
         seeds: good inputs, from which others are made.
+        refuses: whether it can refuse anything.
     """
 
     run: Callable[[bytes, Path], object]
     seeds: Callable[[], Sequence[bytes]]
+    refuses: bool = True
 
 
 def picked(data: bytes, among: Sequence[Any]) -> tuple[Any, bytes]:
@@ -535,7 +537,7 @@ TARGETS: dict[str, Target] = {
     "data": Target(data_tables, _data_seeds),
     "state": Target(state, _state_seeds),
     "model": Target(model, _model_seeds),
-    "tokens": Target(tokens, _token_seeds),
+    "tokens": Target(tokens, _token_seeds, refuses=False),
     "vectors": Target(word_vectors, lambda: [b"boat 0.5 1\nrain 1 2\n", struct.pack("d", 1.0)]),
     "wordnet": Target(dictionary, _dictionary_seeds),
     "synonyms": Target(synonyms, _synonym_seeds),

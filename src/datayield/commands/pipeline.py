@@ -86,7 +86,7 @@ def _analyse(options: argparse.Namespace) -> None:
     params = common.params()
     found = stats.analyse(params, common.ROOT)
     folder = common.ROOT / "reports" / params.study.name
-    table.write_text(common.as_json(found), folder / "statistics.json")
+    table.write_json(found, folder / "statistics.json")
     table.write_text(common.as_json(report.metrics(found)), folder / "metrics.json")
     table.write_text(report.curves(found), folder / "curves.csv")
 

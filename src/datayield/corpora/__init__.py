@@ -59,8 +59,7 @@ def save(corpus: Corpus, described: dict[str, Any], folder: Path) -> None:
         }
     )
     table.write_mapped(_batches(corpus, schema), schema, folder / "corpus.arrow")
-    told = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False)
-    table.write_text(told + "\n", folder / "card.json")
+    table.write_json(described, folder / "card.json")
 
 
 def _batches(corpus: Corpus, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -118,7 +117,7 @@ def checked(folder: Path) -> Corpus:
     try:
         table.read_mapped(folder / "corpus.arrow", table.CORPUS).validate(full=True)
         found = digest(corpus)
-    except (pa.ArrowException, ValueError):
+    except table.UNREADABLE:
         found = "unreadable"
     if found != corpus.digest:
         raise UserError(

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datayield import memory, text
+from datayield import memory, table, text
 from datayield.config import BesideFile, FilePart, FileSource, HubSource
+from datayield.corpora import groups
 from datayield.corpora.build import Labelled
 from datayield.errors import UserError, nearest
 
@@ -299,26 +299,12 @@ def _parquet_rows(source: FileSource, path: Path) -> Iterator[dict[str, Any]]:
             wanted = [c for c in file.schema_arrow.names if c in named or not named]
             if len(wanted) < len(named):
                 _check_columns(source, dict.fromkeys(file.schema_arrow.names))
-            memory.require(f"{source.path}, its largest row group,", _largest_group(file, wanted))
+            groups.require(f"{source.path}, its largest row group,", file, path, wanted)
             for batch in file.iter_batches(text.ROWS, columns=wanted):
                 yield from batch.to_pylist()
-    except (pa.ArrowException, OSError, ValueError, OverflowError, LookupError) as e:
+    except table.UNREADABLE as e:
         why = " ".join(str(e).split())[:200]  # no parquet, no UTF-8, a date that is none
         raise UserError(f"{source.path} is not a readable parquet file: {why}") from e
-
-
-def _largest_group(file: pq.ParquetFile, columns: Sequence[str]) -> int:
-    """Bytes of the columns in the largest row group, unpacked, as the file itself says."""
-    groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
-    sizes = (
-        sum(
-            c.total_uncompressed_size
-            for c in map(group.column, range(group.num_columns))
-            if c.path_in_schema.partition(".")[0] in columns
-        )
-        for group in groups
-    )
-    return max(sizes, default=0)
 
 
 def _say_where(source: FileSource, content: bytes) -> None:

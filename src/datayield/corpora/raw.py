@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datayield import table
 from datayield.config import FileSource
 from datayield.corpora import files
 from datayield.errors import UserError, nearest
@@ -121,8 +121,9 @@ def _fields(path: Path, form: str, asked: Asked) -> Iterator[str]:
 def _parquet_columns(path: Path, asked: Asked) -> list[str]:
     try:
         return list(pq.read_schema(path).names)
-    except (pa.ArrowInvalid, OSError) as e:
-        raise UserError(f"{_shown(asked)} is not a readable parquet file: {e}") from e
+    except table.UNREADABLE as e:
+        why = " ".join(str(e).split())[:200]
+        raise UserError(f"{_shown(asked)} is not a readable parquet file: {why}") from e
 
 
 def _column(known: list[str], asked: Asked) -> str:
