@@ -250,11 +250,12 @@ def write(folder: Path, parts: Parts, config: Mapping[str, Any]) -> None:
     files = exported.written(parts, config, card.text_of(config))
     check_free(folder)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    before = folder.with_name(f".{folder.name}.{os.getpid()}.before")
     try:
         for name, content in files.items():
             table.write_bytes(content, temporary / name)
-        if folder.exists():
-            shutil.rmtree(folder)
+        if folder.exists():  # moved, not emptied, so that it is never there by half
+            folder.replace(before)
         temporary.replace(folder)
     except OSError as e:
         raise UserError(
@@ -262,6 +263,9 @@ def write(folder: Path, parts: Parts, config: Mapping[str, Any]) -> None:
         ) from e
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if before.exists() and not folder.exists():
+            before.replace(folder)
+        shutil.rmtree(before, ignore_errors=True)
 
 
 def check_free(folder: Path) -> None:

@@ -89,12 +89,15 @@ def _download(file: RemoteFile, cache: Path) -> None:
         urls={file.sha256: file.url},
         retry_if_failed=RETRIES,
     )
-    cache.mkdir(parents=True, exist_ok=True)
     try:
+        cache.mkdir(parents=True, exist_ok=True)
         store.fetch(file.sha256, downloader=lambda *a: _to_file(file, *a))
     except (requests.RequestException, OSError) as e:
-        if isinstance(e, OSError) and not isinstance(e, requests.RequestException):
-            raise
+        if not isinstance(e, requests.RequestException):
+            raise UserError(
+                f"cannot write to {cache}: {e.strerror or e}. Free some space or choose a writable folder;"
+                " nothing was kept."
+            ) from e
         mirror = os.environ.get(MIRROR)
         missed = f" The mirror {mirror} has no file with sha256 {file.sha256}." if mirror else ""
         raise UserError(

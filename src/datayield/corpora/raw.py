@@ -1,5 +1,6 @@
 """Raw texts without labels, read from a file or from standard input."""
 
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -8,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow.parquet as pq
 
-from datayield import table
+from datayield import table, text
 from datayield.config import FileSource
 from datayield.corpora import files
 from datayield.errors import UserError, nearest
@@ -54,10 +56,23 @@ def opened(asked: Asked) -> Iterator[Iterator[str]]:
     if asked.path is not None:
         yield _texts(asked.path, form, asked)
         return
-    with tempfile.NamedTemporaryFile() as kept:  # some forms are read from several places
-        shutil.copyfileobj(sys.stdin.buffer, kept)
-        kept.flush()
+    with _spooled(sys.stdin.buffer) as kept:  # some forms are read from several places
         yield _texts(Path(kept.name), form, asked)
+
+
+def _spooled(stream: BinaryIO) -> "tempfile._TemporaryFileWrapper[bytes]":
+    try:
+        kept = tempfile.NamedTemporaryFile()  # noqa: SIM115 - closed by the caller
+        try:
+            shutil.copyfileobj(stream, kept)
+            kept.flush()
+        except OSError:
+            with contextlib.suppress(OSError):  # closing writes the rest, again in vain
+                kept.close()
+            raise
+    except OSError as e:
+        raise text.no_room(e) from e
+    return kept
 
 
 def _shown(asked: Asked) -> str:
