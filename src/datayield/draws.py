@@ -91,6 +91,9 @@ class Draws:
         """Map the file that the subsample stage wrote."""
         return cls(table.read_mapped(path, DRAWS).to_batches())
 
+    def __contains__(self, draw: object) -> bool:
+        return draw in self._drawn
+
     def batch(self, draw: int) -> pa.RecordBatch:
         """One draw (schema DRAWS).
 
@@ -138,6 +141,8 @@ def checked(path: Path, corpus: Corpus, draws: Iterable[int], seed: int, samplin
     try:
         drawn = Draws.load(path)
         for draw in draws:
+            if draw not in drawn:
+                raise ValueError(f"draw {draw} is not in it")
             found = drawn.batch(draw)
             found.validate(full=True)
             (made,) = tabulate(corpus, [draw], seed, sampling)

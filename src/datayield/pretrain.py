@@ -79,12 +79,12 @@ class Reader:
         """One safetensors file; counts, vocabulary and cost beside the arrays."""
         arrays: dict[str, NDArray[Any]] = {**self.arrays, "counts": self.counts}
         told = {
-            "sha256": _sum(arrays),
             "words": self.words,
             "tokens": self.tokens,
             "seconds": self.seconds,
             "loss": self.loss,
         }
+        told["sha256"] = _sum(arrays, told)
         content = save(arrays, {"reader": json.dumps(told)})
         table.write_bytes(content, path)
 
@@ -99,7 +99,10 @@ class Reader:
             with safe_open(path, "np") as stored:
                 told = json.loads(stored.metadata()["reader"])
                 arrays = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118
-            if told.get("sha256", _sum(arrays)) != _sum(arrays):  # earlier versions kept none
+            if told.pop("sha256", None) not in (
+                None,
+                _sum(arrays, told),
+            ):  # None: an earlier version
                 raise ValueError("its checksum does not fit its content")
             counts, words = arrays.pop("counts"), tuple(told["words"])
             costs = told["tokens"], told["seconds"], told["loss"]
@@ -215,9 +218,9 @@ class _Network(nn.Module):
             return total
 
 
-def _sum(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """A checksum of arrays with their names."""
-    found = hashlib.sha256()
+def _sum(arrays: Mapping[str, NDArray[Any]], told: Mapping[str, Any]) -> str:
+    """A checksum of arrays with their names and of what is told beside them."""
+    found = hashlib.sha256(table.canonical(told).encode())
     for name in sorted(arrays):
         found.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
         found.update(np.ascontiguousarray(arrays[name]).tobytes())

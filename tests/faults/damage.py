@@ -11,6 +11,12 @@ def chop(path: Path, share: float = 0.5) -> None:
 
 def flip(path: Path, share: float = 0.5, bit: int = 3) -> None:
     """One bit of the file is another, this far into it."""
-    content = bytearray(path.read_bytes())
-    content[min(len(content) - 1, int(len(content) * share))] ^= 1 << bit
-    path.write_bytes(bytes(content))
+    content = path.read_bytes()
+    path.write_bytes(flipped(content, min(len(content) - 1, int(len(content) * share)), bit))
+
+
+def flipped(content: bytes, at: int, bit: int) -> bytes:
+    """The content with one bit of one byte changed."""
+    changed = bytearray(content)
+    changed[at] ^= 1 << bit
+    return bytes(changed)
