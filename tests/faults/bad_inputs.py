@@ -9,6 +9,8 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+
 from tests.faults.cases import (
     ADD,
     CELLS,
@@ -23,6 +25,7 @@ from tests.faults.cases import (
     corpus,
     cut,
     downloads,
+    far,
     gone,
     grid,
     of,
@@ -30,6 +33,7 @@ from tests.faults.cases import (
     put,
     study,
     told,
+    zipped,
 )
 
 FILES = {
@@ -85,6 +89,7 @@ FILES = {
     "half a character": added('{"body": "\\ud83d x", "stars": "a"}\n', "a.jsonl, line 1: half a character", name="a.jsonl"),
     "no parquet": added(b"PAR1 nonsense", "a.parquet is not a readable parquet file", name="a.parquet"),
     "parquet of binary texts": Bad(ADD.replace("csv", "parquet"), "holds bytes, wanted text", change=columns("a.parquet", body=[b"x"] * 60, stars=["a"] * 60)),
+    "parquet of texts that are no UTF-8": Bad(ADD.replace("csv", "parquet"), "a.parquet is not a readable parquet file: 'utf-8' codec", change=columns("a.parquet", body=pa.array([b"\xff\xfe"] * 60).view(pa.string()), stars=["a"] * 60)),
     "a word for train or test": added("body,stars,s\nx,a,dev\n", "says 'dev', wanted train or test", f"{ADD} --split s"),
     "a long field": added("body,stars\n" + "x" * 140_000 + ",a\n", "line 2: field larger than field limit"),
 }  # fmt: skip
@@ -235,6 +240,8 @@ DOWNLOADS = {
     "a mirror that is none": Bad(_BUILD, "DATAYIELD_MIRROR=/nowhere is no folder", "project", downloads(), env={"DATAYIELD_MIRROR": "/nowhere"}),
     "half a file in the mirror": Bad(_BUILD, "a.txt is truncated: wanted 5 bytes", "project", both(downloads(), put("a.txt", "abc")), env={"DATAYIELD_MIRROR": "."}),
     "a page in the mirror": Bad(_BUILD, "a web page instead of a.txt", "project", both(downloads(), put("a.txt", "<html>please log in</html>")), env={"DATAYIELD_MIRROR": "."}),
+    "an archive that is cut short": Bad(_BUILD, "a.txt is no zip or tar archive", "project", both(downloads(), zipped("a.txt", b"x", lambda made: made.__delitem__(slice(30, None)))), env={"DATAYIELD_MIRROR": "."}),
+    "an archive with a place that is none": Bad(_BUILD, "a.txt is no zip or tar archive that can be read: negative seek value", "project", both(downloads(), zipped("a.txt", b"x", far)), env={"DATAYIELD_MIRROR": "."}),
     "an unknown format": Bad(_BUILD, 'unknown format "ag_cvs": did you mean "ag_csv"', "project", downloads(format="ag_cvs")),
     "an unknown entry of the catalog": Bad(_BUILD, 'the catalog has no "sms_spm": did you mean "sms_spam"', "project", corpus(loader="catalog", entry="sms_spm")),
     "a folder of the hub that is none": Bad(_BUILD, "nowhere is no folder; it is relative to params.yaml", "project", corpus(loader="hub", name="./nowhere", text="t", label="l")),

@@ -1,6 +1,9 @@
 """A bad input as data, and what is made wrong in a folder before it is typed."""
 
+import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +109,31 @@ def columns(name: str, **new: list[Any]) -> Change:
         pq.write_table(pa.table(new), folder / name)
 
     return change
+
+
+def zipped(name: str, content: bytes, change: Callable[[bytearray], object]) -> Change:
+    """A zip archive of one member, with something changed in it."""
+
+    def apply(folder: Path) -> None:
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as packed:
+            packed.writestr(zipfile.ZipInfo("a"), content)
+        made = bytearray(out.getvalue())
+        change(made)
+        (folder / name).write_bytes(bytes(made))
+        entry = read_params(folder)["corpora"]["written"]["files"][0]
+        told_ = {"sha256": hashlib.sha256(made).hexdigest(), "bytes": len(made), "member": "a"}
+        corpus_ = read_params(folder)
+        corpus_["corpora"]["written"]["files"] = [{**entry, **told_}]
+        write_params(folder, corpus_)
+
+    return apply
+
+
+def far(made: bytearray) -> None:
+    """The table of contents is said to lie further on than it does."""
+    at = made.index(b"PK\x05\x06") + 16
+    made[at : at + 4] = (5000).to_bytes(4, "little")
 
 
 def both(*changes: Change) -> Change:

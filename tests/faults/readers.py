@@ -13,7 +13,8 @@ from datayield import cells, corpora, draws, dynamics, exported, pretrain, stage
 from datayield.corpora.audit import audit
 from datayield.encode import Vocabulary
 from datayield.types import Settings
-from tests.fuzz.targets import TEXTS, _built, _good_data, _model, _rows, _trials
+from tests.fuzz.seeds import TEXTS
+from tests.fuzz.stored import built, exported_files, good_data, some_rows, some_trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,10 @@ def plain(value: Any) -> str:
 
 
 def _tables(folder: Path) -> None:
-    table.write_rows(_rows(), folder / "cells.parquet", folder / "history.parquet")
-    dynamics.write(_rows(), folder / "dynamics.parquet")
-    table.write(_trials(), folder / "trials.parquet")
-    made, card = _built()
+    table.write_rows(some_rows(), folder / "cells.parquet", folder / "history.parquet")
+    dynamics.write(some_rows(), folder / "dynamics.parquet")
+    table.write(some_trials(), folder / "trials.parquet")
+    made, card = built()
     table.write(audit(made, card["removed"])[1], folder / "audit.parquet")
     lines = {"strategy": ["eda_nn"] * 40, "id": list(range(40)), "texts": [[t] for t in TEXTS[:40]]}
     table.write(pa.table(lines, stages.VARIANTS), folder / "variants.parquet")
@@ -62,7 +63,7 @@ def _of(name: str, schema: pa.Schema | None) -> Reader:
 
 
 def _data(folder: Path) -> None:
-    for name, content in _good_data().items():
+    for name, content in good_data().items():
         (folder / name).write_bytes(content)
 
 
@@ -79,17 +80,17 @@ def _draws(folder: Path) -> str:
 
 
 def _cell(folder: Path) -> None:
-    cells.CellStore(folder).put(_rows()[0])
+    cells.CellStore(folder).put(some_rows()[0])
 
 
 def _cell_again(folder: Path) -> str | None:
-    row = cells.CellStore(folder).get(_rows()[0].key)
+    row = cells.CellStore(folder).get(some_rows()[0].key)
     return None if row is None else cells.dumps(row)
 
 
 def _export(kind: str) -> Callable[[Path], object]:
     def write(folder: Path) -> None:
-        for name, content in _model(kind).items():
+        for name, content in exported_files(kind).items():
             (folder / name).write_bytes(content)
 
     return write
@@ -134,7 +135,7 @@ READERS: dict[str, Reader] = {
     "difficulties.parquet": _of("difficulties", None),
     "corpus.arrow": Reader(_data, "corpus.arrow", _corpus),
     "draws.arrow": Reader(_data, "draws.arrow", _draws),
-    "a cell": Reader(_cell, f"{_rows()[0].key}.json", _cell_again),
+    "a cell": Reader(_cell, f"{some_rows()[0].key}.json", _cell_again),
     "settings.json": Reader(_json, "settings.json", _settings),
     "config.json": Reader(_export("tfidf"), "config.json", _scores),
     "model.safetensors": Reader(_export("tfidf"), "model.safetensors", _scores),

@@ -20,7 +20,7 @@ WANTED = 60  # bad inputs at least (issue of this table)
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder of each kind; copied before anything in it is changed."""
     from tests.calibration.simulate import Study, simulate
-    from tests.fuzz.targets import _model
+    from tests.fuzz.stored import exported_files
     from tests.report_data import tables
 
     made = {k: tmp_path_factory.mktemp(k) for k in ("files", "project", "finished")}
@@ -29,7 +29,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     finished = make_project(made["finished"])
     tables(finished, simulate(Study(draws=3, effects={"eda_nn": 0.02, "tfidf": 0.9}), seed=2))
     (finished / "model").mkdir()
-    for name, content in _model("tfidf").items():
+    for name, content in exported_files("tfidf").items():
         (finished / "model" / name).write_bytes(content)
     texts, _ = written_texts(20)
     (finished / "texts.csv").write_text("body\n" + "".join(f"{t}\n" for t in texts))

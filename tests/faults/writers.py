@@ -44,7 +44,8 @@ from datayield.encode import Vocabulary  # noqa: E402
 from datayield.errors import UserError  # noqa: E402
 from datayield.types import Parts, Settings  # noqa: E402
 from tests.conftest import small_params  # noqa: E402
-from tests.fuzz.targets import TEXTS, _built, _model, _rows  # noqa: E402
+from tests.fuzz.seeds import TEXTS  # noqa: E402
+from tests.fuzz.stored import built, exported_files, some_rows  # noqa: E402
 
 FAULTS = ("full", "limit-0", "limit-300", "limit-3000", "denied")
 Write = Callable[[Path, int], None]  # folder, version of the content
@@ -55,12 +56,12 @@ def _table(version: int) -> pa.Table:
 
 
 def _corpus(folder: Path, version: int) -> None:
-    made, card = _built()
+    made, card = built()
     corpora.save(made, {**card, "version": version}, folder)
 
 
 def _cell(folder: Path, version: int) -> None:
-    row = _rows()[0]
+    row = some_rows()[0]
     row.account.tokens = version
     cells.CellStore(folder).put(row)
 
@@ -80,7 +81,7 @@ def _export(folder: Path, version: int) -> None:
 def _kept_model(folder: Path) -> Path:
     if not folder.exists():
         folder.mkdir()
-        for name, content in _model("majority").items():
+        for name, content in exported_files("majority").items():
             (folder / name).write_bytes(content)
     return folder
 
@@ -132,10 +133,10 @@ WRITERS: dict[str, Write] = {
     "mapped table": lambda f, v: table.write_mapped(
         _table(v).to_batches(), _table(v).schema, f / "a.arrow"
     ),
-    "rows": lambda f, v: table.write_rows(_rows()[: 8 + v], f / "cells", f / "history"),
+    "rows": lambda f, v: table.write_rows(some_rows()[: 8 + v], f / "cells", f / "history"),
     "corpus": _corpus,
     "cell": _cell,
-    "dynamics": lambda f, v: dynamics.write(_rows()[v:], f / "dynamics.parquet"),
+    "dynamics": lambda f, v: dynamics.write(some_rows()[v:], f / "dynamics.parquet"),
     "word vectors": lambda f, v: thesaurus.save_vectors(
         thesaurus.vectors(TEXTS, 4, v), f / "vectors.parquet"
     ),

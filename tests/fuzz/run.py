@@ -124,8 +124,9 @@ def _once(name: str, folder: Path, seconds: int, seed: int, result: Result) -> b
         f"-max_len={LONGEST}", "-len_control=0", "-print_final_stats=1", str(folder / "corpus"),
     ]  # fmt: skip
     log = folder / f"log-{result.crashes}.txt"
-    with log.open("wb") as out:
-        done = subprocess.run(command, cwd=REPO, stdout=out, stderr=out, check=False)
+    with tempfile.TemporaryDirectory(dir=_fast()) as scratch, log.open("wb") as out:
+        env = {**os.environ, "TMPDIR": scratch}  # the process ends without tidying up
+        done = subprocess.run(command, cwd=REPO, stdout=out, stderr=out, env=env, check=False)
     said = log.read_text(errors="replace")
     executions, accepted, refused = COUNTS.unpack(counts.read_bytes())
     result.executions += executions
@@ -168,7 +169,7 @@ def _fuzz(name: str, counts: Path, arguments: list[str]) -> int:
         from datayield.errors import UserError
         from tests.fuzz.targets import TARGETS
     warnings.simplefilter("ignore")
-    folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-", dir=_fast()))
+    folder = Path(tempfile.mkdtemp())
     file = counts.open("r+b")
     told = mmap.mmap(file.fileno(), COUNTS.size)
     done = [0, 0, 0]
@@ -188,8 +189,6 @@ def _fuzz(name: str, counts: Path, arguments: list[str]) -> int:
             raise
         told[:] = COUNTS.pack(*done)
 
-    os.environ["TMPDIR"] = str(folder)
-    tempfile.tempdir = str(folder)
     atheris.Setup([sys.argv[0], *arguments], one)
     atheris.Fuzz()
     return 0

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from datayield.errors import UserError
 from tests.fuzz.targets import TARGETS
 
-EXAMPLES = {"model": 40, "params": 40}  # of the others: 60
+EXAMPLES = {"model": 60, "params": 60}  # of the others: 150
 
 
 @st.composite
@@ -46,7 +46,7 @@ def test_success_or_one_clear_error(name: str, tmp_path: Path) -> None:
     told = {"good": 0, "refused": 0}
 
     @settings(
-        max_examples=EXAMPLES.get(name, 60),
+        max_examples=EXAMPLES.get(name, 150),
         deadline=None,
         database=None,
         derandomize=True,

@@ -192,7 +192,8 @@ def _member(file: RemoteFile, content: bytes) -> bytes:
         OverflowError,
         struct.error,
     ) as e:  # encrypted, cut off, of another kind, with places that are none
-        raise UserError(f"{file.name} is no zip or tar archive that can be read: {e}") from e
+        why = " ".join(str(e).split())
+        raise UserError(f"{file.name} is no zip or tar archive that can be read: {why}") from e
 
 
 def _from_zip(file: RemoteFile, packed: zipfile.ZipFile) -> bytes:
