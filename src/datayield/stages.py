@@ -79,7 +79,7 @@ def vectors(params: Params, name: str, root: Path) -> None:
 def augment(params: Params, name: str, root: Path) -> None:
     """`variants.parquet`: the rewritten training texts that some cell may ask for."""
     loaded = corpora.checked(folder(root, name))
-    drawn = draws.Draws.load(folder(root, name) / "draws.arrow")
+    drawn = _drawn(params, name, root, loaded)
     thesauri: dict[str, thesaurus.Thesaurus] = {}
     digests: dict[str, str] = {}
     tables = [VARIANTS.empty_table()]
@@ -168,10 +168,13 @@ def check_draws(params: Params, name: str, root: Path) -> None:
     Raises:
         UserError: when they are missing or damaged.
     """
-    numbers = [draws.TUNING_DRAW, *params.study.numbers]
-    path = folder(root, name) / "draws.arrow"
-    loaded = corpora.load(folder(root, name))
-    draws.checked(path, loaded, numbers, params.study.seed, params.study.sampling)
+    _drawn(params, name, root, corpora.load(folder(root, name)))
+
+
+def _drawn(params: Params, name: str, root: Path, loaded: Corpus) -> draws.Draws:
+    path, study = folder(root, name) / "draws.arrow", params.study
+    numbers = [draws.TUNING_DRAW, *study.numbers]
+    return draws.checked(path, loaded, numbers, study.seed, study.sampling)
 
 
 def shapes(root: Path, names: Iterable[str] | None = None) -> dict[str, Shape]:

@@ -229,6 +229,7 @@ DAMAGED = {
     "half a corpus": Bad("stage audit --corpus written", "corpus.arrow is damaged", "project", cut("data/written/corpus.arrow")),
     "a flipped bit in a corpus": Bad("stage audit --corpus written", "corpus.arrow does not fit its digest: it was changed", "project", bit("data/written/corpus.arrow", 0.2)),
     "half of the draws": Bad("stage augment --corpus written", "draws.arrow is damaged", "project", cut("data/written/draws.arrow")),
+    "a flipped bit in the draws": Bad("stage augment --corpus written", "draws.arrow is damaged (draw", "project", bit("data/written/draws.arrow", 0.4)),
     "half of the word vectors": Bad("stage augment --corpus written", "vectors.parquet is damaged", "project", cut("data/written/vectors.parquet")),
     "a source that changed": Bad("stage corpus --corpus written", "written.csv changed since it was added: wanted sha256", "project", put("written.csv", GOOD)),
     "a source that is gone": Bad("stage corpus --corpus written", "written.csv does not exist", "project", gone("written.csv")),

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datayield import config, memory, table
+from datayield import config, grid, memory, settle, study, table
 from datayield.corpora import fetch, files, groups
 from datayield.errors import UserError
-from tests.faults.damage import flipped
+from tests.conftest import data_stages, make_project
+from tests.faults.damage import flip, flipped
 from tests.faults.readers import READERS, Reader
 
 REMEDY = re.compile(
@@ -104,6 +105,23 @@ def test_checksums_change_no_identity(tmp_path: Path) -> None:
     table.write(made, tmp_path / "now", hashed=True)
     assert hashlib.sha256((tmp_path / "now").read_bytes()).hexdigest() != before
     assert table.hash_of(tmp_path / "now") == table.hash_of(tmp_path / "before") == before
+
+
+def test_no_cell_is_computed_with_another_draw(tmp_path: Path) -> None:
+    """The study and tune stages end before anything is carried."""
+    project = make_project(tmp_path / "project")
+    data_stages(project)
+    params = config.load(project / "params.yaml")
+    chosen: dict[str, dict[str, object]] = {}
+    for arm, n in grid.entries(params, 540)[0]:
+        chosen.setdefault(str(n), {})[str(arm)] = {grid.ALL: grid.default_settings(params, arm, n)}
+    table.write_json(chosen, project / "results" / "written" / "settings.json")
+    flip(project / "data" / "written" / "draws.arrow", 0.4)
+    with pytest.raises(UserError, match="draws.arrow is damaged"):
+        study.compute("written", params, project, None, None)  # type: ignore[arg-type]
+    searching = params.model_copy(update={"tuning": config.Tuning(trials=1)})
+    with pytest.raises(UserError, match="draws.arrow is damaged"):
+        settle.settle("written", searching, project, None, None)  # type: ignore[arg-type]
 
 
 # ---- a parquet file of the user's
