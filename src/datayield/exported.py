@@ -242,9 +242,11 @@ def _network(
     with torch.device("meta"):  # takes no memory, whatever the settings say
         empty = Classifier(own, len(vocabulary), classes).named_parameters()
         wanted = {name: tuple(p.shape) for name, p in empty}
-    if "frequency" in parts.arrays:
-        wanted["frequency"] = (len(vocabulary), 1)
-    if wanted != {name: a.shape for name, a in parts.arrays.items()}:
+    found = {name: a.shape for name, a in parts.arrays.items()}
+    size = (len(vocabulary),)
+    if found.get("frequency") in (size, (*size, 1)):  # the latter in exports of earlier versions
+        wanted["frequency"] = found["frequency"]
+    if wanted != found:
         raise ValueError("the arrays have other names or shapes than the settings say")
     model = Classifier(own, len(vocabulary), classes)
     state = {k: place.tensor(v) for k, v in parts.arrays.items() if k != "frequency"}
