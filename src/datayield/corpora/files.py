@@ -28,7 +28,7 @@ FORMATS = {
 }
 LOOK = 2**18  # rows after which the memory that is left is looked at again
 LONGEST_LINE = 2**24  # characters of a line of JSON or text; a field of csv has 131,072 at most
-OTHER_ENCODING = "name the file's encoding (--encoding utf-8, latin-1, cp1252, ...)"
+ENCODINGS = "--encoding utf-8, latin-1, cp1252, ..."
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a pair of escapes in JSON
 SEPARATORS = (",", ";", "\t", "|")
 _SPLITS = {"train": False, "pool": False, "test": True}
@@ -287,7 +287,9 @@ def numbered_rows(source: FileSource, path: Path) -> Iterator[tuple[int, dict[st
         except UnicodeError as e:  # utf-16 without its mark raises one that has no place
             if isinstance(e, UnicodeDecodeError):
                 _say_where(source, path.read_bytes())
-            raise UserError(f"{source.path} is not {source.encoding}: {e}; {OTHER_ENCODING}") from e
+            raise UserError(
+                f"{source.path} is not {source.encoding}: {e}; name the file's encoding ({ENCODINGS})"
+            ) from e
         except OSError as e:
             raise UserError(f"{source.path} cannot be read: {e.strerror}") from e
 
@@ -315,7 +317,7 @@ def _say_where(source: FileSource, content: bytes) -> None:
         line = content[: e.start].count(b"\n") + 1
         raise UserError(
             f"{source.path}, line {line}: byte {content[e.start]:#04x} is not {source.encoding};"
-            f" {OTHER_ENCODING}"
+            f" name the file's encoding ({ENCODINGS})"
         ) from e
     except UnicodeError:
         return

@@ -109,7 +109,9 @@ def _lines(path: Path, asked: Asked) -> Iterator[str]:
             if isinstance(e, UnicodeDecodeError)
             else f"it is not {asked.encoding}: {e}"
         )
-        raise UserError(f"{_shown(asked)}: {what}; {files.OTHER_ENCODING}") from e
+        raise UserError(
+            f"{_shown(asked)}: {what}; name the file's encoding ({files.ENCODINGS})"
+        ) from e
     except LookupError as e:
         raise UserError(f"unknown encoding {asked.encoding!r}; try utf-8, latin-1 or cp1252") from e
     except OSError as e:
