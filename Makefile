@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup check test test-fast study bench calibrate ui docs audit sbom clean lock
+.PHONY: help setup check test test-fast study bench calibrate ui docs audit sbom fuzz clean lock
 
 help: ## what can be typed
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -64,6 +64,10 @@ sbom: setup ## build/sbom.json: every installed package with version and licence
 	mkdir -p build
 	$(VENV).audit/bin/cyclonedx-py environment --output-reproducible --of JSON -o build/sbom.json $(BIN)/python
 	rm -rf $(VENV).audit
+
+fuzz: setup ## every reader under a fuzzer led by coverage, 15 minutes (installs atheris beside the pins)
+	$(BIN)/python -m pip install --quiet --no-deps --target build/atheris 'atheris>=3.0'
+	PYTHONPATH=build/atheris $(BIN)/python -m tests.fuzz.run --minutes 15
 
 lock: ## renew requirements.lock from pyproject.toml (then run every test)
 	rm -rf $(VENV).lock && $(PYTHON) -m venv $(VENV).lock

@@ -89,6 +89,7 @@ PARSED = {
     "python benchmarks/pruning.py pydocs": "half an hour",
     "make sbom": "installs another package; wants a registry",
     "make audit": "wants PyPI's vulnerability service",
+    "make fuzz": "a quarter of an hour: tests/fuzz/test_fuzz.py::test_success_or_one_clear_error",
     "python benchmarks/augment.py pydocs ../rivals/bin/python": "wants the rivals of the line before",
     "python3 -m venv ../rivals && ../rivals/bin/pip install keras tensorflow-cpu nlpaug nltk":
         "installs other packages, gigabytes",

@@ -223,13 +223,15 @@ def test_init_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert (tmp_path / "p" / ".dvc").is_dir() and not (tmp_path / "p" / ".git").exists()
 
 
-# ---- what goes wrong
-def _write(folder: Path) -> None:
+# ---- what goes wrong: tests/faults/bad_inputs.py
+def write_bad_files(folder: Path) -> None:
+    """Good and bad files of labelled texts."""
     texts, labels = written_texts(120)
     write_csv(folder / "good.csv", texts, labels)
     write_csv(folder / "one_class.csv", texts, ["same"] * 120)
     write_csv(folder / "rare.csv", texts, ["a", "b", *labels[2:]])
     write_csv(folder / "few.csv", texts[:30], labels[:30])
+    table(folder / "plain.csv", ["body"], [[f"{t} once more"] for t in texts[:60]])
     (folder / "empty.csv").write_text("")
     (folder / "header.csv").write_text("body,stars\n")
     (folder / "binary.csv").write_bytes(bytes(range(256)) * 20)
@@ -248,62 +250,6 @@ def _write(folder: Path) -> None:
         [[t, x] for t, x in zip(texts, labels, strict=True)],
         separator=";",
     )
-
-
-BAD = {
-    "no such file": (["nothing.csv"], "nothing.csv does not exist"),
-    "missing column": (["good.csv", "--text", "bdy"], 'good.csv has no column "bdy": did you mean "body"?'),
-    "missing label column": (["good.csv", "--label", "star"], 'has no column "star": did you mean "stars"?'),
-    "empty file": (["empty.csv"], "empty.csv is empty; wanted labelled texts"),
-    "header alone": (["header.csv"], "has no rows below its header"),
-    "one class": (["one_class.csv", "--label", "stars"], "every text has the same label (same)"),
-    "rare class": (["rare.csv"], "every class needs at least 10 texts"),
-    "few texts": (["few.csv", "--label", "stars"], "every class needs at least 10|at least 50 and 1 are needed"),
-    "binary": (["binary.csv"], "binary.csv, line 2: byte 0x80 is not utf-8"),
-    "other encoding": (["latin.csv"], "latin.csv, line 2: byte 0xe7 is not utf-8; name the file's encoding"),
-    "unknown encoding": (["good.csv", "--encoding", "klingon"], "unknown encoding 'klingon'"),
-    "unknown ending": (["words.docx"], "words.docx: wanted a file ending in .csv"),
-    "folder without files": (["none"], "none is a folder without a file ending in"),
-    "pattern of nothing": (["no*.csv"], "no*.csv: no file fits this pattern"),
-    "numbers for texts": (["numbers.csv", "--text", "a", "--label", "b"], "holds numbers; --text wants texts"),
-    "no texts at all": (["numbers.csv"], "no column looks like it holds the texts; name it by --text"),
-    "ragged": (["ragged.csv"], "ragged.csv, line 3: 1 fields, the header has 2"),
-    "two layouts": (["good.csv", "semicolon.csv"], "separate their columns by different marks"),
-    "budget above the pool": (["good.csv", "--budget", "5000"], "the pool holds 108 labelled texts"),
-    "budget too small": (["good.csv", "--budget", "3"], "--budget 3: wanted at least 10 labels"),
-    "budget no number": (["good.csv", "--budget", "many"], "invalid int value: 'many'"),
-    "no draws": (["good.csv", "--draws", "0"], "--draws 0: wanted at least 1"),
-    "folder not empty": (["good.csv", "--folder", "full"], "full is not empty, and no project"),
-    "folder is a file": (["good.csv", "--folder", "good.csv"], "good.csv is a file; name a new or"),
-    "bad name": (["good.csv", "--name", "My Study"], "--name My Study: wanted small letters"),
-    "split and test file": (["good.csv", "--split", "stars", "--test", "good.csv"], "not both"),
-    "hub without columns": (["hub:owner/name@1"], "name its columns: --text COLUMN --label COLUMN"),
-    "hub without revision": (["hub:owner/name", "--text", "a", "--label", "b"], "name its revision"),
-    "option without file": (["--budget", "100"], "--budget is about a file; name it"),
-    "draws without file": (["--draws", "5"], "--draws is about a file; name it"),
-    "unlabelled without file": (["--unlabelled", "x.csv"], "--unlabelled is about a file; name it"),
-    "no project here": ([], "params.yaml is missing"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_clear_message(
-    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from datayield import cli
-
-    _write(tmp_path)
-    before = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*"))
-    monkeypatch.chdir(tmp_path)
-    arguments, message = BAD[case]
-    try:
-        status = cli.main(["study", *arguments])
-    except SystemExit as e:  # argparse
-        status = e.code
-    said = capsys.readouterr().err
-    assert status == 2 and any(m in said for m in message.split("|")), said
-    assert "Traceback" not in said
-    assert sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*")) == before
 
 
 @pytest.mark.slow

@@ -166,6 +166,9 @@ def test_a_changed_file_without_labels_is_taken_by_its_hash(watched: Path) -> No
 
 
 def test_deploying_without_a_server_says_what_to_do(tmp_path: Path) -> None:
+    from tests.conftest import REPO
+
+    shutil.copy(REPO / "prefect.yaml", tmp_path)
     done = datayield(tmp_path, "deploy")
     assert done.returncode == 2 and "prefect server start" in done.stderr
     address = f"http://127.0.0.1:{free_port()}/api"

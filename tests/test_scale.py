@@ -147,7 +147,7 @@ def test_a_changed_corpus_and_a_cut_file_are_found(stored: Path, tmp_path: Path)
         corpora.checked(folder)
     for cut in (content[: len(content) // 2], b""):
         path.write_bytes(cut)
-        with pytest.raises(UserError, match="is not a readable Arrow file"):
+        with pytest.raises(UserError, match="is no readable Arrow file"):
             corpora.load(folder)
     table.write_mapped([], DRAWS, path)
     with pytest.raises(UserError, match="other columns"):

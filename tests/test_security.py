@@ -389,7 +389,7 @@ def test_a_file_that_grows_too_large_is_refused_while_it_is_read(
     path = write_csv(tmp_path / "x.csv", *written_texts(120))
     monkeypatch.setattr(files, "LOOK", 50)
     monkeypatch.setattr(memory, "PER_TEXT", 2**60)
-    with pytest.raises(UserError, match=r"corpus x \(50 texts\) wants more memory"):
+    with pytest.raises(UserError, match=r"x\.csv \(50 texts\) wants more memory"):
         files.describe(path, "body", "stars", "utf-8", None)
 
 

@@ -53,7 +53,7 @@ def loads(text: str) -> Row:
             if "dynamics" in body
             else row
         )
-    except (KeyError, TypeError) as e:
+    except (AttributeError, KeyError, RecursionError, TypeError) as e:
         raise ValueError(f"it lacks {e}") from e
 
 

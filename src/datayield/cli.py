@@ -52,7 +52,8 @@ def guard(action: Callable[[], object]) -> int:
     except OSError as e:
         if e.filename is None and e.errno is None:
             raise
-        print(f"datayield: {e.strerror}: {e.filename}. Nothing was half-written.", file=sys.stderr)
+        place = f": {e.filename}" if e.filename is not None else ""
+        print(f"datayield: {e.strerror or e}{place}. Nothing was half-written.", file=sys.stderr)
         return 2
     except KeyboardInterrupt as e:
         print(

@@ -1,9 +1,10 @@
 """params.yaml → checked, frozen settings. The only module that knows pydantic."""
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -12,6 +13,7 @@ from datayield.errors import UserError, has_secret, masked, nearest
 
 _NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 Name = Annotated[str, Field(pattern=_NAME)]
+Place = Annotated[str, Field(pattern=r"^[^\x00]+$")]  # of a file; also what names an encoding
 
 
 class _Frozen(BaseModel):
@@ -109,10 +111,10 @@ class Study(_Frozen):
 class BesideFile(_Frozen):
     """Texts without labels in a file of their own."""
 
-    path: str
+    path: Place
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     text: str
-    encoding: str = "utf-8"
+    encoding: Place = "utf-8"
 
 
 class _Texts(_Frozen):
@@ -149,7 +151,7 @@ Separator = Annotated[str, Field(min_length=1, max_length=1)]
 class FilePart(_Frozen):
     """One more file of a corpus, with the same columns."""
 
-    path: str
+    path: Place
     sha256: Sha256
     format: Format
     test: bool = Field(default=False, description="its texts are the test set")
@@ -159,12 +161,12 @@ class FileSource(_Texts):
     """A labelled text file of your own; `datayield corpora add` writes this entry."""
 
     loader: Literal["file"]
-    path: str
+    path: Place
     sha256: Sha256
     text: str
     label: str
     format: Format
-    encoding: str = "utf-8"
+    encoding: Place = "utf-8"
     separator: Separator | None = Field(default=None, description="of a csv file; null: a comma")
     split: str | None = Field(default=None, description="column that says train or test")
     more: tuple[FilePart, ...] = Field(default=(), description="further files")
@@ -220,7 +222,7 @@ class DownloadSource(_Texts):
     licence: str
     citation: str
     format: str = Field(description="how a line is read: a name in corpora/download.py")
-    encoding: str = "utf-8"
+    encoding: Place = "utf-8"
     classes: dict[str, str] = Field(default_factory=dict, description="label in the file → name")
     files: tuple[RemoteFile, ...] = Field(min_length=1)
 
@@ -421,6 +423,9 @@ class Analysis(_Frozen):
         return tuple(value) if isinstance(value, list) else value
 
 
+_Kind = TypeVar("_Kind", bound=_Frozen)
+
+
 class Params(_Frozen):
     """The whole of params.yaml."""
 
@@ -475,11 +480,29 @@ def parse(raw: Any, where: str = "params.yaml") -> Params:
         raise UserError(
             f"{where}: wanted a mapping with study, corpora, updates; got {type(raw).__name__}"
         )
+    return checked(Params, raw, where)
+
+
+def checked(kind: type[_Kind], told: Any, where: str) -> _Kind:
+    """A mapping as one of the classes here.
+
+    Raises:
+        UserError: a line for everything that is wrong, each with its place below `where`.
+    """
     try:
-        return Params.model_validate(raw)
+        return kind.model_validate(told)
     except ValidationError as e:
-        lines = [f"{where}: {_place(err['loc'])}: {_message(err)}" for err in e.errors()]
+        found = [err for err in e.errors() if not _follows(err, e.errors())]
+        lines = [f"{where}: {_place(err['loc'])}{_message(err)}" for err in found]
         raise UserError("\n".join(lines)) from e
+
+
+def _follows(error: Any, errors: Sequence[Any]) -> bool:
+    """Whether a list counts as too short only because an entry of it was refused."""
+    loc = error["loc"]
+    return error["type"] == "too_short" and any(
+        len(o["loc"]) > len(loc) and o["loc"][: len(loc)] == loc for o in errors
+    )
 
 
 PRESETS = (
@@ -533,15 +556,12 @@ def _brief(value: Any) -> str:
 def catalog(path: Path) -> dict[str, DownloadSource]:
     """Read a catalog of downloadable corpora; errors as in `load`."""
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    try:
-        return {name: DownloadSource.model_validate(entry) for name, entry in raw.items()}
-    except ValidationError as e:
-        lines = [f"{path.name}: {_place(err['loc'])}: {_message(err)}" for err in e.errors()]
-        raise UserError("\n".join(lines)) from e
+    return {n: checked(DownloadSource, entry, f"{path.name}: {n}") for n, entry in raw.items()}
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
-    return re.sub(r"\.(\d+)", r"[\1]", ".".join(str(x) for x in loc))
+    place = re.sub(r"\.(\d+)", r"[\1]", ".".join(str(x) for x in loc))
+    return f"{place}: " if place else ""
 
 
 def _message(error: Any) -> str:

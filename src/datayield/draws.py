@@ -84,12 +84,27 @@ class Draws:
     """The draws of one corpus."""
 
     def __init__(self, drawn: Iterable[pa.RecordBatch]) -> None:
-        self._drawn = {batch["draw"][0].as_py(): batch for batch in drawn}
+        self._drawn = {batch["draw"][0].as_py(): batch for batch in drawn if len(batch)}
 
     @classmethod
     def load(cls, path: Path) -> "Draws":
         """Map the file that the subsample stage wrote."""
         return cls(table.read_mapped(path, DRAWS).to_batches())
+
+    def __contains__(self, draw: object) -> bool:
+        return draw in self._drawn
+
+    def batch(self, draw: int) -> pa.RecordBatch:
+        """One draw (schema DRAWS).
+
+        Raises:
+            UserError: when it is not in the table.
+        """
+        if draw not in self._drawn:
+            raise UserError(
+                f"draw {draw} was not made (known: {sorted(self._drawn, key=str)}). Run `dvc repro`."
+            )
+        return self._drawn[draw]
 
     def sample(self, draw: int, n: int) -> Sample:
         """The first n texts of a draw.
@@ -97,10 +112,6 @@ class Draws:
         Raises:
             UserError: when the draw is not in the table or n exceeds the pool.
         """
-        if draw not in self._drawn:
-            raise UserError(
-                f"draw {draw} was not made (known: {sorted(self._drawn)}). Run `dvc repro`."
-            )
         ids, validates = self._column(draw, "id"), self._column(draw, "validates")
         if n > len(ids):
             raise UserError(f"a sample of {n} labels was asked of a pool of {len(ids)} texts")
@@ -108,7 +119,7 @@ class Draws:
         return Sample(ids[:n][~held], ids[:n][held], ids[n:], ids, validates)
 
     def _column(self, draw: int, name: str) -> NDArray[Any]:
-        found: NDArray[Any] = self._drawn[draw][name].to_numpy()  # a view of the file
+        found: NDArray[Any] = self.batch(draw)[name].to_numpy()  # a view of the file
         return found
 
     def first(self, draw: int, n: int) -> Ints:
@@ -119,6 +130,27 @@ class Draws:
         """(training ids, held-out ids) per fold of the n labels; for tuning at n <= FOLDS_UP_TO."""
         ids, fold = self.first(draw, n), self._column(draw, "fold")[:n]
         return [(ids[fold != f], ids[fold == f]) for f in range(FOLDS)]
+
+
+def checked(path: Path, corpus: Corpus, draws: Iterable[int], seed: int, sampling: str) -> Draws:
+    """The draws of a file, each compared with what the seed makes.
+
+    Raises:
+        UserError: when a draw is missing or is another one.
+    """
+    try:
+        drawn = Draws.load(path)
+        for draw in draws:
+            if draw not in drawn:
+                raise ValueError(f"draw {draw} is not in it")
+            found = drawn.batch(draw)
+            found.validate(full=True)
+            (made,) = tabulate(corpus, [draw], seed, sampling)
+            if not found.equals(made):
+                raise ValueError(f"draw {draw} is not the one that the study's seed makes")
+    except table.UNREADABLE as e:
+        raise table.damaged(path, str(e)) from e
+    return drawn
 
 
 def thin_classes(corpus: Corpus, n: int) -> str | None:

@@ -1,6 +1,5 @@
 """The model of a study's best cell: chosen by validation score, trained again, checked, written."""
 
-import json
 import os
 import platform
 import shutil
@@ -64,7 +63,7 @@ def choose(
     name = params.study.corpus(corpus)
     results = root / "results" / name
     rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
-    study = json.loads((results / "study.json").read_text(encoding="utf-8"))
+    study = table.read_json(results / "study.json")
     metric = leading(params.analysis.metric, study["majority_share"])
     wanted = _arm(arm, rows) if arm else None
     roles = {a: known["role"] for a, known in study["arms"].items()}
@@ -193,8 +192,8 @@ def configuration(choice: Choice, parts: Parts, params: Params, root: Path) -> d
     """What config.json says beside the parts themselves."""
     row, cell = choice.row, choice.row.cell
     folder = stages.folder(root, cell.corpus)
-    corpus_card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    study = json.loads((root / "results" / cell.corpus / "study.json").read_text(encoding="utf-8"))
+    corpus_card = table.read_json(folder / "card.json")
+    study = table.read_json(root / "results" / cell.corpus / "study.json")
     engine = {"torch": version("torch")} if parts.kind == exported.NETWORK else {
         "scikit-learn": version("scikit-learn")
     }  # fmt: skip
@@ -251,11 +250,12 @@ def write(folder: Path, parts: Parts, config: Mapping[str, Any]) -> None:
     files = exported.written(parts, config, card.text_of(config))
     check_free(folder)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    before = folder.with_name(f".{folder.name}.{os.getpid()}.before")
     try:
         for name, content in files.items():
             table.write_bytes(content, temporary / name)
-        if folder.exists():
-            shutil.rmtree(folder)
+        if folder.exists():  # moved, not emptied, so that it is never there by half
+            folder.replace(before)
         temporary.replace(folder)
     except OSError as e:
         raise UserError(
@@ -263,6 +263,9 @@ def write(folder: Path, parts: Parts, config: Mapping[str, Any]) -> None:
         ) from e
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if before.exists() and not folder.exists():
+            before.replace(folder)
+        shutil.rmtree(before, ignore_errors=True)
 
 
 def check_free(folder: Path) -> None:

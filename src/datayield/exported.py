@@ -5,14 +5,13 @@ MLflow names this module as the loader of the models it registers (`_load_pyfunc
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 FORMAT = 1  # of the folder; raised when older versions of datayield cannot read it
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 NETWORK = "network"
+OUTPUTS = ("probability", "margin")
+PROBE = ("a text", "")  # that every model is asked about once when it is opened
 LOWEST = float(np.finfo(np.float32).min)  # stands for minus infinity, which JSON has no word for
 
 
@@ -111,15 +112,27 @@ def load(folder: Path) -> Model:
     try:
         parts = Parts(config["kind"], tuple(config["vocabulary"]), load_arrays(weights))
         classes = len(config["classes"])
+        if any(np.isnan(a).any() for a in parts.arrays.values()):
+            raise ValueError("some numbers are none")
         if parts.kind == NETWORK:
             where, notice = _where(config["identity"])
-            return Model(config, _network(parts, config["settings"]["model"], classes, where),
-                         where, notice)  # fmt: skip
-        from datayield.linear import READERS
+            read = _network(parts, config["settings"]["model"], classes, where)
+            made = Model(config, read, where, notice)
+        else:
+            from datayield.linear import READERS
 
-        return Model(config, READERS[parts.kind](parts, classes), None)
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as e:
-        raise _damaged(folder, f"its parts do not fit each other ({e})") from e
+            made = Model(config, READERS[parts.kind](parts, classes), None)
+        came = made.scores(PROBE).shape
+        if came != (len(PROBE), classes):
+            raise ValueError(f"scores of the shape {came} for {classes} classes")
+        return made
+    except UserError:
+        raise
+    except Exception as e:  # of hostile parts; torch, numpy and scikit-learn have many kinds
+        told = " ".join(str(e).split())[:200]
+        raise _damaged(
+            folder, f"its parts do not fit each other ({type(e).__name__}: {told})"
+        ) from e
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -139,21 +152,41 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("made_by") != "datayield":
         raise UserError(f"{path} was not written by `datayield export`; name a folder that was")
     if config.get("format") != FORMAT:
+        versions = config.get("versions")
+        maker = versions.get("datayield") if isinstance(versions, dict) else None
         raise UserError(
-            f"{path} has format {config.get('format')}; datayield {__version__} reads format {FORMAT}."
-            f" Use datayield {config.get('versions', {}).get('datayield', 'of that time')}, or export"
-            " the model again."
+            f"{path} has format {config.get('format')!r:.20}; datayield {__version__} reads format"
+            f" {FORMAT}. Use datayield {maker or 'of that time'}, or export the model again."
         )
     sums = config.get("sha256")
     body = {k: v for k, v in config.items() if k not in ("made_by", "format", "sha256")}
     if not isinstance(sums, dict) or WEIGHTS not in sums or sums.get("this") != _digest(body):
         raise _damaged(path, "its checksum does not fit its content")
+    wrong = [k for k, fits in _FORM.items() if not fits(config.get(k))]
+    if wrong:
+        raise _damaged(path, f"it lacks a fitting {', '.join(wrong)}")
     if config["tokeniser"] != text.TOKENISER:
         raise UserError(
             f"{folder} was made with tokeniser {config['tokeniser']}; datayield {__version__} has"
             f" {text.TOKENISER} and would read texts otherwise. Export the model again."
         )
     return config
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(x, str) for x in value)
+
+
+_FORM: dict[str, Callable[[Any], bool]] = {
+    "tokeniser": lambda x: isinstance(x, int),
+    "kind": lambda x: isinstance(x, str),
+    "output": lambda x: x in OUTPUTS,
+    "classes": lambda x: _texts(x) and 2 <= len(x) == len(set(x)),
+    "vocabulary": _texts,
+    "settings": lambda x: isinstance(x, dict),
+    "identity": lambda x: isinstance(x, dict),
+}
+"""What the keys of config.json that are read here must be."""
 
 
 def _damaged(path: Path, why: str) -> UserError:
@@ -203,7 +236,19 @@ def _network(
 
     place.settle(*where)
     vocabulary = Vocabulary(parts.words, {w: i for i, w in enumerate(parts.words)})
-    model = Classifier(Settings.of(settings), len(vocabulary), classes)
+    own = Settings.of(settings)
+    if not 1 <= own.layers <= len(parts.arrays):
+        raise ValueError(f"{own.layers} layers in {len(parts.arrays)} arrays")
+    with torch.device("meta"):  # takes no memory, whatever the settings say
+        empty = Classifier(own, len(vocabulary), classes).named_parameters()
+        wanted = {name: tuple(p.shape) for name, p in empty}
+    found = {name: a.shape for name, a in parts.arrays.items()}
+    size = (len(vocabulary),)
+    if found.get("frequency") in (size, (*size, 1)):  # the latter in exports of earlier versions
+        wanted["frequency"] = found["frequency"]
+    if wanted != found:
+        raise ValueError("the arrays have other names or shapes than the settings say")
+    model = Classifier(own, len(vocabulary), classes)
     state = {k: place.tensor(v) for k, v in parts.arrays.items() if k != "frequency"}
     model.load_state_dict(state)
     if "frequency" in parts.arrays:

@@ -217,7 +217,7 @@ def make(params: Params, scope: Scope, chosen: Mapping[str, Mapping[str, Any]]) 
     """
     planned, notices = entries(params, scope.pool)
     cells = tuple(
-        cell(params, scope, arm, n, draw, seed, _own(chosen[str(n)][str(arm)], draw))
+        cell(params, scope, arm, n, draw, seed, _own(chosen, arm, n, draw))
         for arm, n in planned
         for draw in params.study.numbers
         for seed in range(params.study.seeds)
@@ -226,8 +226,17 @@ def make(params: Params, scope: Scope, chosen: Mapping[str, Mapping[str, Any]]) 
     return Grid(cells, tuple(notices), arms)
 
 
-def _own(by_draw: Mapping[str, Any], draw: int) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = by_draw.get(str(draw), by_draw.get(ALL, {}))
+def _own(chosen: Mapping[str, Any], arm: Arm, n: int, draw: int) -> Mapping[str, Any]:
+    try:
+        by_draw = chosen[str(n)][str(arm)]
+        found: Mapping[str, Any] = by_draw.get(str(draw), by_draw.get(ALL, {}))
+        if not all(isinstance(own, Mapping) for own in (found, *found.values())):
+            raise TypeError
+    except (AttributeError, KeyError, TypeError) as e:
+        raise UserError(
+            f"settings.json has no settings of {arm} at {n} labels, draw {draw}: it is damaged or of"
+            " another params.yaml. Delete it and run `dvc repro`."
+        ) from e
     return found
 
 

@@ -10,6 +10,7 @@ from datayield import config
 from datayield.errors import UserError
 
 LARGEST = 2000  # labels, where none are named
+MOST_DRAWS = 1000  # as in params.yaml
 STEP = 3  # each budget over the one before
 BUDGETS = 4  # at most
 FEWEST, PER_CLASS = 30, 5  # labels of the smallest budget: at least, and for each class

@@ -77,13 +77,15 @@ class Reader:
 
     def save(self, path: Path) -> None:
         """One safetensors file; counts, vocabulary and cost beside the arrays."""
+        arrays: dict[str, NDArray[Any]] = {**self.arrays, "counts": self.counts}
         told = {
             "words": self.words,
             "tokens": self.tokens,
             "seconds": self.seconds,
             "loss": self.loss,
         }
-        content = save({**self.arrays, "counts": self.counts}, {"reader": json.dumps(told)})
+        told["sha256"] = _sum(arrays, told)
+        content = save(arrays, {"reader": json.dumps(told)})
         table.write_bytes(content, path)
 
     @classmethod
@@ -97,11 +99,16 @@ class Reader:
             with safe_open(path, "np") as stored:
                 told = json.loads(stored.metadata()["reader"])
                 arrays = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118
+            if told.pop("sha256", None) not in (
+                None,
+                _sum(arrays, told),
+            ):  # None: an earlier version
+                raise ValueError("its checksum does not fit its content")
             counts, words = arrays.pop("counts"), tuple(told["words"])
+            costs = told["tokens"], told["seconds"], told["loss"]
         except (SafetensorError, KeyError, TypeError, ValueError) as e:
             raise UserError(f"{path} is damaged ({e}). Delete it; it is made again.") from e
         vocabulary = Vocabulary(words, {w: i for i, w in enumerate(words)})
-        costs = told["tokens"], told["seconds"], told["loss"]
         return cls(settings, vocabulary, counts, arrays, *costs)
 
     def fill(
@@ -209,6 +216,15 @@ class _Network(nn.Module):
                 said = self.softmax.log_prob(own[row, (place - 1).clamp_min(0)])
                 total = total + torch.where((place > 0)[:, None], said, unigram)
             return total
+
+
+def _sum(arrays: Mapping[str, NDArray[Any]], told: Mapping[str, Any]) -> str:
+    """A checksum of arrays with their names and of what is told beside them."""
+    found = hashlib.sha256(table.canonical(told).encode())
+    for name in sorted(arrays):
+        found.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        found.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return found.hexdigest()
 
 
 def read(

@@ -171,7 +171,12 @@ def make(folder: Path, params: str, name: str) -> str:
     """
     check_new(folder)
     fresh = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise UserError(
+            f"{folder} cannot be made: {e.strerror}. Name a folder in a place that can be written."
+        ) from e
     try:
         how = _begin(folder)
     except UserError:

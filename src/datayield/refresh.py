@@ -3,7 +3,6 @@
 Plain functions; `orchestrate.refresh_study` is the Prefect flow around them.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datayield import children, config, intake, project
+from datayield import children, config, intake, project, table
 from datayield.errors import UserError
 from datayield.report import versus, words
 
@@ -83,7 +82,7 @@ def _side(report: Path, name: str) -> versus.Side | None:
     path = report / versus.FILE
     if not path.exists():
         return None
-    return versus.Side(name, None, json.loads(path.read_text(encoding="utf-8")))
+    return versus.Side(name, None, table.read_json(path))
 
 
 def _repro(folder: Path, say: Callable[[str], None]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, TypeAlias
 
 from datayield.config import Limits
@@ -153,6 +154,8 @@ def _unfit(name: str, value: Any) -> str | None:
         isinstance(value, bool) and default is not value and not isinstance(default, bool)
     ):
         return type(default).__name__
+    if isinstance(value, float) and not isfinite(value):
+        return "a finite number"
     return _wanted(name, value)
 
 

@@ -1,6 +1,5 @@
 """The tune stage: every search carried, `settings.json` and `trials.parquet` written."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -45,6 +44,8 @@ def settle(corpus: str, params: Params, root: Path, carry: Carry, pool: Pool) ->
         The number of searches.
     """
     searches = wanted(params, corpus, root)
+    if searches:
+        stages.check_draws(params, corpus, root)
     kept = tune.storage(root, alone=True)
     rows: dict[str, list[dict[str, Any]]] = {}
     family = corpora.load(stages.folder(root, corpus)).family
@@ -110,8 +111,7 @@ def _write(
     trials = pa.Table.from_pylist(rows, table.TRIALS)
     labelled = trials.replace_schema_metadata({"tuning": table.canonical(told)})
     table.write(labelled, results / "trials.parquet")
-    chosen = json.dumps(_chosen(searches, params, pool, kept), indent=1, sort_keys=True)
-    table.write_text(chosen + "\n", results / "settings.json")
+    table.write_json(_chosen(searches, params, pool, kept), results / "settings.json")
 
 
 def _served(params: Params, pool: int) -> list[dict[str, Any]]:

@@ -1,13 +1,10 @@
 """The data stages of dvc.yaml: corpus, audit, subsample, vectors, augment, curriculum, tune's defaults."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from datayield import (
     corpora,
@@ -57,11 +54,10 @@ def audit(params: Params, name: str, root: Path) -> None:
     from datayield.corpora import audit as audits
 
     loaded = corpora.checked(folder(root, name))
-    card = json.loads((folder(root, name) / "card.json").read_text(encoding="utf-8"))
+    card = table.read_json(folder(root, name) / "card.json")
     found, texts = audits.audit(loaded, card["removed"])
     table.write(texts, folder(root, name) / "audit.parquet")
-    told = json.dumps(found, indent=1, ensure_ascii=False)
-    table.write_text(told + "\n", folder(root, name) / "audit.json")
+    table.write_json(found, folder(root, name) / "audit.json", ordered=False)
 
 
 def subsample(params: Params, name: str, root: Path) -> None:
@@ -83,7 +79,7 @@ def vectors(params: Params, name: str, root: Path) -> None:
 def augment(params: Params, name: str, root: Path) -> None:
     """`variants.parquet`: the rewritten training texts that some cell may ask for."""
     loaded = corpora.checked(folder(root, name))
-    drawn = draws.Draws.load(folder(root, name) / "draws.arrow")
+    drawn = _drawn(params, name, root, loaded)
     thesauri: dict[str, thesaurus.Thesaurus] = {}
     digests: dict[str, str] = {}
     tables = [VARIANTS.empty_table()]
@@ -106,7 +102,7 @@ def augment(params: Params, name: str, root: Path) -> None:
 
 def _neighbours(folder: Path) -> tuple[thesaurus.Thesaurus, str]:
     path = folder / "vectors.parquet"
-    return thesaurus.Neighbours.load(path), _file_digest(path)
+    return thesaurus.Neighbours.load(path), _digest(path)
 
 
 def _wordnet(folder: Path) -> tuple[thesaurus.Thesaurus, str]:
@@ -157,7 +153,8 @@ def curriculum(params: Params, name: str, root: Path) -> None:
     for i, line in enumerate(map(text.tokens, texts)):
         length[i], rarity[i] = len(line), sum(surprise[w] for w in line)
     columns = {"id": np.arange(len(length)), "length": length, "rarity": rarity}
-    table.write(pa.table(columns), folder(root, name) / "difficulties.parquet")
+    path = folder(root, name) / "difficulties.parquet"
+    table.write(pa.table(columns), path, hashed=True)
 
 
 def folder(root: Path, name: str) -> Path:
@@ -165,19 +162,41 @@ def folder(root: Path, name: str) -> Path:
     return root / "data" / name
 
 
+def check_draws(params: Params, name: str, root: Path) -> None:
+    """Whether the draws are those that the study's seed makes, before anything is computed with them.
+
+    Raises:
+        UserError: when they are missing or damaged.
+    """
+    _drawn(params, name, root, corpora.load(folder(root, name)))
+
+
+def _drawn(params: Params, name: str, root: Path, loaded: Corpus) -> draws.Draws:
+    path, study = folder(root, name) / "draws.arrow", params.study
+    numbers = [draws.TUNING_DRAW, *study.numbers]
+    return draws.checked(path, loaded, numbers, study.seed, study.sampling)
+
+
 def shapes(root: Path, names: Iterable[str] | None = None) -> dict[str, Shape]:
     """What the cost of cells depends on, for the named corpora or all that are built."""
     cards = {n: folder(root, n) / "card.json" for n in names} if names is not None else {
         p.parent.name: p for p in (root / "data").glob("*/card.json")
     }  # fmt: skip
-    read = {n: json.loads(p.read_text(encoding="utf-8")) for n, p in cards.items()}
-    return {n: Shape(c["tokens per text"]["mean"], c["texts"]["test"]) for n, c in read.items()}
+    return {n: _shape(p) for n, p in cards.items()}
+
+
+def _shape(path: Path) -> Shape:
+    told = table.read_json(path)
+    try:
+        return Shape(told["tokens per text"]["mean"], told["texts"]["test"])
+    except (KeyError, TypeError) as e:
+        raise table.damaged(path, f"it lacks {e}") from e
 
 
 def scope(params: Params, name: str, root: Path) -> grid.Scope:
     """Pool size and digests of one corpus, as the grid needs them."""
     loaded = corpora.checked(folder(root, name))
-    thesaurus_digest = _file_digest(folder(root, name) / "vectors.parquet")
+    thesaurus_digest = _digest(folder(root, name) / "vectors.parquet")
     return grid.Scope(
         name,
         len(loaded.texts),
@@ -188,7 +207,7 @@ def scope(params: Params, name: str, root: Path) -> grid.Scope:
             # the table and no cell.
             **_thesauri(folder(root, name) / "variants.parquet"),
             "vectors": thesaurus_digest,
-            "difficulties": _file_digest(folder(root, name) / "difficulties.parquet"),
+            "difficulties": _digest(folder(root, name) / "difficulties.parquet"),
         },
         environment.device(params.execution.device),
     )
@@ -196,13 +215,9 @@ def scope(params: Params, name: str, root: Path) -> grid.Scope:
 
 def _thesauri(path: Path) -> dict[str, str]:
     """Digest of every thesaurus that the augment stage used."""
-    table.read(path, VARIANTS)
-    found = pq.read_schema(path).metadata or {}
+    found = table.read(path, VARIANTS).schema.metadata or {}
     return {k.decode(): found[k].decode() for k in (n.encode() for n in THESAURI) if k in found}
 
 
-def _file_digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
-    except FileNotFoundError as e:
-        raise UserError(f"{path} is missing. Run `dvc repro` to make it.") from e
+def _digest(path: Path) -> str:
+    return table.hash_of(path)[:32]

@@ -4,7 +4,6 @@ What carries the cells (Prefect's tasks or plain threads) and where they are com
 processes here or on a cluster) is handed in.
 """
 
-import json
 import sys
 import threading
 from collections.abc import Collection, Mapping
@@ -58,6 +57,8 @@ def compute(
         f"{corpus}: {len(planned.cells)} cells, {len(done)} done, {len(missing)} to compute",
         file=sys.stderr,
     )
+    if missing:
+        stages.check_draws(params, corpus, root)
     mapped = grid.mapped(planned)
     family = corpora.load(stages.folder(root, corpus)).family
     failed: dict[str, str] = {}
@@ -78,11 +79,7 @@ def _thin_classes(corpus: str, planned: grid.Grid, root: Path) -> list[str]:
 
 
 def _settings(path: Path) -> Mapping[str, Mapping[str, Any]]:
-    try:
-        chosen: Mapping[str, Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as e:
-        raise UserError(f"{path} is missing. Run `dvc repro` to make it.") from e
-    return chosen
+    return table.read_json(path)
 
 
 def _carried(
@@ -172,6 +169,5 @@ def _export(
         "notices": list(planned.notices),
         "arms": planned.arms,
     }
-    text = json.dumps(summary, indent=1, sort_keys=True)
-    table.write_text(text + "\n", results / "study.json")
+    table.write_json(summary, results / "study.json")
     return summary

@@ -3,9 +3,11 @@
 Tables are written sorted, with a fixed schema and writer settings, so equal rows give equal bytes.
 """
 
+import hashlib
+import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,11 @@ TRIALS = pa.schema(
 MEASURED = Account.MEASURED
 """Columns that differ between two computations of the same cell."""
 
+_HASH = b"datayield.hash"
+_SUM = "sha256"  # key of a JSON file of ours that holds the checksum of the others
+UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError, LookupError, RuntimeError)
+"""What pyarrow raises for files that are not what they say, names that are no UTF-8 included."""
+
 _ORDER = ("corpus", "arm", "n", "draw", "seed", "cell")
 
 
@@ -235,19 +242,54 @@ def write_rows(rows: Iterable[Row], cells: Path, history: Path) -> None:
 
 
 def read_rows(cells: Path, history: Path) -> list[Row]:
-    """The rows of one corpus."""
+    """The rows of one corpus.
+
+    Raises:
+        UserError: as `read`, and when a row does not fit together.
+    """
     by_cell: dict[str, list[dict[str, Any]]] = {}
     for line in read(history, HISTORY).to_pylist():
         by_cell.setdefault(line["cell"], []).append(line)
-    return [row_of(c, by_cell.get(c["cell"], [])) for c in read(cells, CELLS).to_pylist()]
+    lines = read(cells, CELLS).to_pylist()
+    try:
+        return [row_of(c, by_cell.get(c["cell"], [])) for c in lines]
+    except (AttributeError, TypeError, ValueError, RecursionError) as e:
+        raise damaged(cells, f"a row does not fit together: {e}") from e
 
 
-def write(table: pa.Table, path: Path, order: tuple[str, ...] = ()) -> None:
-    """Parquet with fixed writer settings; sorted by `order`; written whole or not at all."""
+def write(table: pa.Table, path: Path, order: tuple[str, ...] = (), hashed: bool = False) -> None:
+    """Parquet with fixed writer settings; sorted by `order`; written whole or not at all.
+
+    Every page has a checksum, which `read` compares.
+
+    Args:
+        table: what is written.
+        path: where.
+        order: columns to sort by.
+        hashed: keep in the file's head what `hash_of` tells: the hash of the same file without
+            checksums, as it was before there were any, because cells' identities hold it.
+    """
     if order:
         table = table.sort_by([(name, "ascending") for name in order])
+    if hashed:
+        out = io.BytesIO()
+        pq.write_table(table, out, compression="zstd", version="2.6")
+        found = hashlib.sha256(out.getvalue()).hexdigest()
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _HASH: found})
     with whole(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", version="2.6")
+        pq.write_table(
+            table, temporary, compression="zstd", version="2.6", write_page_checksum=True
+        )
+
+
+def hash_of(path: Path) -> str:
+    """The sha256 of a table's file, of what it would be without checksums (see `write`).
+
+    Raises:
+        UserError: as `read`.
+    """
+    kept = (read(path).schema.metadata or {}).get(_HASH)
+    return kept.decode() if kept else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_mapped(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> None:
@@ -297,7 +339,12 @@ def read(
     Raises:
         UserError: when the file is missing, unreadable, or has other columns than the schema.
     """
-    return _read(path, schema, "parquet", lambda: pq.read_table(path, columns=columns))
+    return _read(
+        path,
+        schema,
+        "parquet",
+        lambda: pq.read_table(path, columns=columns, page_checksum_verification=True),
+    )
 
 
 def read_mapped(path: Path, schema: pa.Schema) -> pa.Table:
@@ -318,14 +365,58 @@ def _read(
         raise UserError(f"{path} is missing. Run `dvc repro` to make it.")
     try:
         table = opened()
-    except (pa.ArrowInvalid, OSError) as e:
-        raise UserError(
-            f"{path} is not a readable {kind} file ({e}). Delete it and run `dvc repro`."
+        if kind == "parquet":  # a mapped file is not read before it is looked at
+            table.validate(full=True)
+        names = table.schema.names
+    except UNREADABLE as e:
+        raise damaged(
+            path, f"it is no readable {kind} file: {' '.join(str(e).split())[:200]}"
         ) from e
-    if schema is not None and table.schema.names != schema.names:
-        missing = sorted(set(schema.names) - set(table.schema.names))
+    if schema is not None and names != schema.names:
+        missing = sorted(set(schema.names) - set(names))
         raise UserError(
             f"{path} has other columns than this version of datayield writes"
             f" (missing: {', '.join(missing) or 'none'}). Delete it and run `dvc repro`."
         )
+    if schema is not None and table.schema.types != schema.types:
+        raise UserError(
+            f"{path} has columns of other types than this version of datayield writes. Delete it and"
+            " run `dvc repro`."
+        )
     return table
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object that a stage wrote.
+
+    Raises:
+        UserError: when the file is missing or damaged.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as e:
+        raise UserError(f"{path} is missing. Run `dvc repro` to make it.") from e
+    except (OSError, ValueError, RecursionError) as e:
+        raise damaged(path, str(e)) from e
+    if not isinstance(found, dict):
+        raise damaged(path, f"wanted a JSON object, got {type(found).__name__}")
+    told = found.pop(_SUM, None)  # files of earlier versions have none
+    if told is not None and told != _sum(found):
+        raise damaged(path, "its checksum does not fit its content")
+    return found
+
+
+def write_json(value: Mapping[str, Any], path: Path, ordered: bool = True) -> None:
+    """A JSON object with a checksum, which `read_json` compares; keys sorted where `ordered`."""
+    plain = json.loads(json.dumps(value))
+    told = {**plain, _SUM: _sum(plain)}
+    write_text(json.dumps(told, indent=1, sort_keys=ordered, ensure_ascii=False) + "\n", path)
+
+
+def _sum(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def damaged(path: Path, why: str) -> UserError:
+    """The error about a file that a stage wrote and that is not as it was."""
+    return UserError(f"{path} is damaged ({why}). Delete it and run `dvc repro`.")

@@ -1,6 +1,7 @@
 """Texts → tokens, the key by which duplicates are recognised, and sequences of texts in a file."""
 
 import mmap
+import os
 import re
 import tempfile
 import unicodedata
@@ -168,11 +169,16 @@ class Column(Texts):
                 f"a text holds half a character ({e.object[e.start]!r}): {e.object[:60]!r}"
             ) from e
         except OSError as e:
-            raise UserError(
-                f"cannot write to {tempfile.gettempdir()}: {e.strerror or e}. Free some space there"
-                " or set TMPDIR to another folder."
-            ) from e
+            raise no_room(e) from e
         return cls(pa.ipc.open_file(pa.py_buffer(mapped)).read_all()["text"])
+
+
+def no_room(error: OSError) -> UserError:
+    """What is said where a temporary file cannot be written."""
+    return UserError(
+        f"cannot write to the folder of temporary files ({os.environ.get('TMPDIR', '/tmp')}):"
+        f" {error.strerror or error}. Free some space there or set TMPDIR to another folder."
+    )
 
 
 class Chosen(Texts):

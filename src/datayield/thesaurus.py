@@ -169,7 +169,7 @@ def save_vectors(made: WordVectors, path: Path) -> None:
         "neighbours": neighbours(made),
         "vector": list(made.vectors),
     }
-    table.write(pa.table(rows, _SCHEMA), path)
+    table.write(pa.table(rows, _SCHEMA), path, hashed=True)
 
 
 def load_vectors(path: Path) -> WordVectors:

@@ -151,6 +151,8 @@ def _own_study(options: argparse.Namespace) -> None:
     draws = 3 if options.draws is None else options.draws
     if draws < 1:
         raise UserError(f"--draws {draws}: wanted at least 1; intervals need 2")
+    if draws > own.MOST_DRAWS:
+        raise UserError(f"--draws {draws}: wanted at most {own.MOST_DRAWS}")
     name = _name(options)
     folder = Path(options.folder or f"{name}-study")
     if not project.is_project(folder):
@@ -252,10 +254,9 @@ def _hub(options: argparse.Namespace) -> "HubSource":
             f"{options.files[0]}: name its revision, the commit on its Files page:"
             f" {HUB}{name}@0123abc; then everybody reads the same rows"
         )
-    return config.HubSource.model_validate(
-        {"loader": "hub", "name": name, "revision": revision or None,
-         "text": options.text, "label": options.label}
-    )  # fmt: skip
+    told = {"loader": "hub", "name": name, "revision": revision or None,
+            "text": options.text, "label": options.label}  # fmt: skip
+    return config.checked(config.HubSource, told, options.files[0])
 
 
 def expand(names: Sequence[str]) -> list[Path]:

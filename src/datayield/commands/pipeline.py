@@ -1,7 +1,6 @@
 """What a study is made of: `preset`, the stages of dvc.yaml, `record`."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -87,7 +86,7 @@ def _analyse(options: argparse.Namespace) -> None:
     params = common.params()
     found = stats.analyse(params, common.ROOT)
     folder = common.ROOT / "reports" / params.study.name
-    table.write_text(common.as_json(found), folder / "statistics.json")
+    table.write_json(found, folder / "statistics.json")
     table.write_text(common.as_json(report.metrics(found)), folder / "metrics.json")
     table.write_text(report.curves(found), folder / "curves.csv")
 
@@ -107,9 +106,10 @@ def _report(options: argparse.Namespace) -> None:
 
 def statistics(path: Path) -> dict[str, Any]:
     """statistics.json of this version."""
+    from datayield import table
     from datayield.stats.analyse import VERSION
 
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found = table.read_json(path)
     if found.get("version") != VERSION:
         raise UserError(
             f"{path} has version {found.get('version', 1)}, wanted {VERSION}. Run `dvc repro` to make it anew."

@@ -1,7 +1,6 @@
 """`plan`: cells, trials and the time they take, before anything runs."""
 
 import argparse
-import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import partial
@@ -128,11 +127,11 @@ def _scope(params: "Params", name: str) -> "Scope":
 
 def _cells(params: "Params", name: str) -> "tuple[Cell, ...]":
     """The cells of a corpus with the settings that were searched, untuned where none are known."""
-    from datayield import grid
+    from datayield import grid, table
 
     scope = _scope(params, name)
     path = common.ROOT / "results" / name / "settings.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = table.read_json(path) if path.exists() else {}
     chosen: dict[str, dict[str, Any]] = {}
     for arm, n in grid.entries(params, scope.pool)[0]:
         found = known.get(str(n), {}).get(str(arm))

@@ -59,8 +59,7 @@ def save(corpus: Corpus, described: dict[str, Any], folder: Path) -> None:
         }
     )
     table.write_mapped(_batches(corpus, schema), schema, folder / "corpus.arrow")
-    told = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False)
-    table.write_text(told + "\n", folder / "card.json")
+    table.write_json(described, folder / "card.json")
 
 
 def _batches(corpus: Corpus, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -86,19 +85,24 @@ def load(folder: Path) -> Corpus:
     """
     path = folder / "corpus.arrow"
     rows = table.read_mapped(path, table.CORPUS)
-    meta = {k.decode(): v.decode() for k, v in (rows.schema.metadata or {}).items()}
-    pool, last = int(meta["pool"]), len(rows) - int(meta.get("beside", 0))
-    labels = rows["label"].to_numpy()
+    try:
+        meta = {k.decode(): v.decode() for k, v in (rows.schema.metadata or {}).items()}
+        name, family, found = meta["name"], meta["family"], meta["digest"]
+        classes = tuple(json.loads(meta["classes"]))
+        pool, last = int(meta["pool"]), len(rows) - int(meta.get("beside", 0))
+        labels, units = rows["label"].to_numpy(), rows["unit"].to_numpy()
+    except (KeyError, TypeError, ValueError) as e:  # ValueError: other than UTF-8 or numbers too
+        raise table.damaged(path, f"its head cannot be read: {e}") from e
     return Corpus(
-        name=meta["name"],
-        family=meta["family"],
-        classes=tuple(json.loads(meta["classes"])),
+        name=name,
+        family=family,
+        classes=classes,
         texts=text.Column(rows["text"][:pool]),
         labels=labels[:pool],
-        units=rows["unit"][:pool].to_numpy(),
+        units=units[:pool],
         test_texts=text.Column(rows["text"][pool:last]),
         test_labels=labels[pool:last],
-        digest=meta["digest"],
+        digest=found,
         beside=text.Column(rows["text"][last:]) if last < len(rows) else (),
     )
 
@@ -113,7 +117,7 @@ def checked(folder: Path) -> Corpus:
     try:
         table.read_mapped(folder / "corpus.arrow", table.CORPUS).validate(full=True)
         found = digest(corpus)
-    except (pa.ArrowInvalid, UnicodeDecodeError):
+    except table.UNREADABLE:
         found = "unreadable"
     if found != corpus.digest:
         raise UserError(

@@ -8,6 +8,7 @@ import hashlib
 import io
 import lzma
 import os
+import struct
 import sys
 import tarfile
 import zipfile
@@ -88,12 +89,15 @@ def _download(file: RemoteFile, cache: Path) -> None:
         urls={file.sha256: file.url},
         retry_if_failed=RETRIES,
     )
-    cache.mkdir(parents=True, exist_ok=True)
     try:
+        cache.mkdir(parents=True, exist_ok=True)
         store.fetch(file.sha256, downloader=lambda *a: _to_file(file, *a))
     except (requests.RequestException, OSError) as e:
-        if isinstance(e, OSError) and not isinstance(e, requests.RequestException):
-            raise
+        if not isinstance(e, requests.RequestException):
+            raise UserError(
+                f"cannot write to {cache}: {e.strerror or e}. Free some space or choose a writable folder;"
+                " nothing was kept."
+            ) from e
         mirror = os.environ.get(MIRROR)
         missed = f" The mirror {mirror} has no file with sha256 {file.sha256}." if mirror else ""
         raise UserError(
@@ -183,8 +187,13 @@ def _member(file: RemoteFile, content: bytes) -> bytes:
         RuntimeError,
         NotImplementedError,
         OSError,
-    ) as e:  # encrypted, cut off, of another kind
-        raise UserError(f"{file.name} is no zip or tar archive that can be read: {e}") from e
+        ValueError,
+        IndexError,
+        OverflowError,
+        struct.error,
+    ) as e:  # encrypted, cut off, of another kind, with places that are none
+        why = " ".join(str(e).split())
+        raise UserError(f"{file.name} is no zip or tar archive that can be read: {why}") from e
 
 
 def _from_zip(file: RemoteFile, packed: zipfile.ZipFile) -> bytes:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datayield import memory, text
+from datayield import memory, table, text
 from datayield.config import BesideFile, FilePart, FileSource, HubSource
+from datayield.corpora import groups
 from datayield.corpora.build import Labelled
 from datayield.errors import UserError, nearest
 
@@ -28,6 +28,8 @@ FORMATS = {
 }
 LOOK = 2**18  # rows after which the memory that is left is looked at again
 LONGEST_LINE = 2**24  # characters of a line of JSON or text; a field of csv has 131,072 at most
+ENCODINGS = "--encoding utf-8, latin-1, cp1252, ..."
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a pair of escapes in JSON
 SEPARATORS = (",", ";", "\t", "|")
 _SPLITS = {"train": False, "pool": False, "test": True}
 
@@ -175,7 +177,7 @@ def separator_of(path: Path, encoding: str) -> str | None:
     try:
         with path.open("rb") as file:
             header = file.readline(2**20).decode(encoding, errors="replace")
-    except (OSError, LookupError):
+    except (OSError, LookupError, UnicodeError):
         return None  # said by those who read all of it
     bare = re.sub(r'"[^"]*"', "", header)
     best = max(SEPARATORS, key=bare.count)
@@ -282,9 +284,12 @@ def numbered_rows(source: FileSource, path: Path) -> Iterator[tuple[int, dict[st
                 file.seek(0)
             read = _json_rows if source.format == "jsonl" else _separated_rows
             yield from read(source, file)
-        except UnicodeDecodeError:
-            _say_where(source, path.read_bytes())
-            raise
+        except UnicodeError as e:  # utf-16 without its mark raises one that has no place
+            if isinstance(e, UnicodeDecodeError):
+                _say_where(source, path.read_bytes())
+            raise UserError(
+                f"{source.path} is not {source.encoding}: {e}; name the file's encoding ({ENCODINGS})"
+            ) from e
         except OSError as e:
             raise UserError(f"{source.path} cannot be read: {e.strerror}") from e
 
@@ -296,25 +301,12 @@ def _parquet_rows(source: FileSource, path: Path) -> Iterator[dict[str, Any]]:
             wanted = [c for c in file.schema_arrow.names if c in named or not named]
             if len(wanted) < len(named):
                 _check_columns(source, dict.fromkeys(file.schema_arrow.names))
-            memory.require(f"{source.path}, its largest row group,", _largest_group(file, wanted))
+            groups.require(f"{source.path}, its largest row group,", file, path, wanted)
             for batch in file.iter_batches(text.ROWS, columns=wanted):
                 yield from batch.to_pylist()
-    except (pa.ArrowInvalid, OSError) as e:
-        raise UserError(f"{source.path} is not a readable parquet file: {e}") from e
-
-
-def _largest_group(file: pq.ParquetFile, columns: Sequence[str]) -> int:
-    """Bytes of the columns in the largest row group, unpacked, as the file itself says."""
-    groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
-    sizes = (
-        sum(
-            c.total_uncompressed_size
-            for c in map(group.column, range(group.num_columns))
-            if c.path_in_schema.partition(".")[0] in columns
-        )
-        for group in groups
-    )
-    return max(sizes, default=0)
+    except table.UNREADABLE as e:
+        why = " ".join(str(e).split())[:200]  # no parquet, no UTF-8, a date that is none
+        raise UserError(f"{source.path} is not a readable parquet file: {why}") from e
 
 
 def _say_where(source: FileSource, content: bytes) -> None:
@@ -325,8 +317,10 @@ def _say_where(source: FileSource, content: bytes) -> None:
         line = content[: e.start].count(b"\n") + 1
         raise UserError(
             f"{source.path}, line {line}: byte {content[e.start]:#04x} is not {source.encoding};"
-            " name the file's encoding (--encoding latin-1, cp1252, ...)"
+            f" name the file's encoding ({ENCODINGS})"
         ) from e
+    except UnicodeError:
+        return
 
 
 def lines(file: TextIO, name: str) -> Iterator[str]:
@@ -362,14 +356,29 @@ def _json_rows(source: FileSource, file: TextIO) -> Iterator[tuple[int, dict[str
             raise UserError(
                 f"{source.path}, line {number}: wanted a JSON object, got {type(row).__name__}"
             )
+        if _HALF.search(line):
+            _check_whole(source, number, row)
         yield number, row
+
+
+def _check_whole(source: FileSource, number: int, row: dict[str, Any]) -> None:
+    """Whether every character of a row can be written: JSON can escape half of one."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as e:
+        raise UserError(
+            f"{source.path}, line {number}: half a character ({e.object[e.start]!r}); wanted whole ones:"
+            " write the file anew as UTF-8"
+        ) from e
 
 
 def _separated_rows(source: FileSource, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
     separator = "\t" if source.format == "tsv" else source.separator or ","
     reader = csv.reader(file, delimiter=separator, strict=True)
     try:
-        header = next(reader)
+        header = next(reader, None)
+        if header is None:
+            raise UserError(f"{source.path} is empty; wanted a line of column names and rows")
         if len(set(header)) < len(header):
             raise UserError(f"{source.path}: a column name occurs twice in the header: {header}")
         for row in reader:
@@ -400,8 +409,9 @@ def string(source: FileSource, row: dict[str, Any], line: int, column: str) -> s
     value = row.get(column)
     if value is None:
         return ""
-    if isinstance(value, (list, dict)):
-        raise UserError(f'{source.path}, line {line}: column "{column}" holds a list, wanted text')
+    if isinstance(value, (list, dict, bytes)):
+        kind = "bytes" if isinstance(value, bytes) else "a list"
+        raise UserError(f'{source.path}, line {line}: column "{column}" holds {kind}, wanted text')
     return str(value)
 
 

@@ -1,5 +1,6 @@
 """Raw texts without labels, read from a file or from standard input."""
 
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -8,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datayield import table, text
 from datayield.config import FileSource
 from datayield.corpora import files
 from datayield.errors import UserError, nearest
@@ -54,10 +56,23 @@ def opened(asked: Asked) -> Iterator[Iterator[str]]:
     if asked.path is not None:
         yield _texts(asked.path, form, asked)
         return
-    with tempfile.NamedTemporaryFile() as kept:  # some forms are read from several places
-        shutil.copyfileobj(sys.stdin.buffer, kept)
-        kept.flush()
+    with _spooled(sys.stdin.buffer) as kept:  # some forms are read from several places
         yield _texts(Path(kept.name), form, asked)
+
+
+def _spooled(stream: BinaryIO) -> "tempfile._TemporaryFileWrapper[bytes]":
+    try:
+        kept = tempfile.NamedTemporaryFile()  # noqa: SIM115 - closed by the caller
+        try:
+            shutil.copyfileobj(stream, kept)
+            kept.flush()
+        except OSError:
+            with contextlib.suppress(OSError):  # closing writes the rest, again in vain
+                kept.close()
+            raise
+    except OSError as e:
+        raise text.no_room(e) from e
+    return kept
 
 
 def _shown(asked: Asked) -> str:
@@ -88,10 +103,14 @@ def _lines(path: Path, asked: Asked) -> Iterator[str]:
         with path.open(encoding=asked.encoding) as file:
             for number, line in enumerate(files.lines(file, _shown(asked))):
                 yield line.removesuffix("\n").removeprefix("\ufeff" if number == 0 else "")
-    except UnicodeDecodeError as e:
+    except UnicodeError as e:
+        what = (
+            f"byte {e.object[e.start]:#04x} is not {asked.encoding}"
+            if isinstance(e, UnicodeDecodeError)
+            else f"it is not {asked.encoding}: {e}"
+        )
         raise UserError(
-            f"{_shown(asked)}: byte {e.object[e.start]:#04x} is not {asked.encoding}; name its encoding"
-            " (--encoding latin-1, cp1252, ...)"
+            f"{_shown(asked)}: {what}; name the file's encoding ({files.ENCODINGS})"
         ) from e
     except LookupError as e:
         raise UserError(f"unknown encoding {asked.encoding!r}; try utf-8, latin-1 or cp1252") from e
@@ -119,8 +138,9 @@ def _fields(path: Path, form: str, asked: Asked) -> Iterator[str]:
 def _parquet_columns(path: Path, asked: Asked) -> list[str]:
     try:
         return list(pq.read_schema(path).names)
-    except (pa.ArrowInvalid, OSError) as e:
-        raise UserError(f"{_shown(asked)} is not a readable parquet file: {e}") from e
+    except table.UNREADABLE as e:
+        why = " ".join(str(e).split())[:200]
+        raise UserError(f"{_shown(asked)} is not a readable parquet file: {why}") from e
 
 
 def _column(known: list[str], asked: Asked) -> str:

@@ -38,8 +38,8 @@ def deploy(root: Path, notify: str | None = None) -> list[str]:
     Raises:
         UserError: no usable server, an unreadable file, a schedule that cannot be, an unknown block.
     """
-    servers.require_prefect()
     deployments = read(root / "prefect.yaml")
+    servers.require_prefect()
     done = []
     with get_client(sync_client=True) as client:
         if notify is not None:
@@ -73,7 +73,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as e:
         raise UserError(f"{path} is missing; `datayield init --renew` writes it") from e
-    except yaml.YAMLError as e:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as e:
         raise UserError(f"{path} is no YAML: {' '.join(str(e).split())}") from e
     listed = found.get("deployments") if isinstance(found, Mapping) else None
     if not isinstance(listed, list) or not listed:

@@ -38,7 +38,7 @@ def read(name: str, root: Path) -> Side:
     for path in (Path(name), root / name, root / "reports" / name):
         file = path / FILE if path.is_dir() else path
         if file.is_file():
-            return Side(name, None, _checked(file.read_text(encoding="utf-8"), str(file)))
+            return Side(name, None, _checked(file.read_bytes(), str(file)))
     revision, _, what = name.rpartition(":") if ":" in name else (name, "", "")
     date = _git(root, "log", "-1", "--format=%cs", revision, "--")
     if date is None:
@@ -84,22 +84,36 @@ def _dvc(root: Path, revision: str, folder: str) -> str | None:
         return out.read_text(encoding="utf-8") if out.exists() else None
 
 
-def _checked(text: str, where: str) -> dict[str, Any]:
+def _checked(text: str | bytes, where: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(text)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise UserError(f"{where} is no JSON ({e}). Run `dvc repro` to make it anew.") from e
     came = found.get("schema") if isinstance(found, dict) else None
     if came != SCHEMA:
         raise UserError(
-            f"{where} has schema {came or 1}, this version of datayield reads {SCHEMA}. Make that report"
+            f"{where} has schema {came or 1!r:.20}, this version of datayield reads {SCHEMA}. Make that report"
             " anew with this version (`dvc repro`), or compare with the version that wrote it."
         )
     return found
 
 
 def lines(a: Side, b: Side) -> list[str]:
-    """Both studies side by side, changes first."""
+    """Both studies side by side, changes first.
+
+    Raises:
+        UserError: when one of them does not follow docs/metrics.schema.json.
+    """
+    try:
+        return _lines(a, b)
+    except (AttributeError, KeyError, TypeError, ValueError) as e:
+        raise UserError(
+            f"the {FILE} of {a.name} or of {b.name} is damaged ({type(e).__name__}: {e}). Make that report"
+            " anew (`dvc repro`)."
+        ) from e
+
+
+def _lines(a: Side, b: Side) -> list[str]:
     changed = _settings(a, b)
     out = [f"A: {_title(a)}", f"B: {_title(b)}", ""]
     out += (

@@ -48,7 +48,7 @@ def load(params: Params, name: str, root: Path) -> Loaded:
         UserError: when a table is missing, damaged, of another version, or empty.
     """
     results = root / "results" / name
-    summary = _json(results / "study.json")
+    summary = table.read_json(results / "study.json")
     lines = table.read(results / "cells.parquet", CELLS).to_pylist()
     if not lines:
         raise UserError(
@@ -123,9 +123,11 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> dict[str, 
         "tuning": tuning(frame, root / "results" / name / "trials.parquet", lines),
         "history": _history(history, wanted),
         "versions": _versions(lines),
-        "card": _json(root / "data" / name / "card.json"),
+        "card": table.read_json(root / "data" / name / "card.json"),
         "audit": {
-            **audits.told(_json(root / "data" / name / "audit.json"), params.analysis.texts),
+            **audits.told(
+                table.read_json(root / "data" / name / "audit.json"), params.analysis.texts
+            ),
             "overlap": audits.overlap(loaded.audited, frame.scores),
         },
         **_texts(params, name, loaded, root),
@@ -167,16 +169,6 @@ def unbalanced(f: compare.Frame) -> list[dict[str, Any]]:
         for (arm, n), m in sorted(f.scores.items())
         if len(m.draws) < len(draws)
     ]
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as e:
-        raise UserError(f"{path} is missing. Run `dvc repro` to make it.") from e
-    except ValueError as e:
-        raise UserError(f"{path} is damaged ({e}). Delete it and run `dvc repro`.") from e
-    return found
 
 
 def _groups(lines: Iterable[dict[str, Any]]) -> dict[tuple[str, int], list[dict[str, Any]]]:

@@ -1,0 +1,125 @@
+"""Every writer on a full disk, without rights, killed in mid-write: old or new, and one clear error.
+
+Which fault is which: see writers.py. All are the kernel's own; nothing is injected.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from datayield import table
+from tests.conftest import REPO, tool_environment
+
+FAULTS = ("full", "limit-0", "limit-300", "limit-3000", "denied")
+WRITERS = (
+    "text", "bytes", "JSON", "table", "table with its hash", "mapped table", "rows", "corpus", "cell",
+    "dynamics", "word vectors", "exported model", "language model", "predictions csv",
+    "predictions jsonl", "predictions parquet", "params.yaml", "spool of texts",
+)  # fmt: skip
+LARGER_THAN_3000 = ("text", "bytes", "table", "mapped table", "corpus", "cell", "language model")
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> Iterator[dict[str, dict[str, dict[str, object]]]]:
+    """Fault → writer → what happened."""
+    with tempfile.TemporaryDirectory() as made:  # pytest's own folders are shut to nobody
+        base = Path(made)
+        base.chmod(0o755)
+        command = [sys.executable, "-m", "tests.faults.writers", str(base)]
+        done = subprocess.run(
+            command, cwd=REPO, env=tool_environment(), capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        found = json.loads(done.stdout)
+        assert set(found) == set(FAULTS)
+        yield found
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_file_is_old_or_new(
+    outcomes: dict[str, dict[str, dict[str, object]]], writer: str, fault: str
+) -> None:
+    found = outcomes[fault][writer]
+    assert found["wrong"] == [], found
+    unfit = fault == "full" and writer == "spool of texts"  # whose name nobody knows beforehand
+    small = fault.startswith("limit-3") and not found["raised"]  # what fits is written
+    if unfit or small:
+        assert found["raised"] == "", found
+        return
+    assert found["raised"] == "UserError", found
+    said = str(found["said"])
+    assert said.startswith("cannot write") and "Free some space" in said, said
+    reason = {"full": "No space left on device", "denied": "ermission denied"}
+    assert reason.get(fault, "File too large") in said or "usable temporary" in said, said
+
+
+def test_the_limits_meet_writes_in_their_middle(
+    outcomes: dict[str, dict[str, dict[str, object]]],
+) -> None:
+    assert set(outcomes["full"]) == set(WRITERS)
+    for writer in LARGER_THAN_3000:
+        assert outcomes["limit-3000"][writer]["raised"] == "UserError", writer
+
+
+# ---- killed in mid-write
+LOOP = """
+import sys
+from pathlib import Path
+import pyarrow as pa
+from datayield import table
+folder = Path(sys.argv[1])
+made = [pa.table({"a": list(range(k, k + 60_000))}) for k in (0, 7)]
+print("ready", flush=True)
+while True:
+    for k in (0, 1):
+        table.write_bytes(bytes([65 + k]) * 3_000_000, folder / "a.bin")
+        table.write(made[k], folder / "a.parquet")
+        table.write_json({"a": [k] * 50_000}, folder / "a.json")
+"""
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_killed_in_mid_write(number: int, tmp_path: Path) -> None:
+    """SIGKILL and SIGTERM at random moments; later writes and readers do not mind what is left."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOOP, str(tmp_path)], env=tool_environment(), stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+    while not (tmp_path / "a.json").exists():
+        time.sleep(0.001)
+    time.sleep(random.Random(number).uniform(0, 0.15))
+    process.send_signal((signal.SIGKILL, signal.SIGTERM)[number % 2])
+    process.wait(30)
+    process.stdout.close()
+    content = (tmp_path / "a.bin").read_bytes()
+    assert len(content) == 3_000_000 and len(set(content)) == 1
+    assert table.read(tmp_path / "a.parquet")["a"][0].as_py() in (0, 7)
+    assert set(table.read_json(tmp_path / "a.json")["a"]) in ({0}, {1})
+    left = [p.name for p in tmp_path.iterdir() if p.name not in ("a.bin", "a.parquet", "a.json")]
+    assert all(name.startswith(".a.") and name.endswith(str(process.pid)) for name in left)
+    table.write_bytes(b"new", tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == b"new"
+
+
+def test_what_kills_leave_is_read_by_nobody(tmp_path: Path) -> None:
+    """Names of temporary files are hidden and end in no ending that a reader looks for."""
+    from datayield.cells import CellStore
+    from datayield.commands.own import expand
+    from datayield.errors import UserError
+    from datayield.intake import _dropped
+
+    for name in ("a.json", "a.csv", "a.parquet"):
+        (tmp_path / f".{name}.{os.getpid()}").write_text("half")
+    assert not list(CellStore(tmp_path).rows()) and not _dropped(tmp_path)
+    with pytest.raises(UserError, match="folder without a file"):
+        expand([str(tmp_path)])

@@ -1,0 +1,233 @@
+"""Every way in which datayield writes a file, each under one fault; run as a process of its own.
+
+    python -m tests.faults.writers FOLDER
+
+Prints a JSON object: fault -> writer -> what it raised ("" for nothing), its message, and the paths that
+are neither as they were before nor as they should be after. The faults are the kernel's own:
+
+- full: /dev/full lies where the temporary file would be (ENOSPC).
+- limit-N: no file may grow beyond N bytes (RLIMIT_FSIZE: EFBIG), so that a write ends in the middle.
+- denied: the folder belongs to another user (EACCES).
+"""
+
+import contextlib
+import json
+import os
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from datayield import environment
+
+environment.prepare()
+
+import numpy as np  # noqa: E402
+import pyarrow as pa  # noqa: E402
+import yaml  # noqa: E402
+
+from datayield import (  # noqa: E402  # noqa: E402
+    cells,
+    config,
+    corpora,
+    dynamics,
+    export,
+    exported,
+    intake,
+    predict,
+    pretrain,
+    table,
+    text,
+    thesaurus,
+)
+from datayield.encode import Vocabulary  # noqa: E402
+from datayield.errors import UserError  # noqa: E402
+from datayield.types import Parts, Settings  # noqa: E402
+from tests.conftest import small_params  # noqa: E402
+from tests.fuzz.seeds import TEXTS  # noqa: E402
+from tests.fuzz.stored import built, exported_files, some_rows  # noqa: E402
+
+FAULTS = ("full", "limit-0", "limit-300", "limit-3000", "denied")
+Write = Callable[[Path, int], None]  # folder, version of the content
+
+
+def _table(version: int) -> pa.Table:
+    return pa.table({"a": np.arange(3000) * (version + 1), "b": [f"{version}" * 9] * 3000})
+
+
+def _corpus(folder: Path, version: int) -> None:
+    made, card = built()
+    corpora.save(made, {**card, "version": version}, folder)
+
+
+def _cell(folder: Path, version: int) -> None:
+    row = some_rows()[0]
+    row.account.tokens = version
+    cells.CellStore(folder).put(row)
+
+
+def _export(folder: Path, version: int) -> None:
+    model = exported.load(_kept_model(folder.parent.parent / "model"))
+    arrays = {"winner": np.eye(3, dtype=np.float32)[version % 3]}
+    told = {k: v for k, v in model.config.items() if k not in ("made_by", "format", "sha256")}
+    before = export.card.text_of
+    export.card.text_of = lambda config: f"card {version}"
+    try:
+        export.write(folder / "model", Parts("majority", (), arrays), told)
+    finally:
+        export.card.text_of = before
+
+
+def _kept_model(folder: Path) -> Path:
+    if not folder.exists():
+        folder.mkdir()
+        for name, content in exported_files("majority").items():
+            (folder / name).write_bytes(content)
+    return folder
+
+
+def _reader(folder: Path, version: int) -> None:
+    words = Vocabulary.of(["rain boat"])
+    arrays = {"w": np.full((40, 20), version, np.float32)}
+    made = pretrain.Reader(Settings(), words, np.arange(4), arrays, 5, 1.0, 0.5)
+    made.save(folder / "a.safetensors")
+
+
+def _predictions(ending: str) -> Write:
+    def write(folder: Path, version: int) -> None:
+        class Model:  # what `writer` asks of a model
+            output = "probability"
+
+        record = {"text": "x" * 40, "label": f"{version}", "probability": 0.5, "scores": {"1": 0.5}}
+        with predict.writer(folder / f"out{ending}", Model(), False) as put:  # type: ignore[arg-type]
+            put([record] * 100)
+
+    return write
+
+
+def _params(folder: Path, version: int) -> None:
+    path = folder / "params.yaml"
+    if not path.exists():
+        path.write_text(yaml.safe_dump(small_params("0" * 64)))
+    source = config.load(path).corpora["written"]
+    intake._rewrite(path, {"written": source.model_copy(update={"sha256": f"{version}" * 64})})
+
+
+def _spool(folder: Path, version: int) -> None:
+    """Into the folder of temporary files; what is read back is what counts."""
+    import tempfile
+
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        assert list(text.Column.spooled(["x" * 3000] * 10)) == ["x" * 3000] * 10
+    finally:
+        tempfile.tempdir = before
+
+
+WRITERS: dict[str, Write] = {
+    "text": lambda f, v: table.write_text(f"{v}" * 5000, f / "a.txt"),
+    "bytes": lambda f, v: table.write_bytes(bytes([v]) * 5000, f / "a.bin"),
+    "JSON": lambda f, v: table.write_json({"a": [v] * 1000}, f / "a.json"),
+    "table": lambda f, v: table.write(_table(v), f / "a.parquet"),
+    "table with its hash": lambda f, v: table.write(_table(v), f / "a.parquet", hashed=True),
+    "mapped table": lambda f, v: table.write_mapped(
+        _table(v).to_batches(), _table(v).schema, f / "a.arrow"
+    ),
+    "rows": lambda f, v: table.write_rows(some_rows()[: 8 + v], f / "cells", f / "history"),
+    "corpus": _corpus,
+    "cell": _cell,
+    "dynamics": lambda f, v: dynamics.write(some_rows()[v:], f / "dynamics.parquet"),
+    "word vectors": lambda f, v: thesaurus.save_vectors(
+        thesaurus.vectors(TEXTS, 4, v), f / "vectors.parquet"
+    ),
+    "exported model": _export,
+    "language model": _reader,
+    "predictions csv": _predictions(".csv"),
+    "predictions jsonl": _predictions(".jsonl"),
+    "predictions parquet": _predictions(".parquet"),
+    "params.yaml": _params,
+    "spool of texts": _spool,
+}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@contextlib.contextmanager
+def full(folder: Path, names: list[str]) -> Iterator[None]:
+    pid = os.getpid()
+    made = []
+    for name in names:
+        path = folder / name
+        if path.parent != folder:  # a folder that is written beside its place
+            path = folder / f".{path.parent.name}.{pid}" / path.name
+            path.parent.mkdir(exist_ok=True)
+        made.append(path.with_name(f".{path.name}.{pid}"))
+        made[-1].symlink_to("/dev/full")
+    yield
+    for link in made:
+        link.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def limited(size: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextlib.contextmanager
+def denied(folder: Path) -> Iterator[None]:
+    """As nobody, where this is root; else without the right to write."""
+    folder.chmod(0o555)
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if os.getuid() == 0:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+def tried(name: str, fault: str, base: Path) -> dict[str, object]:
+    """One writer: the old version, the new one under the fault, the new one again."""
+    write = WRITERS[name]
+    folder, other = base / "here" / name, base / "other" / name
+    for f, versions in ((folder, (1,)), (other, (1, 2))):
+        f.mkdir(parents=True)
+        for version in versions:
+            write(f, version)
+    old, new = contents(folder), contents(other)
+    broken = {
+        "full": lambda: full(folder, list(new)),
+        "denied": lambda: denied(folder),
+    }.get(fault) or (lambda: limited(int(fault.partition("-")[2])))
+    raised = said = ""
+    with broken():
+        try:
+            write(folder, 2)
+        except UserError as e:
+            raised, said = "UserError", str(e)
+        except Exception as e:
+            raised, said = type(e).__name__, str(e)
+    after = contents(folder)
+    wrong = [
+        p
+        for p in {*old, *new, *after}
+        if p not in after or after[p] not in (old.get(p), new.get(p))
+    ]
+    extra = [p.name for p in folder.rglob("*") if p.name.startswith(".")]
+    write(folder, 2)
+    again = [] if contents(folder) == new else ["a later write fails"]
+    return {"raised": raised, "said": said, "wrong": [*wrong, *extra, *again]}
+
+
+if __name__ == "__main__":
+    where = Path(sys.argv[1])
+    found = {f: {name: tried(name, f, where / f) for name in WRITERS} for f in FAULTS}
+    print(json.dumps(found))
