@@ -38,8 +38,8 @@ def deploy(root: Path, notify: str | None = None) -> list[str]:
     Raises:
         UserError: no usable server, an unreadable file, a schedule that cannot be, an unknown block.
     """
-    servers.require_prefect()
     deployments = read(root / "prefect.yaml")
+    servers.require_prefect()
     done = []
     with get_client(sync_client=True) as client:
         if notify is not None:
