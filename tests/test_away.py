@@ -19,6 +19,8 @@ from tests.conftest import REPO, datayield, flow, read_params, write_params
 from tests.postgres import Postgres, free_port
 from tests.test_servers import end, start, wait_for
 
+pytestmark = pytest.mark.slow
+
 USER, PASSWORD = "admin", "a long word: or two"
 NOTHING = {"MLFLOW_TRACKING_USERNAME": USER, "PREFECT_API_AUTH_STRING": f"{USER}:nonsense",
            "MLFLOW_TRACKING_PASSWORD": "nonsense"}  # fmt: skip
@@ -136,18 +138,16 @@ def old_server() -> Iterator[str]:
         server.shutdown()
 
 
-def test_servers_of_another_version(old_server: str, logged: Path, short: Path) -> None:
+def test_servers_and_logs_of_another_version(
+    old_server: str, logged: Path, short: Path, tmp_path: Path
+) -> None:
     said = refused(logged, "deploy", PREFECT_API_URL=f"{old_server}/api")
     assert "has version 2.20.4, this environment 3.8" in said and "install the same on both" in said
     said = refused(logged, "deploy", PREFECT_API_URL=old_server)
     assert "is no Prefect server (it must end in /api)" in said
-    (notice,) = notices(short, PREFECT_API_URL=f"{old_server}/api")
-    assert "version 2.20.4" in notice and "plain threads carry the study" in notice
     said = refused(logged, "record", MLFLOW_TRACKING_URI=old_server)
     assert "is no MLflow server, or one of another version (3.17" in said
 
-
-def test_a_log_of_another_version(logged: Path, short: Path, tmp_path: Path) -> None:
     shutil.copy(logged / "state" / "mlflow.db", tmp_path / "old.db")
     with sqlite3.connect(tmp_path / "old.db") as database:
         database.execute("update alembic_version set version_num = '0584bdc529eb'")
@@ -156,8 +156,10 @@ def test_a_log_of_another_version(logged: Path, short: Path, tmp_path: Path) -> 
     said = refused(logged, "record", **address)
     assert "has a database of another version of MLflow; back it up" in said
     assert "`mlflow db upgrade`" in said and "found version 0584bdc529eb" in said
-    found = notices(short, **address)
-    assert "`mlflow db upgrade`" in found[0] and "the study goes on" in found[0]
+    prefect, log, missing = notices(short, PREFECT_API_URL=f"{old_server}/api", **address)
+    assert "version 2.20.4" in prefect and "plain threads carry the study" in prefect
+    assert "`mlflow db upgrade`" in log and "the study goes on" in log
+    assert "`datayield record` fills them in" in missing
 
 
 # --- that want a login
@@ -193,7 +195,6 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
             end(process)
 
 
-@pytest.mark.slow
 def test_servers_that_want_a_login(guarded: dict[str, str], logged: Path, short: Path) -> None:
     for settings in (guarded, guarded | NOTHING):
         said = refused(logged, "deploy", **settings)
@@ -220,7 +221,7 @@ def test_servers_that_want_a_login(guarded: dict[str, str], logged: Path, short:
 
 
 def test_pages_without_a_port(logged: Path) -> None:
-    assert "--runs 70000 is no port" in refused(logged, "ui", "--runs", "70000", PREFECT_API_URL="")
+    assert "--runs 70000 is no port" in refused(logged, "ui", "--runs", "70000")
     one = str(free_port())
     said = refused(logged, "ui", "--runs", one, "--trials", one, "--flows", str(free_port()))
     assert "each page wants a port of its own" in said

@@ -279,5 +279,6 @@ def test_prefects_pages_show_a_refresh(deployed: Deployed, tmp_path: Path) -> No
 
         deployment = run["deployment_id"]
         browser.open(f"{pages}/deployments/deployment/{deployment}?tab=Parameters")
-        browser.wait("nightly", "latest_minutes", "report_url", "folder")
+        found = browser.wait("nightly", "latest_minutes", "report_url", "preset", "integer")
+        assert found.count("string") >= 3, "every parameter shows its type"
         browser.picture(PICTURES / "prefect_deployment.png")

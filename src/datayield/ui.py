@@ -15,11 +15,12 @@ from datayield.errors import UserError, masked
 HOST = "127.0.0.1"  # pages without a password: for this machine alone
 
 
-def serve(root: Path, runs: int, trials: int, flows: int) -> None:
+def serve(root: Path, study: str, runs: int, trials: int, flows: int) -> None:
     """Serve all three until Ctrl-C.
 
     Args:
         root: the project folder.
+        study: its study, whose saved views in MLflow are named.
         runs: port of MLflow's pages.
         trials: port of optuna-dashboard, on the storage that searches use.
         flows: port of Prefect's pages.
@@ -39,6 +40,8 @@ def serve(root: Path, runs: int, trials: int, flows: int) -> None:
     if len(set(used.values())) < len(used):
         raise UserError(f"each page wants a port of its own, got {used}. Name others.")
     tune.storage(root)
+    if "--runs" in used:  # else `record` names them
+        print("\n".join(track.pages(study, root, f"http://{HOST}:{runs}")))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with _mlflow(root, runs) as log, _prefect(flows) as flow_pages:
         print(f"runs:   {masked(log)}", file=sys.stderr)

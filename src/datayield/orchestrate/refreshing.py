@@ -62,22 +62,22 @@ def _refreshed(folder: Path) -> refresh.Refreshed:
 )
 def refresh_study(
     folder: Path = Path(),
-    preset: str | None = None,
+    preset: str = "",
     latest_minutes: int = 720,
-    report_url: str | None = None,
+    report_url: str = "",
 ) -> Any:
     """Bring a study up to date: new labelled rows, then whatever DVC finds stale.
 
     Args:
         folder: the project, relative to the deployment's folder.
-        preset: the study of this name in studies/<preset> below the folder; none: the folder's own.
+        preset: the study of this name in studies/<preset> below the folder; empty: the folder's own.
         latest_minutes: a scheduled run that begins later than this is skipped; the next one does all.
-        report_url: where the folder `reports` is served; none: the report's file on this machine.
+        report_url: where the folder `reports` is served; empty: the report's file on this machine.
     """
     late = _minutes_late()
     if late > latest_minutes:
         return Completed(message=f"skipped: it began {late:.0f} minutes late", name="Skipped")
-    found = _refreshed(refresh.folder_of(folder, preset))
+    found = _refreshed(refresh.folder_of(folder, preset or None))
     key = slug(found.study)
     # Prefect's cards show some 40 characters of a description.
     create_markdown_artifact(
@@ -97,7 +97,7 @@ def refresh_study(
     )
 
 
-def _tell_report(found: refresh.Refreshed, report_url: str | None, key: str) -> None:
+def _tell_report(found: refresh.Refreshed, report_url: str, key: str) -> None:
     """A link where the reports are served; else the file's name, since pages open no `file:` link."""
     if report_url:
         address = f"{report_url.rstrip('/')}/{found.study}/index.html"
