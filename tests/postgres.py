@@ -58,8 +58,11 @@ class Postgres:
 
     def address(self, database: str, driver: str = "postgresql", password: str = PASSWORD) -> str:
         """For MEMBER."""
-        secret = quote(password, safe="")
-        return f"{driver}://{MEMBER}:{secret}@127.0.0.1:{self.port}/{database}"
+        return f"{driver}://{self.reached(database, password)}"
+
+    def reached(self, database: str, password: str = PASSWORD) -> str:
+        """The same without its scheme."""
+        return f"{MEMBER}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
 
     def _do(self, program: str, *arguments: str) -> None:
         subprocess.run(

@@ -78,9 +78,9 @@ PARSED = {
     # command → why it is not run here: it names the test that runs it, or what it would take
     "make study": "hours on a bare machine: .ci/run sets up, and LONG runs the study",
     "make test": "it is what runs here",
-    "prefect server start --host 127.0.0.1": "tests/test_refresh.py::test_a_schedule_refreshes_a_study",
-    "datayield deploy": "tests/test_refresh.py::test_a_schedule_refreshes_a_study",
-    "prefect worker start --pool datayield": "tests/test_refresh.py::test_a_schedule_refreshes_a_study",
+    "prefect server start --host 127.0.0.1": "tests/test_schedule.py::test_a_schedule_refreshes_a_study",
+    "datayield deploy": "tests/test_schedule.py::test_a_schedule_refreshes_a_study",
+    "prefect worker start --pool datayield": "tests/test_schedule.py::test_a_schedule_refreshes_a_study",
     "mlflow models serve -m models:/datayield-default-pydocs/1 --env-manager local --host 127.0.0.1 --port 5001":
         "tests/test_predict.py::test_mlflow_serves_a_registered_model",
     "curl -s http://127.0.0.1:5001/invocations -H 'Content-Type: application/json'"

@@ -1,14 +1,9 @@
-"""New rows are taken in by hash; a real server fires a scheduled refresh, which runs `dvc repro`."""
+"""New rows are taken in by hash; prefect.yaml is checked; presets get folders of their own."""
 
-import http.server
-import json
 import os
 import shutil
 import sys
-import threading
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +13,15 @@ import yaml
 from datayield import config, intake, project
 from datayield.corpora import files
 from datayield.errors import UserError
-from tests.conftest import call, datayield, make_project, read_params, write_csv, written_texts
-from tests.test_servers import end, free_port, start, wait_for
+from tests.conftest import (
+    REPO,
+    call,
+    datayield,
+    make_project,
+    read_params,
+    write_csv,
+    written_texts,
+)
 
 LATER = 60.0  # seconds from now: every file counts as written
 
@@ -121,7 +123,6 @@ def test_a_schedule_that_cannot_be_is_one_clear_error(
 
 def test_our_own_prefect_yaml_can_be_read() -> None:
     from datayield.orchestrate import deploying
-    from tests.conftest import REPO
 
     found = {d["name"]: d["schedules"] for d in deploying.read(REPO / "prefect.yaml")}
     assert found == {"nightly": ["0 2 * * * UTC"], "weekly": ["0 4 * * 6 UTC"]}
@@ -166,153 +167,6 @@ def test_a_changed_file_without_labels_is_taken_by_its_hash(watched: Path) -> No
 
 
 def test_deploying_without_a_server_says_what_to_do(tmp_path: Path) -> None:
-    from tests.conftest import REPO
-
     shutil.copy(REPO / "prefect.yaml", tmp_path)
     done = datayield(tmp_path, "deploy")
     assert done.returncode == 2 and "prefect server start" in done.stderr
-    address = f"http://127.0.0.1:{free_port()}/api"
-    done = datayield(tmp_path, "deploy", PREFECT_API_URL=address)
-    assert done.returncode == 2 and f"PREFECT_API_URL={address}" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-class _Listener:
-    """Keeps what is posted to it."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-        heard = self.heard
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                heard.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/"
-
-
-class _Server:
-    """A Prefect server, asked through its API."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.api = f"http://127.0.0.1:{self.port}/api"
-        self.environment = {"PREFECT_HOME": str(folder / "home"), "PREFECT_API_URL": self.api}
-        options = ["server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
-        quick = {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2"}
-        own = {"PREFECT_HOME": self.environment["PREFECT_HOME"], **quick}
-        self.process = start(folder, sys.executable, "-m", "prefect", *options, **own)
-        wait_for(f"{self.api}/health")
-
-    def ask(self, path: str, **body: object) -> Any:
-        request = urllib.request.Request(
-            f"{self.api}{path}",
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read())
-
-    def runs(self) -> list[dict[str, Any]]:
-        """The scheduled runs of `refresh` that have ended, oldest first."""
-        found = self.ask("/flow_runs/filter", sort="EXPECTED_START_TIME_ASC", limit=100)
-        ended = ("COMPLETED", "FAILED", "CRASHED")
-        return [r for r in found if r["deployment_id"] and r["state_type"] in ended]
-
-    def run_that(self, said: str, seconds: float = 240) -> dict[str, Any]:
-        """Wait for a scheduled run whose end says this."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for run in self.runs():
-                if said in (run["state"]["message"] or ""):
-                    return run
-            time.sleep(1)
-        raise AssertionError(f"no run said {said!r}: {[r['state'] for r in self.runs()]}")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[_Server]:
-    (tmp_path / "server").mkdir()
-    found = _Server(tmp_path / "server")
-    try:
-        yield found
-    finally:
-        end(found.process)
-
-
-BLOCK = """
-from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook
-Hook(name="labels", url="{url}", json_data={{"text": "{{{{subject}}}}: {{{{body}}}}"}}).save("labels")
-"""
-
-
-@pytest.mark.slow
-def test_a_schedule_refreshes_a_study(server: _Server, tmp_path: Path) -> None:
-    source = make_project(tmp_path / "source")
-    params = read_params(source)
-    params["study"]["grid"] = [{"arms": ["lstm:plain", "tfidf", "majority"], "budgets": [30, 60]}]
-    folder = tmp_path / "project"
-    project.make(folder, yaml.safe_dump(params, sort_keys=False), "small")
-    shutil.copy(source / "written.csv", folder)
-    deployed = yaml.safe_load((folder / "prefect.yaml").read_text())
-    deployed["deployments"] = deployed["deployments"][:1]
-    deployed["deployments"][0]["schedules"] = [{"interval": 20}]
-    (folder / "prefect.yaml").write_text(yaml.safe_dump(deployed))
-    listener = _Listener()
-    made = call(folder, sys.executable, "-c", BLOCK.format(url=listener.url), **server.environment)
-    assert made.returncode == 0, made.stderr
-    unknown = datayield(folder, "deploy", "--notify", "slack-webhook/no", **server.environment)
-    assert unknown.returncode == 2 and "no such block" in unknown.stderr
-
-    hook = "custom-webhook/labels"
-    done = datayield(folder, "deploy", "--notify", hook, **server.environment)
-    assert done.returncode == 0, done.stderr
-    assert "made the process work pool datayield" in done.stdout
-    assert "deployed nightly: every 0:00:20" in done.stdout
-
-    options = ["worker", "start", "--pool", "datayield"]
-    worker = start(folder, sys.executable, "-m", "prefect", *options, **server.environment)
-    try:
-        server.run_that("stages were stale")
-        metrics = json.loads((folder / "reports/small/metrics.json").read_text())
-        assert metrics["corpora"]["written"]["complete"] == 1
-        server.run_that("nothing stale")
-
-        drop(folder, "monday.csv", 60)
-        before = len(server.runs())
-        deadline = time.monotonic() + 240
-        while not any("stages were stale" in r["state"]["message"] for r in server.runs()[before:]):
-            assert time.monotonic() < deadline, [r["state"] for r in server.runs()]
-            time.sleep(1)
-        now = json.loads((folder / "reports/small/metrics.json").read_text())
-        assert now["corpora"]["written"]["pool"] > metrics["corpora"]["written"]["pool"]
-        artifacts = {
-            a["key"]: a["data"]
-            for a in server.ask("/artifacts/latest/filter", limit=50)
-            if a["key"]
-        }
-        every = server.ask("/artifacts/filter", limit=200)
-        changes = [a["data"] for a in every if a["key"] == "changed-small"]
-        assert any("monday.csv is new, 60 rows" in c for c in changes), changes
-        assert "| written | 30 |" in artifacts["headline-small"]
-        assert "index.html" in artifacts["report-small"]
-
-        drop(folder, "tuesday.csv", 30, label="wether")
-        run = server.run_that('has the label "wether"')
-        assert run["state_type"] == "FAILED"
-        deadline = time.monotonic() + 60
-        while not any("wether" in said for said in listener.heard):
-            assert time.monotonic() < deadline, listener.heard
-            time.sleep(0.5)
-    finally:
-        end(worker)

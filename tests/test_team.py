@@ -3,16 +3,18 @@
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from sqlalchemy import create_engine, text
 
 from datayield import table
-from tests.conftest import datayield, flow, read_params, write_params
+from tests.conftest import REPO, datayield, flow, read_params, write_params
 from tests.postgres import Postgres, free_port
 from tests.test_servers import end, start, wait_for
 from tests.test_study import rows, same
@@ -40,33 +42,42 @@ class Team:
             engine.dispose()
 
 
+def service(tool: str, stand_ins: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Command and settings of a service of compose.yaml, on this machine instead of in containers."""
+    found = yaml.safe_load((REPO / "deploy" / "compose.yaml").read_text())["services"][tool]
+
+    def here(said: str) -> str:
+        for there, own in stand_ins.items():
+            said = said.replace(there, own)
+        return said
+
+    return here(found["command"]).split(), {k: here(v) for k, v in found["environment"].items()}
+
+
 @pytest.fixture(scope="module")
 def team(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    """The services of deploy/compose.yaml, with its settings."""
+    """The services of deploy/compose.yaml, by its own commands and settings."""
     folder = tmp_path_factory.mktemp("team")
     names = {tool: postgres_server.database() for tool in ("prefect", "mlflow", "trials")}
     flows, runs = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
     home = {"PREFECT_HOME": str(folder / "home")}
-    served = {
-        "prefect": (
-            ["server", "start", "--host", "127.0.0.1", "--port", flows.rpartition(":")[2]],
-            {
-                **home,
-                "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres_server.address(
-                    names["prefect"], "postgresql+asyncpg"
-                ),
-            },
+    stand_ins = {
+        "datayield:${POSTGRES_PASSWORD}@postgres/prefect": postgres_server.reached(
+            names["prefect"]
         ),
-        "mlflow": (
-            ["server", "--host", "127.0.0.1", "--port", runs.rpartition(":")[2], "--workers", "2",
-             "--artifacts-destination", str(folder / "artifacts"), "--serve-artifacts"],
-            {"MLFLOW_BACKEND_STORE_URI": postgres_server.address(names["mlflow"])},
-        ),
-    }  # fmt: skip
+        "datayield:${POSTGRES_PASSWORD}@postgres/mlflow": postgres_server.reached(names["mlflow"]),
+        " /artifacts ": f" {folder / 'artifacts'} ",
+        "0.0.0.0": "127.0.0.1",
+        "4200": flows.rpartition(":")[2],
+        "5000": runs.rpartition(":")[2],
+    }
     started = []
     try:
-        for tool, (options, own) in served.items():
-            started.append(start(folder, sys.executable, "-m", tool, *options, **own))
+        for tool, address in (("prefect", flows), ("mlflow", runs)):
+            command, settings = service(tool, stand_ins)
+            port = ["--port", address.rpartition(":")[2]]
+            own = {**settings, **home}
+            started.append(start(folder, sys.executable, "-m", *command, *port, **own))
         wait_for(f"{flows}/api/health")
         wait_for(f"{runs}/health")
         databases = {tool: postgres_server.address(name) for tool, name in names.items()}
@@ -110,7 +121,7 @@ def test_one_postgresql_holds_flows_runs_and_trials(
     states = "select f.name, r.name, r.state_type from flow_run r join flow f on f.id = r.flow_id"
     assert sorted(team.asked("prefect", states)) == [
         ("study", "small: written", "COMPLETED"),
-        ("tune", "tune small: written", "COMPLETED"),
+        ("tune", "small: written", "COMPLETED"),
     ]
     tasks = "select count(*) from task_run where state_type = 'COMPLETED' and task_key like 'cell%'"
     trials = table.read(tuned / "results/written/trials.parquet").to_pylist()
@@ -131,6 +142,12 @@ def test_one_postgresql_holds_flows_runs_and_trials(
                          " on s.study_id = t.study_id group by s.study_name")  # fmt: skip
     assert len(trials) == 2 * len(searches) > 0
     assert dict(counted) == dict.fromkeys(searches, 2)
+
+
+def test_pages_ask_the_server_that_they_come_from(team: Team) -> None:
+    api = team.settings["PREFECT_API_URL"]
+    with urllib.request.urlopen(f"{api.removesuffix('/api')}/ui-settings", timeout=10) as answer:
+        assert json.load(answer)["api_url"] == api
 
 
 def test_a_model_goes_through_the_artifact_proxy(team: Team, studied: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # of `ui`: eight processes that nothing here uses
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a study tries again by itself (recorder.py)
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "RAY_USAGE_STATS_ENABLED": "0",

@@ -92,7 +92,7 @@ class Recorder:
 
     def _entered(self, entry: Entry) -> bool:
         """Whether the entry is dealt with: logged, or refused in a way that will not change."""
-        from datayield import track
+        from datayield import servers, track
 
         try:
             if self._log is None:
@@ -105,8 +105,8 @@ class Recorder:
             if not self._away:
                 self._away = True
                 _say(
-                    f"MLflow does not record ({type(e).__name__}: {str(e)[:200]}); the study goes on"
-                    " and tries again. `datayield record` fills the log later."
+                    f"MLflow does not record: it {servers.log_fault(e, track.uri(self._root))}; the"
+                    " study goes on and tries again. `datayield record` fills the log later."
                 )
             return track.refused(e)
         self._reached = True

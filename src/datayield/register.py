@@ -19,7 +19,7 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 
-from datayield import exported, track
+from datayield import exported, servers, track
 from datayield.errors import UserError
 from datayield.types import Row
 
@@ -51,16 +51,16 @@ def register(folder: Path, row: Row, family: str, root: Path) -> tuple[str, str,
         raise
     except Exception as e:  # MLflow's stores raise what their backends raise
         raise UserError(
-            f"{folder} is written, but MLflow at {track.uri(root)} does not register it"
-            f" ({type(e).__name__}: {str(e)[:300]}). Check MLFLOW_TRACKING_URI and run the same command"
-            " again, or leave it out: --no-register."
+            f"{folder} is written, but MLflow at {track.uri(root)} does not register it: it"
+            f" {servers.log_fault(e, track.uri(root))}. Then run the same command again, or leave it"
+            " out: --no-register."
         ) from e
 
 
 def _register(
     folder: Path, config: dict[str, Any], row: Row, family: str, root: Path
 ) -> tuple[str, str, bool]:
-    client = MlflowClient(tracking_uri=track.uri(root))
+    client = track.client(root)
     name = f"datayield-{config['study']}-{config['corpus']}"
     for known in client.search_model_versions(f"name = '{name}'"):
         if known.tags.get("sha256") == config["sha256"]["this"]:

@@ -18,9 +18,11 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.exceptions import MlflowException
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
-from datayield import views
+from datayield import servers, views
 from datayield.errors import UserError
 from datayield.types import Row, as_dict
 
@@ -43,6 +45,19 @@ def uri(root: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{state / 'mlflow.db'}"
 
 
+def client(root: Path) -> MlflowClient:
+    """MLflow's client for this project.
+
+    Raises:
+        SQLAlchemyError: its address is a database that cannot be reached; MLflow itself would try that
+            for more than a minute and meanwhile hold up whoever waits.
+    """
+    address = uri(root)
+    if address.startswith(("postgresql", "mysql", "mssql")):
+        create_engine(address, poolclass=NullPool).connect().close()
+    return MlflowClient(tracking_uri=address)
+
+
 class Log:
     """The log of one study: an experiment, its parent run and the cells logged so far."""
 
@@ -50,7 +65,7 @@ class Log:
         (root / "state").mkdir(parents=True, exist_ok=True)
         self._study = study
         self._revision = _revision(root)
-        self._client = MlflowClient(tracking_uri=uri(root))
+        self._client = client(root)
         self.experiment = self._find_experiment(root)
         runs = self._all_runs()
         parents = [r for r in runs if r.data.tags.get("kind") == "study"]
@@ -301,9 +316,8 @@ def answering(root: Path) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as e:
         raise UserError(
-            f"MLflow at {uri(root)} does not record ({type(e).__name__}: {' '.join(str(e).split())[:300]})."
-            " Check MLFLOW_TRACKING_URI and that its server runs; then the same command again, which adds"
-            " what is missing."
+            f"MLflow at {uri(root)} does not record: it {servers.log_fault(e, uri(root))}. The same"
+            " command again adds what is missing."
         ) from e
 
 
@@ -345,6 +359,5 @@ def pages(study: str, root: Path, address: str) -> list[str]:
     """The addresses of the study's saved views on a server; none before anything is logged."""
     (root / "state").mkdir(parents=True, exist_ok=True)
     with answering(root):
-        client = MlflowClient(tracking_uri=uri(root))
-        found = client.get_experiment_by_name(f"datayield/{study}")
+        found = client(root).get_experiment_by_name(f"datayield/{study}")
     return views.pages(address, found.experiment_id) if found else []

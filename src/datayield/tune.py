@@ -23,7 +23,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from datayield import seeds, table
+from datayield import seeds, servers, table
 from datayield.errors import UserError
 from datayield.regimes import Search, untuned, with_values
 from datayield.search import Axis, Choice, Range, Sometimes
@@ -68,11 +68,14 @@ def storage(root: Path, alone: bool = False) -> BaseStorage:
         lock = JournalFileOpenLock(str(journal), grace_period=STALE)
         return JournalStorage(JournalFileBackend(str(journal), lock))
     except Exception as e:  # a driver may raise anything
-        raise UserError(
-            f"the trials' storage cannot be opened ({STORAGE if url else journal}:"
-            f" {type(e).__name__}: {' '.join(str(e).split())[:200]})."
-            " Check the address, the server and its version; a damaged journal may be deleted."
-        ) from e
+        if url:
+            fault = f"the database of {STORAGE} {servers.database_fault(e, STORAGE)}"
+        else:
+            fault = (
+                f"{journal}: {type(e).__name__}: {' '.join(str(e).split())[:200]}; a damaged journal may"
+                " be deleted"
+            )
+        raise UserError(f"the trials' storage cannot be opened: {fault}.") from e
 
 
 def _database(url: str) -> RDBStorage:

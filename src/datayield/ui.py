@@ -15,23 +15,33 @@ from datayield.errors import UserError, masked
 HOST = "127.0.0.1"  # pages without a password: for this machine alone
 
 
-def serve(root: Path, runs: int, trials: int, flows: int) -> None:
+def serve(root: Path, study: str, runs: int, trials: int, flows: int) -> None:
     """Serve all three until Ctrl-C.
 
     Args:
         root: the project folder.
+        study: its study, whose saved views in MLflow are named.
         runs: port of MLflow's pages.
         trials: port of optuna-dashboard, on the storage that searches use.
         flows: port of Prefect's pages.
 
     Raises:
-        UserError: when a port is taken or the trials' storage cannot be opened.
+        UserError: when a port cannot be had or the trials' storage cannot be opened.
     """
     environment.prepare()
     environment.prepare_prefect(root)
-    for port in (runs, trials, flows):
-        _check(port)
+    used = {"--trials": trials}
+    if not track.uri(root).startswith("http"):
+        used["--runs"] = runs
+    if not os.environ.get("PREFECT_API_URL"):
+        used["--flows"] = flows
+    for option, port in used.items():
+        _check(option, port)
+    if len(set(used.values())) < len(used):
+        raise UserError(f"each page wants a port of its own, got {used}. Name others.")
     tune.storage(root)
+    if "--runs" in used:  # else `record` names them
+        print("\n".join(track.pages(study, root, f"http://{HOST}:{runs}")))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with _mlflow(root, runs) as log, _prefect(flows) as flow_pages:
         print(f"runs:   {masked(log)}", file=sys.stderr)
@@ -81,12 +91,14 @@ def _served(tool: str, command: str, port: int, *more: str, **settings: str) -> 
         server.wait()
 
 
-def _check(port: int) -> None:
+def _check(option: str, port: int) -> None:
+    if not 0 < port < 65_536:
+        raise UserError(f"{option} {port} is no port; wanted a number from 1 to 65535")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as e:
             raise UserError(
-                f"port {port} cannot be used ({e.strerror}). Name another: datayield ui --help."
+                f"port {port} cannot be used ({e.strerror}). Name another: datayield ui {option} PORT."
             ) from e

@@ -25,9 +25,7 @@ def add(commands: "Commands") -> None:
 
 
 def _ui(options: argparse.Namespace) -> None:
-    from datayield import track, ui
+    from datayield import ui
 
-    if not track.uri(common.ROOT).startswith("http"):  # else that server's addresses: `record`
-        address = f"http://{ui.HOST}:{options.runs}"
-        print("\n".join(track.pages(common.params().study.name, common.ROOT, address)))
-    ui.serve(common.ROOT, options.runs, options.trials, options.flows)
+    study = common.params().study.name
+    ui.serve(common.ROOT, study, options.runs, options.trials, options.flows)

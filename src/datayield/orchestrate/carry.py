@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import httpx
 from filelock import FileLock, Timeout
-from prefect import flow, task
+from prefect import flow, tags, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import PrefectException, TerminationSignal
@@ -112,11 +112,10 @@ def _run(name: str, corpus: str, params: Params, root: Path, work: Work) -> bool
 
 def _flow(name: str, corpus: str, params: Params, pool: Pool, work: Work) -> None:
     threads: Any = ThreadPoolTaskRunner(max_workers=pool.size)
-    title = f"{params.study.name}: {corpus}"
 
     @flow(
         name=name,
-        flow_run_name=title if name == "study" else f"tune {title}",
+        flow_run_name=f"{params.study.name}: {corpus}",
         task_runner=threads,
         log_prints=False,
         persist_result=False,
@@ -124,7 +123,8 @@ def _flow(name: str, corpus: str, params: Params, pool: Pool, work: Work) -> Non
     def carried(study: str, corpus: str) -> None:
         work(by_prefect, pool)
 
-    carried(params.study.name, corpus)
+    with tags(params.study.name, corpus):
+        carried(params.study.name, corpus)
 
 
 def _no_prefect() -> str | None:
@@ -218,7 +218,11 @@ def _artifact(corpus: str, params: Params, done: Mapping[str, Row]) -> None:
         for (arm, n), a in sorted(groups.items())
     ]
     key = slug(f"{params.study.name}-{corpus}")
-    create_table_artifact(table=lines, key=f"study-{key}", description=f"{corpus}: test accuracy")
+    create_table_artifact(
+        table=lines,
+        key=f"study-{key}",
+        description=f"{corpus}: mean test accuracy by arm and labels",
+    )
 
 
 def slug(name: str) -> str:

@@ -39,42 +39,77 @@ def tell_failure(flow: Any, flow_run: Any, state: Any) -> None:
     )
 
 
-@task(name="dvc repro", cache_policy=NO_CACHE, persist_result=False)
+def run_name() -> str:
+    """What a run is called on Prefect's pages: its deployment and when it was to begin.
+
+    A run without a deployment is called "by hand".
+    """
+    planned = runtime.flow_run.scheduled_start_time or datetime.now(UTC)
+    return f"{runtime.deployment.name or 'by hand'} {planned.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+@task(name="dvc repro", task_run_name="dvc repro", cache_policy=NO_CACHE, persist_result=False)
 def _refreshed(folder: Path) -> refresh.Refreshed:
     return refresh.refresh(folder, get_run_logger().info)
 
 
-@flow(name=NAME, log_prints=False, persist_result=False, on_failure=[tell_failure])
+@flow(
+    name=NAME,
+    flow_run_name=run_name,
+    log_prints=False,
+    persist_result=False,
+    on_failure=[tell_failure],
+)
 def refresh_study(
     folder: Path = Path(),
-    preset: str | None = None,
+    preset: str = "",
     latest_minutes: int = 720,
-    report_url: str | None = None,
+    report_url: str = "",
 ) -> Any:
     """Bring a study up to date: new labelled rows, then whatever DVC finds stale.
 
     Args:
         folder: the project, relative to the deployment's folder.
-        preset: the study of this name in studies/<preset> below the folder; none: the folder's own.
+        preset: the study of this name in studies/<preset> below the folder; empty: the folder's own.
         latest_minutes: a scheduled run that begins later than this is skipped; the next one does all.
-        report_url: where the folder `reports` is served; none: the report's file on this machine.
+        report_url: where the folder `reports` is served; empty: the report's file on this machine.
     """
     late = _minutes_late()
     if late > latest_minutes:
         return Completed(message=f"skipped: it began {late:.0f} minutes late", name="Skipped")
-    found = _refreshed(refresh.folder_of(folder, preset))
+    found = _refreshed(refresh.folder_of(folder, preset or None))
     key = slug(found.study)
-    description = "the best arm by validation; scores with intervals"
-    create_markdown_artifact(found.headline, key=f"headline-{key}", description=description)
+    # Prefect's cards show some 40 characters of a description.
+    create_markdown_artifact(
+        found.headline,
+        key=f"headline-{key}",
+        description="best arm per budget, score with interval",
+    )
     changed = "\n".join(["## Since the last run", found.changed, *_bullets(found)])
-    create_markdown_artifact(changed, key=f"changed-{key}", description="what moved, and why")
-    page = f"{report_url.rstrip('/')}/{found.study}/index.html" if report_url else None
-    link = page or (found.report / "index.html").as_uri()
-    create_link_artifact(link, link_text="the report", key=f"report-{key}")
+    create_markdown_artifact(
+        changed, key=f"changed-{key}", description="what moved since the last run, and why"
+    )
+    _tell_report(found, report_url, f"report-{key}")
     if found.refused:
         return Failed(message="; ".join(found.refused))
     return Completed(
         message=f"{len(found.ran)} stages were stale" if found.ran else "nothing stale"
+    )
+
+
+def _tell_report(found: refresh.Refreshed, report_url: str, key: str) -> None:
+    """A link where the reports are served; else the file's name, since pages open no `file:` link."""
+    if report_url:
+        address = f"{report_url.rstrip('/')}/{found.study}/index.html"
+        name = f"the report of {found.study}"
+        create_link_artifact(address, link_text=name, key=key, description="the report")
+        return
+    text = (
+        f"`{found.report / 'index.html'}`\n\nA link stands here where the deployment's parameter"
+        " `report_url` says where the folder `reports` is served."
+    )
+    create_markdown_artifact(
+        text, key=key, description="the report, a file on the worker's machine"
     )
 
 
