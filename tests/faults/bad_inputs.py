@@ -261,8 +261,8 @@ def stored(url: str, says: str) -> Bad:
 
 
 STORAGE = {
-    "a database of an unknown kind": stored("no-such://x", "trials' storage cannot be opened (DATAYIELD_OPTUNA_STORAGE"),
-    "no address of a database": stored("trials", "trials' storage cannot be opened (DATAYIELD_OPTUNA_STORAGE"),
+    "a database of an unknown kind": stored("no-such://x", "the database of DATAYIELD_OPTUNA_STORAGE has no address that can be read"),
+    "no address of a database": stored("trials", "the database of DATAYIELD_OPTUNA_STORAGE has no address that can be read"),
     "a database that is away": stored("postgresql+psycopg2://me:word@127.0.0.1:9/t", "Connection refused"),
     "a database in no folder": stored("sqlite:///nowhere/trials.db", "unable to open database file"),
     "a journal that is a folder": Bad(storage, "optuna.journal: IsADirectoryError", change=lambda f: (f / "state" / "optuna.journal").mkdir(parents=True)),
