@@ -133,8 +133,9 @@ def test_a_stopped_study_leaves_nothing_running_and_goes_on(
         return len([*watched.iterdir()]) if watched.is_dir() else watched.read_text().count("trial")
 
     with (folder / "study.log").open("wb") as log:
+        # as from a terminal: a script's `&` would make it deaf to Ctrl-C
         process = subprocess.Popen(
-            [sys.executable, "-m", "datayield.cli", "study"],
+            ["env", "--default-signal=INT", sys.executable, "-m", "datayield.cli", "study"],
             cwd=folder, env=tool_environment(), process_group=0, stdout=log, stderr=log,
         )  # fmt: skip
     deadline = time.monotonic() + 300

@@ -39,6 +39,8 @@ def started(command: Sequence[str], **options: Any) -> "Iterator[subprocess.Pope
 
 def _end(child: "subprocess.Popen[str]") -> None:
     for sign, seconds in GRACE:
+        if sign == signal.SIGINT and signal.getsignal(sign) is signal.SIG_IGN:
+            continue  # a script's `&` makes us and all that we start deaf to it
         with suppress(ProcessLookupError):
             os.killpg(child.pid, sign)
         with suppress(subprocess.TimeoutExpired):
