@@ -30,11 +30,12 @@ def serve(root: Path, study: str, runs: int, trials: int, flows: int) -> None:
     """
     environment.prepare()
     environment.prepare_prefect(root)
-    used = {"--trials": trials}
+    used = {}
     if not track.uri(root).startswith("http"):
         used["--runs"] = runs
     if not os.environ.get("PREFECT_API_URL"):
         used["--flows"] = flows
+    used["--trials"] = trials
     for option, port in used.items():
         _check(option, port)
     if len(set(used.values())) < len(used):
