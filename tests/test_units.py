@@ -164,5 +164,5 @@ def test_a_table_of_another_shape_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is missing"):
         table.read(tmp_path / "none.parquet")
     (tmp_path / "bad.parquet").write_bytes(b"nonsense")
-    with pytest.raises(UserError, match="not a readable parquet"):
+    with pytest.raises(UserError, match="no readable parquet"):
         table.read(tmp_path / "bad.parquet")
