@@ -99,10 +99,8 @@ class Reader:
             with safe_open(path, "np") as stored:
                 told = json.loads(stored.metadata()["reader"])
                 arrays = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118
-            if told.pop("sha256", None) not in (
-                None,
-                _sum(arrays, told),
-            ):  # None: an earlier version
+            kept = told.pop("sha256", None)  # files of earlier versions have none
+            if kept is not None and kept != _sum(arrays, told):
                 raise ValueError("its checksum does not fit its content")
             counts, words = arrays.pop("counts"), tuple(told["words"])
             costs = told["tokens"], told["seconds"], told["loss"]
