@@ -186,10 +186,18 @@ def data_stages(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose data stages and settings are made; copy it before changing it."""
-    folder = make_project(tmp_path_factory.mktemp("prepared"))
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose data stages are made; copy it before changing it."""
+    folder = make_project(tmp_path_factory.mktemp("staged"))
     data_stages(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(staged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose data stages and settings are made; copy it before changing it."""
+    folder = tmp_path_factory.mktemp("prepared") / "project"
+    shutil.copytree(staged, folder)
     # One flow also makes Prefect's home, which its copies then need not migrate again.
     done = flow(folder, "tune")
     assert done.returncode == 0, done.stderr

@@ -19,10 +19,10 @@ def having(verb: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def data(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Data:
+def data(staged: Path, tmp_path_factory: pytest.TempPathFactory) -> Data:
     """The written corpus with variants for every strategy that rewrites."""
     folder = tmp_path_factory.mktemp("contracts") / "project"
-    shutil.copytree(prepared, folder)
+    shutil.copytree(staged, folder)
     changed = read_params(folder)
     # Beside k_center any text of the pool may be asked for.
     block = {"arms": [f"lstm:k_center+{n}" for n in having("rewrite")], "budgets": [N]}

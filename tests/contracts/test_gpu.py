@@ -1,0 +1,83 @@
+"""Every strategy on a true GPU; skipped where none is."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from datayield import grid, place, strategies
+from datayield.desk import Data
+from datayield.run import run_cell
+from datayield.types import Cell, Settings, as_dict
+from datayield.workers import WorkerPool
+from tests.contracts.conftest import NAMES, N
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+STILL = {"dropout": 0.0, "word_dropout": 0.0, "embedding_dropout": 0.0}  # devices draw other masks
+
+
+@pytest.fixture
+def gpu() -> Iterator[None]:
+    place.settle("cuda")
+    yield
+    place.settle("cpu")
+
+
+def _cell(arm: str, device: str = "cuda", precision: str = "fp32", **model: object) -> Cell:
+    parsed = grid.parse_arm(arm)
+    pinned = strategies.compose(parsed.strategies, {}).pins(N)
+    wanted = {
+        "hidden": 8,
+        "embedding": 8,
+        "batch": 8,
+        **pinned,
+        "updates": 40,
+        "rounds": 5,
+        **model,
+    }
+    identity = {"study_seed": 5, "device": device, "precision": precision}
+    return Cell("written", N, parsed, 0, 0, {"model": as_dict(Settings.of(wanted))}, identity)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_strategy_gives_the_same_row_twice(gpu: None, name: str, data: Data) -> None:
+    cell = _cell(f"lstm:{name}")
+    one, two = run_cell(cell, data), run_cell(cell, data)
+    assert np.array_equal(one.predicted, two.predicted), "one key, one result"
+    assert [h.loss for h in one.history] == [h.loss for h in two.history]
+    assert np.isfinite([h.loss for h in one.history]).all()
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_network_learns_there_what_it_learns_on_the_cpu(
+    cell: str, precision: str, data: Data
+) -> None:
+    """Without dropout both start alike and read the same batches; only rounding differs."""
+    rows = []
+    for device in ("cpu", "cuda"):
+        place.settle(device, precision if device == "cuda" else "fp32")
+        try:
+            rows.append(
+                run_cell(_cell(f"{cell}:plain", device, precision, layers=2, **STILL), data)
+            )
+        finally:
+            place.settle("cpu")
+    near = 1e-4 if precision == "fp32" else 0.05
+    losses = [[h.loss for h in row.history] for row in rows]
+    assert np.allclose(losses[0][:1], losses[1][:1], atol=near)
+    assert (rows[0].predicted == rows[1].predicted).mean() > 0.9
+
+
+def test_workers_share_the_gpu_and_agree_with_one_process(data: Data) -> None:
+    place.settle("cuda")
+    try:
+        alone = run_cell(_cell("lstm:plain"), data)
+    finally:
+        place.settle("cpu")
+    pool = WorkerPool(data.folder.parent.parent, 300, 2)
+    try:
+        assert np.array_equal(pool.run(_cell("lstm:plain")).predicted, alone.predicted)
+    finally:
+        pool.close()
