@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datayield import config, corpora, stages
+from datayield import config, corpora, memory, stages
 from datayield.corpora import beside, files
 from datayield.desk import CellDesk, Data, readable
 from datayield.errors import UserError
@@ -119,3 +119,12 @@ def test_the_command_names_the_file_in_params(
     assert cli.main(["study", "mine.csv", "--unlabelled", "more.csv"]) == 2
     assert "more.csv does not exist" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["mine.csv"]
+
+
+def test_more_than_memory_holds_is_refused_while_it_is_read(
+    source: config.BesideFile, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LOOK", 16)
+    monkeypatch.setattr(memory, "available", lambda: 2**20)
+    with pytest.raises(UserError, match=r"more\.csv \(16 texts\) wants more memory"):
+        beside.attach(corpus, source, tmp_path)

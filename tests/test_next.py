@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datayield import asking, cli, tolabel
+from datayield import asking, cli, memory, tolabel
+from datayield.corpora import files
 from datayield.desk import CellDesk
 from datayield.errors import UserError
 from datayield.strategies import make
@@ -111,7 +112,7 @@ def test_the_command_writes_what_a_tool_reads(
         "next.csv: 7 texts to label next, by facility_location" in said.out
         and "160 unlabelled texts" in said.out
     )
-    assert "1 rows without a text were left out" in said.err
+    assert "rows without a text, left out: 1" in said.err
     rows = list(csv.DictReader((folder / "next.csv").read_text().splitlines()))
     assert [list(r) for r in rows] == [list(tolabel.COLUMNS)] * 7
     assert all(texts[2][int(r["row"]) - 1] == r["text"] for r in rows)
@@ -156,3 +157,14 @@ def test_bad_input(
     said = capsys.readouterr().err
     assert BAD[case][1] in said and "Traceback" not in said
     assert sorted(folder.iterdir()) == before
+
+
+def test_more_than_memory_holds_is_refused_while_it_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(files, "LOOK", 100)
+    monkeypatch.setattr(memory, "available", lambda: 2**20)
+    assert run(folder, monkeypatch, "--n", "7") == 2
+    said = capsys.readouterr().err
+    assert "pool.csv (100 texts) wants more memory" in said
+    assert not (folder / "next.csv").exists()

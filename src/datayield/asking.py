@@ -85,7 +85,7 @@ def choose(
         )
     numbers = {c: k for k, c in enumerate(classes)}
     known = np.array([numbers[x] for x in labels], np.int64)
-    pool = text.Joined(list(texts), text.Chosen(unlabelled, ids))
+    pool = text.Joined(texts, text.Chosen(unlabelled, ids))
     strategy = one_round(by)
     at = _Desk(pool, known, classes, strategy, n, seed)
     place.settle()
@@ -108,12 +108,12 @@ def distinct(texts: Sequence[str], unlabelled: Sequence[str]) -> tuple[Ints, int
         labelled: unlabelled texts that are duplicates of labelled ones.
         repeated: unlabelled texts that are duplicates of earlier ones.
     """
-    known = {text.key(t) for t in texts}
-    seen: set[str] = set()
+    known = {text.fingerprint(t) for t in texts}
+    seen: set[bytes] = set()
     found: list[int] = []
     counts: Counter[str] = Counter()
     for number, line in enumerate(unlabelled):
-        own = text.key(line)
+        own = text.fingerprint(line)
         if own in known:
             counts["labelled"] += 1
         elif own in seen:

@@ -166,6 +166,8 @@ def check_new(folder: Path) -> None:
 def make(folder: Path, params: str, name: str) -> str:
     """Write a new project and let git and DVC begin; returns how versions are kept.
 
+    What was begun is removed where it cannot be finished.
+
     Raises:
         UserError: the folder holds something else, cannot be written, or DVC refuses it.
     """
@@ -179,11 +181,13 @@ def make(folder: Path, params: str, name: str) -> str:
         ) from e
     try:
         how = _begin(folder)
-    except UserError:
+        _write(folder, files(params, name))
+    except BaseException:
+        for begun in folder.iterdir():
+            shutil.rmtree(begun) if begun.is_dir() else begun.unlink()
         if fresh:
-            shutil.rmtree(folder)
+            folder.rmdir()
         raise
-    _write(folder, files(params, name))
     return how
 
 

@@ -1,5 +1,6 @@
 """Texts → tokens, the key by which duplicates are recognised, and sequences of texts in a file."""
 
+import hashlib
 import mmap
 import os
 import re
@@ -87,6 +88,11 @@ def _marks() -> str:
 def key(text: str) -> str:
     """Case-folded and white-space-normalised: equal for texts that count as duplicates."""
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def fingerprint(text: str) -> bytes:
+    """128 bits of the hash of `key`: what is kept of a text to know its duplicates again."""
+    return hashlib.blake2b(key(text).encode(), digest_size=16).digest()
 
 
 def counts(texts: Iterable[str]) -> Counter[str]:

@@ -11,16 +11,23 @@ are neither as they were before nor as they should be after. The faults are the 
 """
 
 import contextlib
+import functools
+import hashlib
+import io
 import json
 import os
 import resource
 import sys
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from datayield import environment
 
 environment.prepare()
+os.environ.pop("DATAYIELD_MIRROR", None)
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
@@ -40,6 +47,7 @@ from datayield import (  # noqa: E402  # noqa: E402
     text,
     thesaurus,
 )
+from datayield.corpora import fetch, raw  # noqa: E402
 from datayield.encode import Vocabulary  # noqa: E402
 from datayield.errors import UserError  # noqa: E402
 from datayield.types import Parts, Settings  # noqa: E402
@@ -113,15 +121,53 @@ def _params(folder: Path, version: int) -> None:
     intake._rewrite(path, {"written": source.model_copy(update={"sha256": f"{version}" * 64})})
 
 
-def _spool(folder: Path, version: int) -> None:
-    """Into the folder of temporary files; what is read back is what counts."""
-    import tempfile
-
+@contextlib.contextmanager
+def temporary(folder: Path) -> Iterator[None]:
+    """Temporary files go there."""
     before, tempfile.tempdir = tempfile.tempdir, str(folder)
     try:
-        assert list(text.Column.spooled(["x" * 3000] * 10)) == ["x" * 3000] * 10
+        yield
     finally:
         tempfile.tempdir = before
+
+
+def _spool(folder: Path, version: int) -> None:
+    """What is read back is what counts."""
+    with temporary(folder):
+        assert list(text.Column.spooled(["x" * 3000] * 10)) == ["x" * 3000] * 10
+
+
+def _standard_input(folder: Path, version: int) -> None:
+    with temporary(folder), raw._spooled(io.BytesIO(b"x" * 5000)) as kept:
+        assert Path(kept.name).read_bytes() == b"x" * 5000
+
+
+class Site(BaseHTTPRequestHandler):
+    """Answers /1 with 5,000 bytes of 1, and so on."""
+
+    def do_GET(self) -> None:
+        body = bytes([int(self.path[1:])]) * 5000
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """Quiet."""
+
+
+@functools.cache
+def _site() -> str:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+def _download(folder: Path, version: int) -> None:
+    body = bytes([version]) * 5000
+    address, digest = f"{_site()}/{version}", hashlib.sha256(body).hexdigest()
+    file = config.RemoteFile(name="a.txt", url=address, sha256=digest, bytes=len(body))
+    assert fetch.fetch(file, folder) == body
 
 
 WRITERS: dict[str, Write] = {
@@ -147,6 +193,8 @@ WRITERS: dict[str, Write] = {
     "predictions parquet": _predictions(".parquet"),
     "params.yaml": _params,
     "spool of texts": _spool,
+    "spool of standard input": _standard_input,
+    "download": _download,
 }
 
 
@@ -216,11 +264,7 @@ def tried(name: str, fault: str, base: Path) -> dict[str, object]:
         except Exception as e:
             raised, said = type(e).__name__, str(e)
     after = contents(folder)
-    wrong = [
-        p
-        for p in {*old, *new, *after}
-        if p not in after or after[p] not in (old.get(p), new.get(p))
-    ]
+    wrong = [p for p in {*old, *new, *after} if after.get(p) not in (old.get(p), new.get(p))]
     extra = [p.name for p in folder.rglob("*") if p.name.startswith(".")]
     write(folder, 2)
     again = [] if contents(folder) == new else ["a later write fails"]

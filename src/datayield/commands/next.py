@@ -8,8 +8,11 @@ from datayield.commands import common
 from datayield.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from datayield import asking
     from datayield.commands.common import Commands
+    from datayield.types import Ints
 
 BY = "facility_location"  # what benchmarks/next.py found no worse than random anywhere
 
@@ -54,12 +57,14 @@ def _next(options: argparse.Namespace) -> None:
     for sentence in (*told, *more):
         print(sentence, file=sys.stderr)
     chosen = asking.choose(texts, labels, unlabelled, options.n, options.by, options.seed)
-    asked = [asking.Asked(a.rank, places[a.place], a.text, a.reason) for a in chosen.asked]
+    asked = [asking.Asked(a.rank, int(places[a.place]), a.text, a.reason) for a in chosen.asked]
     table.write_text(tolabel.WRITERS[out.suffix.lower()](asked), out)
     print("\n".join(_said(chosen, out, len(texts))))
 
 
-def _labelled(options: argparse.Namespace) -> tuple[list[str], list[str], str, tuple[str, ...]]:
+def _labelled(
+    options: argparse.Namespace,
+) -> "tuple[Sequence[str], list[str], str, tuple[str, ...]]":
     """Texts, labels, the column of texts, and what was guessed."""
     from datayield.commands.own import expand
     from datayield.corpora import columns, files
@@ -69,33 +74,46 @@ def _labelled(options: argparse.Namespace) -> tuple[list[str], list[str], str, t
     found = columns.choose(paths[0], encoding, options.text, options.label, None, True)
     source = files.describe(paths[0], found.text, found.label, encoding, None, paths[1:])
     loaded = files.load("labelled", source, 0, Path())
-    return list(loaded.texts), loaded.labels, found.text, found.told
+    return loaded.texts, loaded.labels, found.text, found.told
 
 
 def _unlabelled(
     options: argparse.Namespace, column: str
-) -> tuple[list[str], list[int], tuple[str, ...]]:
+) -> "tuple[Sequence[str], Ints, tuple[str, ...]]":
     """Texts that are not empty, their rows in all files together, and what was guessed."""
+    import numpy as np
+
+    from datayield import text
     from datayield.commands.own import expand
     from datayield.corpora import columns, files
 
-    texts: list[str] = []
-    places: list[int] = []
     told: list[str] = []
-    row_number = 0
+    sources = []
     for path in expand(options.unlabelled):
         encoding = options.encoding or files.encoding_of(path)
         name, guessed = columns.text_column(path, encoding, options.text, column)
         told += [f"{path}: {sentence}" for sentence in guessed]
+        sources.append((path, encoding, name))
+    everything = text.Column.spooled(_lines(sources))
+    filled = np.flatnonzero(np.fromiter((bool(x.strip()) for x in everything), bool))
+    if len(filled) < len(everything):
+        told.append(f"rows without a text, left out: {len(everything) - len(filled):,}")
+    return text.Chosen(everything, filled), filled, tuple(told)
+
+
+def _lines(sources: "Sequence[tuple[Path, str, str]]") -> "Iterator[str]":
+    """The text of every row of (path, encoding, column), "" where there is none."""
+    from datayield import memory
+    from datayield.corpora import files
+
+    rows = 0
+    for path, encoding, name in sources:
         for row in files.rows(path, encoding):
+            rows += 1
+            if rows % files.LOOK == 0:  # before the system ends what grows too large
+                memory.require_corpus(str(path), rows)
             value = row.get(name)
-            if value is not None and str(value).strip():
-                texts.append(str(value))
-                places.append(row_number)
-            row_number += 1
-    if len(places) < row_number:
-        told.append(f"{row_number - len(places)} rows without a text were left out")
-    return texts, places, tuple(told)
+            yield "" if value is None else str(value)
 
 
 def _said(chosen: "asking.Chosen", out: Path, labelled: int) -> list[str]:

@@ -5,11 +5,11 @@ the pool holds as well, or that came before, is left out and counted.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from datayield import text
+from datayield import memory, text
 from datayield.config import BesideFile
 from datayield.corpora import files
 from datayield.corpora.build import digest
@@ -33,31 +33,37 @@ def attach(corpus: Corpus, source: BesideFile, root: Path) -> tuple[Corpus, dict
     Raises:
         UserError: the file changed, cannot be read, lacks the column, or leaves no text.
     """
-    path = root / source.path
     files.check_digest(source, root)
-    test = {text.key(t) for t in corpus.test_texts}
-    pool = {text.key(t) for t in corpus.texts}
-    seen: set[str] = set()
     removed = Counter({TEST: 0, POOL: 0, TWICE: 0, EMPTY: 0})
-    kept: list[str] = []
-    for row in files.rows(path, source.encoding):
-        if source.text not in row:
-            raise UserError(f'{source.path} has no column "{source.text}": {", ".join(row)}')
-        value = row[source.text]
-        line = "" if value is None else str(value)
-        own = text.key(line)
-        why = (
-            EMPTY if not own else TEST if own in test else POOL if own in pool
-            else TWICE if own in seen else None
-        )  # fmt: skip
-        if why is None:
-            seen.add(own)
-            kept.append(line)
-        else:
-            removed[why] += 1
+    kept = text.Column.spooled(_new(corpus, source, root / source.path, removed))
     if not kept:
         raise UserError(
             f"{source.path}: every text is empty, or in the corpus as well; nothing is left to read"
         )
-    joined = replace(corpus, beside=text.Column.spooled(kept))
+    joined = replace(corpus, beside=kept)
     return replace(joined, digest=digest(joined)), dict(removed)
+
+
+def _new(corpus: Corpus, source: BesideFile, path: Path, removed: Counter[str]) -> Iterator[str]:
+    """The file's texts that are nowhere else; `removed` counts the others."""
+    empty = text.fingerprint("")
+    test = {text.fingerprint(t) for t in corpus.test_texts}
+    pool = {text.fingerprint(t) for t in corpus.texts}
+    seen: set[bytes] = set()
+    for number, row in enumerate(files.rows(path, source.encoding), 1):
+        if source.text not in row:
+            raise UserError(f'{source.path} has no column "{source.text}": {", ".join(row)}')
+        if number % files.LOOK == 0:  # before the system ends what grows too large
+            memory.require_corpus(source.path, number)
+        value = row[source.text]
+        line = "" if value is None else str(value)
+        own = text.fingerprint(line)
+        why = (
+            EMPTY if own == empty else TEST if own in test else POOL if own in pool
+            else TWICE if own in seen else None
+        )  # fmt: skip
+        if why is None:
+            seen.add(own)
+            yield line
+        else:
+            removed[why] += 1

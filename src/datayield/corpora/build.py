@@ -133,11 +133,11 @@ def _check_classes(name: str, classes: tuple[str, ...], labels: list[str]) -> No
 def units_of(texts: Iterable[str]) -> Ints:
     """The same number for texts that are duplicates of each other, in order of appearance.
 
-    Keys are compared by 128 bits of their hash, so that none of them is kept.
+    They are compared by their fingerprints, so that no text is kept.
     """
     prints = bytearray()
     for value in texts:
-        prints += hashlib.blake2b(text.key(value).encode(), digest_size=16).digest()
+        prints += text.fingerprint(value)
     both = np.frombuffer(prints, np.uint64).reshape(-1, 2)
     order = np.lexsort((both[:, 1], both[:, 0]))
     starts = np.ones(len(both), np.int64)

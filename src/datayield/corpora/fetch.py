@@ -94,8 +94,9 @@ def _download(file: RemoteFile, cache: Path) -> None:
         store.fetch(file.sha256, downloader=lambda *a: _to_file(file, *a))
     except (requests.RequestException, OSError) as e:
         if not isinstance(e, requests.RequestException):
+            kernel = e.__cause__ if isinstance(e.__cause__, OSError) else e  # pooch wraps some
             raise UserError(
-                f"cannot write to {cache}: {e.strerror or e}. Free some space or choose a writable folder;"
+                f"cannot write to {cache}: {kernel.strerror or e}. Free some space or choose a writable folder;"
                 " nothing was kept."
             ) from e
         mirror = os.environ.get(MIRROR)
