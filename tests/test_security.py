@@ -15,9 +15,12 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from datayield import config, errors, memory, servers, spreadsheet, tolabel, tune
 from datayield.asking import Asked
@@ -585,6 +588,46 @@ def test_steps_that_need_the_network_are_not_in_ci() -> None:
     assert not re.search("audit|sbom|cyclonedx", (REPO / ".ci/run").read_text())
     for target in ("audit", "sbom"):
         assert call(REPO, "make", "-n", target).returncode == 0
+
+
+OTHER_LICENCES = {
+    "asyncssh": "EPL-2.0", "dulwich": "Apache-2.0", "grandalf": "EPLv1", "text-unidecode": "Artistic",
+    "pygit2": "linking exception",
+}  # fmt: skip
+"""What else may be chosen where a package that a user gets names the GPL; all come with DVC or Prefect."""
+
+
+def _required(name: str) -> Iterator[Distribution]:
+    """Everything that an installation brings, no extra of ours."""
+    seen, waiting = set(), [(name, frozenset[str]())]
+    while waiting:
+        wanted = waiting.pop()
+        if wanted in seen:
+            continue
+        seen.add(wanted)
+        try:
+            found = distribution(wanted[0])
+        except PackageNotFoundError:  # of another system
+            continue
+        yield found
+        for line in found.requires or []:
+            need = Requirement(line)
+            extras = wanted[1] or {""}
+            if need.marker is None or any(need.marker.evaluate({"extra": e}) for e in extras):
+                waiting.append((canonicalize_name(need.name), frozenset(need.extras)))
+
+
+def test_no_package_leaves_a_user_the_gpl_alone() -> None:
+    named = {}
+    for found in _required("datayield"):
+        about = found.metadata
+        told = [about.get("License-Expression"), (about.get("License") or "")[:200]]
+        told += [x for x in about.get_all("Classifier") or [] if x.startswith("License")]
+        licence = " ".join(filter(None, told))
+        if "GPL" in licence or "General Public" in licence:
+            named[canonicalize_name(about["Name"])] = licence
+    assert "grandalf" in named, "the walk finds what is known to be there"
+    assert all(OTHER_LICENCES.get(n, "none") in licence for n, licence in named.items()), named
 
 
 def test_the_tests_use_the_limits_of_the_page() -> None:
