@@ -220,6 +220,32 @@ def test_the_first_screen_says_arm_worth_and_target() -> None:
     assert " beat" not in quiet.paragraphs[0] and "lstm:plain" in quiet.paragraphs[0]
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "differs", "stands"),
+    [
+        (0.01, 0.03, True, "sure"), (0.01, 0.03, None, "sure"), (0.01, 0.03, False, "half"),
+        (-0.01, 0.03, True, "half"), (-0.01, 0.03, False, "unsure"), (-0.01, 0.03, None, "unsure"),
+        (-0.03, -0.01, False, "worse"), (None, None, None, "unknown"),
+    ],
+)  # fmt: skip
+def test_a_pick_beats_the_baseline_where_two_tests_agree(
+    low: float | None, high: float | None, differs: bool | None, stands: str
+) -> None:
+    from datayield.report import advice
+
+    row = {"arm": "lstm:a", "n": 200, "baseline": "lstm:plain", "difference": {"estimate": 0.02}}
+    if differs is not None:
+        row["differs"] = differs
+    other = {**row, "n": 400, "differs": True}
+    pick = {
+        "arm": "lstm:a",
+        "n": 200,
+        "difference": {"low": low, "high": high},
+        "multiplier": {"x": 1},
+    }
+    assert advice.side({"differences": [other, row]}, pick, "lstm:plain") == stands
+
+
 def test_doubts_are_raised_by_what_raises_them() -> None:
     from datayield.report import advice
 

@@ -40,7 +40,8 @@ def overview(s: dict[str, Any]) -> list[Section]:
     families = {c["card"]["family"] for c in s["corpora"]}
     note = (
         f"{len(rows)} corpora of {len(families)} families. Better and worse are statements of the two-stage"
-        " Holm procedure inside each corpus."
+        " Holm procedure inside each corpus, for every strategy at any budget; what validation picks must also"
+        " pass by its own interval before the first lines say that it beats the baseline."
     )
     return [
         Section("All corpora", (note,), (Table("Every corpus in a line", head, tuple(rows)),)),

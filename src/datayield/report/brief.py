@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datayield.report import answer, words
+from datayield.report import advice, answer, words
 
 
 def lines(c: dict[str, Any], s: dict[str, Any], gain: dict[str, Any] | None) -> list[str]:
@@ -41,6 +41,7 @@ def _best(c: dict[str, Any], s: dict[str, Any]) -> str:
     d = r["difference"]
     if d is None:
         return f"{start} {words.metric(c)}; it is the baseline itself."
-    sure = d["low"] is not None and (d["low"] > 0 or d["high"] < 0)
-    verdict = "" if sure else ", not told apart from it"
+    verdict = {"sure": "", "worse": "", "half": f", ahead of it by {advice.ONE_TEST}"}.get(
+        advice.side(c, r, s["baseline"]), ", not told apart from it"
+    )
     return f"{start} {words.metric(c)}, {words.points(d)} points against {s['baseline']}{verdict}."
