@@ -113,10 +113,9 @@ def write_params(root: Path) -> None:
 def encode_pool(root: Path) -> None:
     """Every text of the pool as word numbers, as an arm that reads them all has it."""
     from datayield import corpora
-    from datayield.encode import Vocabulary, encode
+    from datayield.encode import numbered
 
-    texts = corpora.load(stages.folder(root, NAME)).texts
-    encode(texts, Vocabulary.of(texts, 2), 64)
+    numbered(corpora.load(stages.folder(root, NAME)).texts, 64, 2)
 
 
 def cell(root: Path, arm: str = "lstm:plain") -> None:

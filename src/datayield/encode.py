@@ -2,7 +2,7 @@
 
 import sys
 from array import array
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +21,7 @@ WINDOW = 16  # batches that are sorted by length together
 BLUR = 0.15  # sd of log length noise in that sorting
 
 
-@lru_cache(maxsize=400_000)
+@lru_cache(maxsize=100_000)
 def _tokens(line: str) -> tuple[str, ...]:
     return tuple(map(sys.intern, text.tokens(line)))  # one string per word, not per occurrence
 
@@ -36,11 +36,12 @@ class Vocabulary:
     @classmethod
     def of(cls, texts: Iterable[str], min_count: int = 1) -> "Vocabulary":
         """The words that occur at least `min_count` times, sorted."""
-        counts: Counter[str] = Counter()
-        for line in texts:
-            counts.update(_tokens(line))
-        words = (*SPECIAL, *sorted(w for w, c in counts.items() if c >= min_count))
-        return cls(words, {w: i for i, w in enumerate(words)})
+        return numbered(texts, 0, min_count)[0]
+
+    @classmethod
+    def listed(cls, words: Sequence[str]) -> "Vocabulary":
+        """These words in this order, SPECIAL first."""
+        return cls(tuple(words), {w: i for i, w in enumerate(words)})
 
     def __len__(self) -> int:
         return len(self.words)
@@ -56,6 +57,47 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def split(self, count: int) -> tuple["Encoded", "Encoded"]:
+        """The first `count` texts, and the others; both share the numbers."""
+        return (
+            Encoded(self.flat, self.starts[:count], self.lengths[:count]),
+            Encoded(self.flat, self.starts[count:], self.lengths[count:]),
+        )
+
+
+def numbered(
+    texts: Iterable[str], max_tokens: int, min_count: int = 1
+) -> tuple[Vocabulary, Encoded]:
+    """The vocabulary of the texts, and the texts as its numbers, in one pass over them.
+
+    Args:
+        texts: each is read once and not kept.
+        max_tokens: of each text, that are encoded; all of them are counted.
+        min_count: occurrences below which a word is unknown.
+    """
+    seen: defaultdict[str, int] = defaultdict()
+    seen.default_factory = seen.__len__  # words are numbered as they come, and anew at the end
+    number = seen.__getitem__
+    for word in SPECIAL:
+        number(word)
+    flat, beyond, lengths = array("i"), array("i"), array("q")
+    for line in texts:
+        words = text.tokens(line) or [SPECIAL[UNKNOWN]]
+        if len(words) > max_tokens:
+            beyond.extend(map(number, words[max_tokens:]))
+            words = words[:max_tokens]
+        flat.extend(map(number, words))
+        lengths.append(len(words))
+    first = np.frombuffer(flat, np.int32)
+    counts = np.bincount(first, minlength=len(seen))
+    counts += np.bincount(np.frombuffer(beyond, np.int32), minlength=len(seen))
+    known = (w for w, c in zip(seen, counts.tolist(), strict=True) if c >= min_count)
+    vocabulary = Vocabulary.listed((*SPECIAL, *sorted(w for w in known if w not in SPECIAL)))
+    get = vocabulary.numbers.get
+    renumbered = np.fromiter((get(w, UNKNOWN) for w in seen), np.int64, len(seen))
+    every = np.frombuffer(lengths, np.int64)
+    return vocabulary, Encoded(renumbered[first], np.cumsum(every) - every, every)
 
 
 def encode(texts: Sequence[str], vocabulary: Vocabulary, max_tokens: int) -> Encoded:

@@ -235,7 +235,7 @@ def _network(
     from datayield.model import Classifier, probabilities
 
     place.settle(*where)
-    vocabulary = Vocabulary(parts.words, {w: i for i, w in enumerate(parts.words)})
+    vocabulary = Vocabulary.listed(parts.words)
     own = Settings.of(settings)
     if not 1 <= own.layers <= len(parts.arrays):
         raise ValueError(f"{own.layers} layers in {len(parts.arrays)} arrays")

@@ -12,6 +12,7 @@ Axes as in `model`: B texts, T tokens, H hidden width per direction, V words.
 
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +29,17 @@ from torch import nn
 from torch.nn import functional
 
 from datayield import seeds, table
-from datayield.encode import PAD, UNKNOWN, Vocabulary, by_length, encode, padded, row_stream
+from datayield.encode import (
+    PAD,
+    UNKNOWN,
+    Encoded,
+    Vocabulary,
+    by_length,
+    encode,
+    numbered,
+    padded,
+    row_stream,
+)
 from datayield.errors import UserError
 from datayield.model import Classifier, flip, initialise, inside
 from datayield.place import array, settled, tensor
@@ -106,7 +117,7 @@ class Reader:
             costs = told["tokens"], told["seconds"], told["loss"]
         except (SafetensorError, KeyError, TypeError, ValueError) as e:
             raise UserError(f"{path} is damaged ({e}). Delete it; it is made again.") from e
-        vocabulary = Vocabulary(words, {w: i for i, w in enumerate(words)})
+        vocabulary = Vocabulary.listed(words)
         return cls(settings, vocabulary, counts, arrays, *costs)
 
     def fill(
@@ -239,9 +250,7 @@ def read(
     """
     began = time.perf_counter()
     torch.manual_seed(seeds.integer(*key, "dropout"))
-    vocabulary = Vocabulary.of(texts, MIN_COUNT)
-    vocabulary, counts = _by_frequency(texts, vocabulary)
-    encoded = encode(texts, vocabulary, settings.max_tokens)
+    vocabulary, encoded, counts = _by_frequency(texts, settings.max_tokens)
     network = _Network(settings, len(vocabulary))
     initialise(network.body, vocabulary, (*key, "init"))
     if settings.normalised:
@@ -303,13 +312,19 @@ def kept(
     return Reader.load(path, settings), missing
 
 
-def _by_frequency(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[Vocabulary, Ints]:
-    """The same words, the most frequent first (the softmax's head holds those), and their counts."""
-    flat = encode(texts, vocabulary, 10**9).flat
-    counts = np.bincount(flat, minlength=len(vocabulary))
+def _by_frequency(texts: Sequence[str], max_tokens: int) -> tuple[Vocabulary, Encoded, Ints]:
+    """The texts in words numbered by frequency (the softmax's head holds the first), and their counts.
+
+    All tokens are counted, `max_tokens` of each text are encoded.
+    """
+    by_name, whole = numbered(texts, sys.maxsize, MIN_COUNT)
+    counts = np.bincount(whole.flat, minlength=len(by_name))
     order = np.concatenate([[PAD, UNKNOWN], 2 + np.argsort(-counts[2:], kind="stable")])
-    words = tuple(vocabulary.words[i] for i in order)
-    return Vocabulary(words, {w: i for i, w in enumerate(words)}), counts[order].astype(np.int64)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    vocabulary = Vocabulary.listed([by_name.words[i] for i in order])
+    encoded = Encoded(place[whole.flat], whole.starts, np.minimum(whole.lengths, max_tokens))
+    return vocabulary, encoded, counts[order].astype(np.int64)
 
 
 def _next(network: _Network, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor | None:

@@ -21,6 +21,7 @@ from datayield.encode import (
     Vocabulary,
     batch_of,
     encode,
+    numbered,
     padded,
     row_stream,
 )
@@ -90,15 +91,18 @@ def train(
             answers whether to end the training there.
     """
     torch.manual_seed(seeds.integer(*key, "dropout"))
-    vocabulary = _vocabulary(chain(training_set.texts, verbs.unlabelled), settings, verbs.start)
-    encoded = encode(training_set.texts, vocabulary, settings.max_tokens)
+    vocabulary, both = _read(chain(training_set.texts, verbs.unlabelled), settings, verbs.start)
+    encoded, others = both.split(len(training_set))
     held_out = encode(validation[0], vocabulary, settings.max_tokens) if validation[0] else None
     model = Classifier(settings, len(vocabulary), training_set.targets.shape[1])
     initialise(model, vocabulary, (*key, "init"), verbs.start.weights if verbs.start else None)
-    others = encode(verbs.unlabelled, vocabulary, settings.max_tokens) if verbs.unlabelled else None
     if settings.normalised:
-        model.normalise_by(_counts(encoded, others, len(vocabulary)))
-    loop = _Loop(model, encoded, others, training_set, settings, verbs, key)
+        model.normalise_by(
+            tensor(np.bincount(both.flat, minlength=len(vocabulary)).astype(np.float32))
+        )
+    loop = _Loop(
+        model, encoded, others if len(others) else None, training_set, settings, verbs, key
+    )
     history = []
     for number in range(settings.rounds):
         done = loop.round(number)
@@ -119,16 +123,14 @@ def train(
     )
 
 
-def _counts(encoded: Encoded, others: Encoded | None, words: int) -> torch.Tensor:
-    """Occurrences of every word in what is read, (words,), float."""
-    flat = encoded.flat if others is None else np.concatenate([encoded.flat, others.flat])
-    return tensor(np.bincount(flat, minlength=words).astype(np.float32))
-
-
-def _vocabulary(texts: Iterable[str], settings: Settings, start: Start | None) -> Vocabulary:
+def _read(
+    texts: Iterable[str], settings: Settings, start: Start | None
+) -> tuple[Vocabulary, Encoded]:
+    """The texts' own vocabulary, or that of what the network starts from; and the texts in it."""
     if start is None:
-        return Vocabulary.of(texts, settings.min_count)
-    return Vocabulary(start.vocabulary, {w: i for i, w in enumerate(start.vocabulary)})
+        return numbered(texts, settings.max_tokens, settings.min_count)
+    vocabulary = Vocabulary.listed(start.vocabulary)
+    return vocabulary, encode(list(texts), vocabulary, settings.max_tokens)
 
 
 def _evaluates(number: int, settings: Settings) -> bool:

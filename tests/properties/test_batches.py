@@ -1,8 +1,11 @@
+from collections import Counter
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datayield.encode import Vocabulary, by_length, encode, row_stream
+from datayield import text
+from datayield.encode import SPECIAL, Vocabulary, by_length, encode, numbered, row_stream
 
 
 @given(st.integers(1, 90), st.integers(1, 40), st.integers(0, 5))
@@ -41,3 +44,23 @@ def test_texts_beyond_the_limit_are_cut_and_empty_ones_unknown() -> None:
     assert encoded.lengths.tolist() == [3, 1, 2]
     assert encoded.flat[encoded.starts[1]] == 1
     assert encoded.flat[encoded.starts[2]] == 1
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("rain Boat don't <unk> , 雨 é soup".split()), max_size=9)),
+    st.integers(1, 6),
+    st.integers(1, 3),
+)
+def test_one_pass_numbers_texts_as_two_would(lines: list[list[str]], most: int, least: int) -> None:
+    """Words are counted in whole texts, and only the first `most` tokens of each are read."""
+    texts = [" ".join(line) for line in lines]
+    counts = Counter(token for line in texts for token in text.tokens(line))
+    vocabulary, encoded = numbered(iter(texts), most, least)
+    assert vocabulary.words == (*SPECIAL, *sorted(w for w, c in counts.items() if c >= least))
+    again = encode(texts, vocabulary, most)
+    assert all(
+        np.array_equal(getattr(encoded, part), getattr(again, part))
+        for part in ("flat", "starts", "lengths")
+    )
+    first, rest = encoded.split(len(texts) // 2)
+    assert len(first) + len(rest) == len(texts) and first.flat is encoded.flat
