@@ -21,6 +21,19 @@ from datayield.types import Account, Cell, Corpus, Ints, Pool, Row, Sample, Sett
 SEED_LABELS = 50  # an acquiring arm starts from the first min(50, half) training labels of the draw
 
 Fit: TypeAlias = Trained | linear.Linear
+Held: TypeAlias = tuple[list[str], Ints]  # held-out texts and their labels
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One arm on one sample: what every step of preparing and fitting it reads."""
+
+    cell: Cell
+    data: Data
+    sample: Sample
+    parts: Composition
+    account: Account
+    key: tuple[seeds.Key, ...]  # every random number derives from it
 
 
 def run_cell(cell: Cell, data: Data) -> Row:
@@ -41,7 +54,7 @@ def fitted_cell(cell: Cell, data: Data) -> tuple[Row, Fit]:
     data = replace(data, corpus=_labelled(data.corpus, sample, plan, key))
     validation = _texts(data.corpus, sample.validation), data.corpus.labels[sample.validation]
 
-    fitted = _fitted(cell, data, sample, validation, parts, account, key)
+    fitted = _fitted(_Case(cell, data, sample, parts, account, key), validation)
     guessed = fitted.predict(validation[0]).argmax(1) if validation[0] else np.empty(0, np.int64)
     began = time.perf_counter()
     predicted = fitted.predict(data.corpus.test_texts).argmax(1)
@@ -95,7 +108,7 @@ def run_trial(
         texts, labels = _texts(data.corpus, held), data.corpus.labels[held]
         shown = ([], held[:0]) if folded else (texts, labels)
         watch = None if folded else judge.watch(labels)
-        fitted = _fitted(cell, data, part, shown, parts, account, key, watch)
+        fitted = _fitted(_Case(cell, data, part, parts, account, key), shown, watch)
         judge.keep(fitted.predict(texts).argmax(1), labels)
         if folded and judge.ends(judge.said, judge.truth):
             break
@@ -149,24 +162,16 @@ def _composed(cell: Cell) -> Composition:
     return compose(cell.arm.strategies, {s: cell.settings.get(s, {}) for s in cell.arm.strategies})
 
 
-def _fitted(
-    cell: Cell,
-    data: Data,
-    sample: Sample,
-    validation: tuple[list[str], Ints],
-    parts: Composition,
-    account: Account,
-    key: tuple[seeds.Key, ...],
-    watch: Watch | None = None,
-) -> Fit:
-    """Prepare and fit the arm on one sample."""
+def _fitted(case: _Case, validation: Held, watch: Watch | None = None) -> Fit:
+    """Prepare the arm's rows and fit its model; the cost goes into the account."""
     began = time.perf_counter()
-    desks = _desks(cell, data, sample, parts, account, key)
-    training_set, labelled = _prepared(data.corpus, sample, parts, desks)
-    account.examples = int(np.isin(np.unique(training_set.parents), labelled).sum())
-    account.prepare_seconds += time.perf_counter() - began
-    corpus = data.corpus
-    return _fit(cell, training_set, validation, parts, desks, corpus, sample, account, key, watch)
+    desks = _desks(case)
+    training_set, labelled = _prepared(case, desks)
+    case.account.examples = int(np.isin(np.unique(training_set.parents), labelled).sum())
+    case.account.prepare_seconds += time.perf_counter() - began
+    if case.cell.arm.strategies:
+        return _network(case, desks, training_set, validation, watch)
+    return _simple(case, training_set)
 
 
 def _split(sample: Sample, validates: float) -> Sample:
@@ -189,28 +194,23 @@ def _labelled(corpus: Corpus, sample: Sample, plan: Plan, key: tuple[seeds.Key, 
     return replace(corpus, labels=labels)
 
 
-def _desks(
-    cell: Cell,
-    data: Data,
-    sample: Sample,
-    parts: Composition,
-    account: Account,
-    key: tuple[seeds.Key, ...],
-) -> list[CellDesk]:
-    settings = Settings.of(cell.settings["model"]) if "model" in cell.settings else Settings()
-    start = sample.train[: min(SEED_LABELS, len(sample.train) // 2)]
-    known = start if parts.one("acquire") else sample.train
+def _desks(case: _Case) -> list[CellDesk]:
+    """A desk for every part of the composition, all with the same account."""
+    model, train_ids = case.cell.settings.get("model"), case.sample.train
+    settings = Settings() if model is None else Settings.of(model)
+    start = train_ids[: min(SEED_LABELS, len(train_ids) // 2)]
+    known = start if case.parts.one("acquire") else train_ids
     return [
-        CellDesk(data, sample, settings, account, (*key, p.name), p, known) for p in parts.parts
+        CellDesk(case.data, case.sample, settings, case.account, (*case.key, p.name), p, known)
+        for p in case.parts.parts
     ]
 
 
-def _prepared(
-    corpus: Corpus, sample: Sample, parts: Composition, desks: Sequence[CellDesk]
-) -> tuple[TrainingSet, Ints]:
+def _prepared(case: _Case, desks: Sequence[CellDesk]) -> tuple[TrainingSet, Ints]:
     """The texts that the arm labels, as one-hot rows, after every `prepare`; and their ids."""
+    corpus, sample = case.data.corpus, case.sample
     ids = sample.train
-    for part, desk in zip(parts.parts, desks, strict=True):
+    for part, desk in zip(case.parts.parts, desks, strict=True):
         if part.acquire is not None:
             ids = part.acquire(Pool(corpus.texts), len(ids), desk)
             if len(np.unique(ids)) != len(sample.train) or np.isin(ids, sample.validation).any():
@@ -225,42 +225,40 @@ def _prepared(
     rows = TrainingSet(
         tuple(_texts(corpus, ids)), targets, np.ones(len(ids), np.float32), ids.astype(np.int64)
     )
-    return (parts.prepare(desks)(rows, desks[0]) if desks else rows), ids
+    return (case.parts.prepare(desks)(rows, desks[0]) if desks else rows), ids
 
 
-def _fit(
-    cell: Cell,
-    training_set: TrainingSet,
-    validation: tuple[list[str], Ints],
-    parts: Composition,
-    desks: Sequence[CellDesk],
-    corpus: Corpus,
-    sample: Sample,
-    account: Account,
-    key: tuple[seeds.Key, ...],
-    watch: Watch | None = None,
-) -> Fit:
-    """Fit the arm's model and enter its cost."""
+def _simple(case: _Case, training_set: TrainingSet) -> Fit:
+    """A baseline without a network."""
     began = time.perf_counter()
-    if not cell.arm.strategies:
-        simple = linear.BASELINES[cell.arm.architecture](
-            training_set, seeds.integer(*key, "linear")
-        )
-        account.train_seconds = time.perf_counter() - began
-        account.parameters, account.helper_fits = simple.parameters, simple.fits
-        return simple
-    settings = Settings.of(cell.settings["model"])
+    fit = linear.BASELINES[case.cell.arm.architecture]
+    simple = fit(training_set, seeds.integer(*case.key, "linear"))
+    case.account.train_seconds = time.perf_counter() - began
+    case.account.parameters, case.account.helper_fits = simple.parameters, simple.fits
+    return simple
+
+
+def _network(
+    case: _Case,
+    desks: Sequence[CellDesk],
+    training_set: TrainingSet,
+    validation: Held,
+    watch: Watch | None,
+) -> Fit:
+    """A network, from what a part has pretrained where one does."""
+    parts, account = list(zip(case.parts.parts, desks, strict=True)), case.account
+    settings = Settings.of(case.cell.settings["model"])
+    shape = {k: getattr(settings, k) for k in ("embedding", "hidden", "layers")}
     start = None
-    for part, desk in zip(parts.parts, desks, strict=True):
+    for part, desk in parts:
         if part.pretrain is not None:
-            texts = readable(corpus, sample)
-            shape = {k: getattr(settings, k) for k in ("embedding", "hidden", "layers")}
-            start = part.pretrain(texts, shape, desk)
+            began = time.perf_counter()
+            start = part.pretrain(readable(case.data.corpus, case.sample), shape, desk)
             account.prepare_seconds += time.perf_counter() - began
-    reading = [d for p, d in zip(parts.parts, desks, strict=True) if p.unlabelled and p.objective]
+    reading = [desk for part, desk in parts if part.unlabelled and part.objective]
     beside = reading[0].unlabelled if reading else ()
-    verbs = Verbs(parts.present, parts.one("objective"), start, beside)
-    trained = train(training_set, validation, settings, verbs, key, watch)
+    verbs = Verbs(case.parts.present, case.parts.one("objective"), start, beside)
+    trained = train(training_set, validation, settings, verbs, case.key, watch)
     account.train_seconds, account.parameters = trained.seconds, trained.parameters
     account.updates += trained.history[-1].updates
     account.tokens += trained.tokens
