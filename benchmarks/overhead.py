@@ -70,9 +70,9 @@ def study(folder: Path, corpus: str, rows: list[Row], asked: argparse.Namespace)
         spent.append(time.perf_counter() - began)
 
     spent: list[float] = []
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     carry._flow("study", corpus, params, pool, work)
-    whole = time.perf_counter() - began
+    whole, worked = time.perf_counter() - began, time.process_time() - worked
     least = len(kept) * asked.seconds / asked.workers
     print(
         f"{len(kept)} cells of {asked.seconds:g} s by {asked.workers} workers: {least:.1f} s at least"
@@ -81,6 +81,9 @@ def study(folder: Path, corpus: str, rows: list[Row], asked: argparse.Namespace)
     print(
         f"with the start and the end of Prefect's own server {whole:.1f} s: {whole / least - 1:.1%}"
     )
+
+
+    print(f"processor time of the flow: {1000 * worked / len(kept):.0f} ms a cell")
 
 
 def recording(rows: list[Row], count: int = 1000) -> None:

@@ -5,15 +5,17 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from datayield import seeds
-from tests.conftest import flow, read_params, tool_environment, write_params
+from tests.conftest import call, flow, read_params, tool_environment, write_params
 from tests.test_servers import end, free_port, start, wait_for
 from tests.test_study import rows, same
 
@@ -229,3 +231,49 @@ def test_a_clock_that_jumps_changes_nothing(project: Path) -> None:
     done = flow(project, "study")
     assert "0 to compute" in done.stderr
     assert same(rows(project), before)
+
+
+def test_a_locked_database_of_prefect_ends_no_study(fresh: Path, whole: list[dict]) -> None:
+    """Its server waits or answers 503, as it does where the machine is too busy."""
+    process = begin(fresh)
+    store = fresh / "state" / "cells"
+    deadline = time.monotonic() + 300
+    while len(list(store.glob("*.json"))) < 3:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    with closing(sqlite3.connect(fresh / "state/prefect/prefect.db", timeout=60)) as other:
+        other.execute("begin exclusive")
+        time.sleep(8)
+        other.execute("rollback")
+    code = process.wait(300)
+    said = (fresh / "study.log").read_text()
+    assert code == 0 and "Traceback" not in said, said
+    assert len(list(store.glob("*.json"))) == 20
+    assert same(rows(fresh), whole)
+
+
+FAILING = """
+import itertools, sys
+from datayield import environment
+from pathlib import Path
+environment.prepare()
+environment.prepare_prefect(Path())
+from prefect.futures import PrefectConcurrentFuture
+asked, true = itertools.count(), PrefectConcurrentFuture.result
+
+def result(self, *arguments, **named):
+    if next(asked) == 3:
+        raise ValueError("Unable to acquire concurrency slots: 503 Service Unavailable")
+    return true(self, *arguments, **named)
+
+PrefectConcurrentFuture.result = result
+from datayield.start import run_flow
+sys.exit(run_flow("study"))
+"""
+
+
+def test_where_prefect_fails_at_a_task_threads_go_on(fresh: Path, whole: list[dict]) -> None:
+    done = call(fresh, sys.executable, "-c", FAILING, "--corpus", "written")
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert "503 Service Unavailable); plain threads carry the study" in done.stderr
+    assert same(rows(fresh), whole)

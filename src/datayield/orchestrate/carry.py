@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from prefect import flow, tags, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.context import TagsContext
 from prefect.exceptions import PrefectException, TerminationSignal
 from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -36,8 +37,13 @@ from datayield.workers import Pool, WorkerDied
 
 Work: TypeAlias = Callable[[Carry, Pool], object]
 
-LOST = (httpx.HTTPError, PrefectException)
-"""What a flow raises when its server goes away in mid-run."""
+
+class PrefectFailed(Exception):
+    """Prefect itself failed at a task: the task's own errors are outcomes."""
+
+
+LOST = (httpx.HTTPError, PrefectException, PrefectFailed)
+"""What a flow raises when its server goes away in mid-run, or cannot keep up."""
 
 
 def run_tune(corpus: str, params: Params, root: Path) -> bool:
@@ -121,7 +127,9 @@ def _flow(name: str, corpus: str, params: Params, pool: Pool, work: Work) -> Non
         persist_result=False,
     )
     def carried(study: str, corpus: str) -> None:
-        work(by_prefect, pool)
+        # The tags are the flow run's. For a task with tags Prefect asks the server about limits.
+        with TagsContext(current_tags=set()):
+            work(by_prefect, pool)
 
     with tags(params.study.name, corpus):
         carried(params.study.name, corpus)
@@ -163,7 +171,14 @@ def by_prefect(labels: Mapping[str, str], work: Callable[[str], None]) -> Iterat
 
     futures = {cell.submit(label, key): key for key, label in labels.items()}
     for future in as_completed(list(futures)):
-        yield futures[future], future.result(raise_on_failure=False)
+        yield futures[future], _outcome(future)
+
+
+def _outcome(future: Any) -> Any:
+    try:
+        return future.result(raise_on_failure=False)
+    except Exception as e:
+        raise PrefectFailed(f"{type(e).__name__}: {e}") from e
 
 
 def _worker_died(task: Any, run: Any, state: Any) -> bool:
