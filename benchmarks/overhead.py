@@ -82,7 +82,6 @@ def study(folder: Path, corpus: str, rows: list[Row], asked: argparse.Namespace)
         f"with the start and the end of Prefect's own server {whole:.1f} s: {whole / least - 1:.1%}"
     )
 
-
     print(f"processor time of the flow: {1000 * worked / len(kept):.0f} ms a cell")
 
 

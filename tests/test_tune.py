@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from datayield import config, grid, regimes, stages, table, tune
+from datayield.commands import plan
 from datayield.desk import Data
 from datayield.errors import UserError
 from datayield.regimes import Search
@@ -446,3 +447,29 @@ def test_an_unreachable_storage_ends_with_one_error(project: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2 and "storage cannot be opened" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_plan_knows_which_searches_are_done(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials of other settings count for nothing, nor do cells with what they found."""
+    params_with(project, trials=2, arms="one")
+    monkeypatch.chdir(project)
+
+    def planned(**tuning: object) -> tuple[int, float | None]:
+        found = plan.planned(params_with(project, arms="one", **tuning), ["written"])
+        return found["missing"], found["search_seconds"]
+
+    every, before = planned(trials=2)
+    assert before is not None
+    assert flow(project, "tune").returncode == 0
+    assert planned(trials=2) == (every, None)
+    assert flow(project, "study").returncode == 0
+    assert planned(trials=2) == (0, None)
+    missing, seconds = planned(trials=6)
+    assert seconds is not None and missing
+    missing, other = planned(trials=6, space={"hidden": {"low": 4, "high": 9}})
+    assert other is not None and other > seconds and missing
+    missing, none = planned(trials=0)
+    assert none is None

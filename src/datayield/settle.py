@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
 import pyarrow as pa
 
 from datayield import corpora, grid, regimes, stages, table, tune
@@ -15,7 +14,6 @@ from datayield.draws import TUNING_DRAW
 from datayield.errors import UserError
 from datayield.recorder import Recorder
 from datayield.regimes import Search
-from datayield.score import leading
 from datayield.workers import Pool
 
 Outcome: TypeAlias = tuple[str, Any]  # a key with None, or with the exception that ended it
@@ -24,10 +22,8 @@ Carry: TypeAlias = Callable[[Mapping[str, str], Callable[[str], None]], Iterator
 
 def wanted(params: Params, corpus: str, root: Path) -> list[Search]:
     """The searches of one corpus."""
-    loaded = corpora.load(stages.folder(root, corpus))
-    largest = max(np.bincount(loaded.labels)) / len(loaded.labels)
-    scope = stages.scope(params, corpus, root)
-    return regimes.searches(params, scope, leading(params.analysis.metric, largest))
+    scope, metric = stages.scope(params, corpus, root), stages.metric(params, corpus, root)
+    return regimes.searches(params, scope, metric)
 
 
 def settle(corpus: str, params: Params, root: Path, carry: Carry, pool: Pool) -> int:

@@ -21,6 +21,7 @@ from datayield.config import Params
 from datayield.corpora.download import DOWNLOADS
 from datayield.cost import Shape
 from datayield.errors import UserError, nearest
+from datayield.score import leading
 from datayield.strategies import make as make_strategy
 from datayield.strategies.base import Rewrite
 from datayield.types import Corpus
@@ -211,6 +212,12 @@ def scope(params: Params, name: str, root: Path) -> grid.Scope:
         },
         environment.device(params.execution.device),
     )
+
+
+def metric(params: Params, name: str, root: Path) -> str:
+    """What the searches of a corpus maximise: what leads its report (`analysis.metric`)."""
+    labels = corpora.load(folder(root, name)).labels
+    return leading(params.analysis.metric, max(np.bincount(labels)) / len(labels))
 
 
 def _thesauri(path: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datayield.config import Params
     from datayield.grid import Scope
     from datayield.regimes import Search
-    from datayield.types import Cell
+    from datayield.types import Arm, Cell
 
 
 def add(commands: "Commands") -> None:
@@ -55,11 +55,13 @@ def planned(params: "Params", names: Sequence[str]) -> dict[str, Any]:
         if not (folder / "corpus.arrow").exists():
             raise UserError(f"{folder} is not built yet. Run `dvc repro corpus@{name}` first.")
         entries, notices = grid.entries(params, len(corpora.load(folder).texts))
-        cells = _cells(params, name)
+        scope = _scope(params, name)
+        searches = regimes.searches(params, scope, stages.metric(params, name, common.ROOT))
+        left = _left(name, searches)
+        cells = _cells(params, name, scope, {(s.cell.arm, s.cell.n) for s, _ in left})
         open_cells = [c for c in cells if not store.has(grid.key(c))]
         missing += open_cells
-        searches = regimes.searches(params, _scope(params, name), "accuracy")
-        trials += _trials(name, searches)
+        trials += [s.cell for s, more in left for _ in range(more * regimes.trainings(s.cell.n))]
         out.append(
             {
                 "corpus": name,
@@ -125,25 +127,29 @@ def _scope(params: "Params", name: str) -> "Scope":
         return grid.Scope(name, pool, "not built", defaultdict(str))
 
 
-def _cells(params: "Params", name: str) -> "tuple[Cell, ...]":
+def _cells(
+    params: "Params", name: str, scope: "Scope", open_regimes: "set[tuple[Arm, int]]"
+) -> "tuple[Cell, ...]":
     """The cells of a corpus with the settings that were searched, untuned where none are known."""
-    from datayield import grid, table
+    from datayield import grid, regimes, table
 
-    scope = _scope(params, name)
     path = common.ROOT / "results" / name / "settings.json"
     known = table.read_json(path) if path.exists() else {}
     chosen: dict[str, dict[str, Any]] = {}
     for arm, n in grid.entries(params, scope.pool)[0]:
-        found = known.get(str(n), {}).get(str(arm))
+        by = regimes.served(params, arm, n) if params.tuning.trials else None
+        searched = by is not None and by not in open_regimes
+        found = known.get(str(n), {}).get(str(arm)) if searched else None
         untuned = {grid.ALL: grid.default_settings(params, arm, n)}
         chosen.setdefault(str(n), {})[str(arm)] = found or untuned
     return grid.make(params, scope, chosen).cells
 
 
-def _trials(name: str, searches: "Sequence[Search]") -> "list[Cell]":
-    """The trainings of a corpus's searches, with untuned settings, unless they are done."""
-    from datayield import regimes
+def _left(name: str, searches: "Sequence[Search]") -> "list[tuple[Search, int]]":
+    """The searches that trials.parquet does not hold to their end, and how many trials they lack."""
+    from datayield import table
 
-    if (common.ROOT / "results" / name / "trials.parquet").exists():
-        return []
-    return [s.cell for s in searches for _ in range(s.trials * regimes.trainings(s.cell.n))]
+    path = common.ROOT / "results" / name / "trials.parquet"
+    rows = table.read(path, table.TRIALS) if path.exists() else table.TRIALS.empty_table()
+    done = Counter(rows["search"].to_pylist())
+    return [(s, s.trials - done[s.name]) for s in searches if done[s.name] < s.trials]
