@@ -1,10 +1,12 @@
 """What orchestration costs: Prefect, MLflow and the cell store beside the cells themselves.
 
     python benchmarks/overhead.py FOLDER CORPUS [--seconds 2] [--cells 200] [--workers 2]
+    python benchmarks/overhead.py FOLDER CORPUS --computed --cells 60 --workers 1   # cells an hour
 
 FOLDER is a project whose study of CORPUS has run. Its study runs once more in a copy, where every cell
 takes exactly `seconds` and returns the row that is known, so that whatever the wall clock shows beyond
-them is overhead. Then 1,000 records (rows under new keys) are written to an empty MLflow log.
+them is overhead. Then 1,000 records (rows under new keys) are written to an empty MLflow log. With
+`--computed` true workers compute the cells again, and cells an hour are told.
 """
 
 import argparse
@@ -22,6 +24,7 @@ environment.prepare()
 
 from datayield import config, grid, table, track  # noqa: E402
 from datayield.types import Cell, Row  # noqa: E402
+from datayield.workers import Pool, WorkerPool  # noqa: E402
 
 
 class Sleeping:
@@ -54,15 +57,17 @@ def study(folder: Path, corpus: str, rows: list[Row], asked: argparse.Namespace)
     for name in ("cells.parquet", "history.parquet", "dynamics.parquet"):
         (folder / "results" / corpus / name).unlink(missing_ok=True)
     known = {r.key: r for r in rows}
-    pool = Sleeping(known, asked.seconds, asked.workers)
-    kept = rows[: asked.cells]
+    pool: Pool = Sleeping(known, asked.seconds, asked.workers)
+    if asked.computed:
+        pool = WorkerPool(folder, 3600, asked.workers)
+    kept = rows[:: max(1, len(rows) // asked.cells)][: asked.cells]  # of all arms and budgets
     store = folder / "state" / "cells"
     shutil.rmtree(store, ignore_errors=True)
     from datayield.cells import CellStore
 
     cells = CellStore(store)
-    for row in rows[asked.cells :]:
-        cells.put(row)
+    for key in known.keys() - {row.key for row in kept}:
+        cells.put(known[key])
 
     def work(by: Any, with_pool: Any) -> None:
         began = time.perf_counter()
@@ -73,6 +78,13 @@ def study(folder: Path, corpus: str, rows: list[Row], asked: argparse.Namespace)
     began, worked = time.perf_counter(), time.process_time()
     carry._flow("study", corpus, params, pool, work)
     whole, worked = time.perf_counter() - began, time.process_time() - worked
+    pool.close()
+    if asked.computed:
+        print(
+            f"{len(kept)} cells by {asked.workers} workers in {spent[0]:.0f} s:"
+            f" {3600 * len(kept) / spent[0]:,.0f} cells an hour"
+        )
+        return
     least = len(kept) * asked.seconds / asked.workers
     print(
         f"{len(kept)} cells of {asked.seconds:g} s by {asked.workers} workers: {least:.1f} s at least"
@@ -81,7 +93,6 @@ def study(folder: Path, corpus: str, rows: list[Row], asked: argparse.Namespace)
     print(
         f"with the start and the end of Prefect's own server {whole:.1f} s: {whole / least - 1:.1%}"
     )
-
     print(f"processor time of the flow: {1000 * worked / len(kept):.0f} ms a cell")
 
 
@@ -108,10 +119,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--cells", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--computed", action="store_true", help="by true workers")
     asked = parser.parse_args()
     results = asked.folder / "results" / asked.corpus
     rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
-    recording(rows)
+    if not asked.computed:
+        recording(rows)
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "project"
         for name in ("data", "results"):
