@@ -259,7 +259,14 @@ def test_doubts_are_raised_by_what_raises_them() -> None:
         {"without": 1, "arm": "lstm:strong", "n": 200, "change": "lost"},
         {"without": 2, "arm": "lstm:useless", "n": 400, "change": "reversed"},
     ]
+    row = {"arm": "lstm:strong", "n": 200, "estimate": 0.06, "low": 0.02, "high": 0.1}
+    c["rising"] = {"of": 8, "rows": [row]}
     said = " ".join(advice.doubts(c, s))
+    assert (
+        "still rising when training ended, in points: lstm:strong at 200 (+6.0 [+2.0, +10.0])"
+        in said
+    )
+    assert "(1 of 8; about 0.2 would look so by chance)" in said
     assert "in only 1 of 6 draws" in said and "puts tfidf ahead" in said
     assert "without one of the 6 draws lstm:strong at 200 would no longer be told apart" in said
     assert "the verdict on lstm:useless at 400 would turn round" in said

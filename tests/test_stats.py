@@ -13,6 +13,7 @@ from datayield.stats import compare
 from datayield.stats.curves import at, invert, isotonic, worth
 from datayield.stats.interval import holm, spread, two_way
 from datayield.stats.scores import Measured
+from datayield.stats.training import still_rising
 from tests.calibration.simulate import Study, simulate
 
 TABLES = arrays(
@@ -216,3 +217,27 @@ def test_the_interval_of_macro_f1_covers_its_truth() -> None:
         found = two_way(x, 0.95)
         covered += found.low <= wanted <= found.high
     assert 0.92 <= covered / 400 <= 0.98
+
+
+def test_an_arm_whose_training_ended_too_early_is_found() -> None:
+    """Nothing is said of one draw, of noise, or of the first of two rises."""
+    rng = np.random.default_rng(3)
+
+    def lines(arm: str, n: int, draws: int, *curve: float) -> list[dict[str, object]]:
+        return [
+            {"arm": arm, "n": n, "draw": d, "seed": s, "round": r,
+             "validation_accuracy": a + rng.normal(0, 0.004) if a is not None else float("nan")}
+            for d in range(draws) for s in range(2) for r, a in enumerate(curve)
+        ]  # fmt: skip
+
+    history = [
+        *lines("lstm:slow", 2000, 5, 0.5, None, 0.6, None, 0.66),
+        *lines("lstm:done", 2000, 5, 0.5, 0.7, 0.7),
+        *lines("lstm:slow", 500, 1, 0.5, 0.6),
+        *lines("lstm:once", 500, 5, 0.5),
+    ]
+    found = still_rising(rng.permutation(history).tolist(), 0.95)
+    assert found["of"] == 2
+    (row,) = found["rows"]
+    assert (row["arm"], row["n"]) == ("lstm:slow", 2000)
+    assert row["low"] < row["estimate"] < row["high"] and abs(row["estimate"] - 0.06) < 0.01

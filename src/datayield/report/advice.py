@@ -250,6 +250,14 @@ def doubts(c: Stats, s: Stats) -> list[str]:
             f"{len(c['unbalanced'])} of {len(c['scores'])} combinations of arm and budget lack draws; each"
             " comparison uses the draws that both sides have."
         )
+    rising = c["rising"]["rows"]
+    if rising:
+        named = words.listed([f"{r['arm']} at {r['n']:,} ({words.points(r)})" for r in rising])
+        chance = c["rising"]["of"] * (1 - s["level"]) / 2
+        out.append(
+            f"validation accuracy was still rising when training ended, in points: {named}; more updates may"
+            f" lift them ({len(rising)} of {c['rising']['of']}; about {chance:.1f} would look so by chance)."
+        )
     ill = [o["arm"] for o in c["outlooks"] if o["drops"]]
     if ill:
         out.append(f"the learning curve of {words.listed(ill)} falls somewhere with more labels.")

@@ -22,12 +22,13 @@ from datayield.stats.interval import METHOD
 from datayield.stats.recommend import recommend
 from datayield.stats.scores import Metric, gather
 from datayield.stats.sensitivity import leave_one_out
+from datayield.stats.training import still_rising
 from datayield.stats.tuning import tuning
 from datayield.table import CELLS, HISTORY
 from datayield.types import Account, names_of
 
 COSTS = names_of(Account)
-VERSION = 3  # of statistics.json; raised when a reader of an older one would misread it
+VERSION = 4  # of statistics.json; raised when a reader of an older one would misread it
 NEXT = 500  # labels, whose worth the report states at every budget
 
 
@@ -122,6 +123,7 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> dict[str, 
         "costs": costs(lines),
         "tuning": tuning(frame, root / "results" / name / "trials.parquet", lines),
         "history": _history(history, wanted),
+        "rising": still_rising(history, params.analysis.level),
         "versions": _versions(lines),
         "card": table.read_json(root / "data" / name / "card.json"),
         "audit": {
