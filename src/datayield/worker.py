@@ -6,7 +6,6 @@ forked, imports torch once and serves many cells. Nothing is pickled.
 
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 def main() -> None:
     """Serve until stdin ends or the parent is gone."""
     os.environ.update(environment.ONE_THREAD)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the flow's, which ends its workers
     # The protocol gets a private copy of stdout; whatever a library prints goes to stderr.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -52,6 +52,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **ONE_THREAD},
+            process_group=0,  # Ctrl-C is the flow's, which ends its workers
             text=True,
             encoding="utf-8",
         )
