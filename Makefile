@@ -29,10 +29,10 @@ check: setup ## format, lint, types, import contracts
 	lint-imports
 
 test: setup ## every test
-	python -m pytest
+	python -m pytest -n 2 --dist loadfile
 
 test-fast: setup ## every test but the slow ones
-	python -m pytest -m "not slow"
+	python -m pytest -n 2 --dist loadfile -m "not slow"
 
 study: setup ## data, training and report: reports/<study name>/index.html
 	datayield study
