@@ -36,6 +36,16 @@ from tests.faults.cases import (
     zipped,
 )
 
+
+def computed() -> object:
+    """What the study stage does, up to its first cell."""
+    from datayield import config
+    from datayield import study as stage
+
+    params = config.load(Path("params.yaml"))
+    return stage.compute("written", params, Path(), None, None)  # type: ignore[arg-type]
+
+
 FILES = {
     "no such file": Bad("study nothing.csv", "nothing.csv does not exist"),
     "missing column": Bad("study good.csv --text bdy", 'good.csv has no column "bdy": did you mean "body"?'),
@@ -223,7 +233,7 @@ DAMAGED = {
     "older statistics": Bad("stage report", "has version 1, wanted", "finished", put("reports/small/statistics.json", "{}")),
     "half of the settings": Bad("plan", "settings.json is damaged", "project", put("results/written/settings.json", '{"30": ')),
     "settings that are a list": Bad("plan", "wanted a JSON object, got list", "project", put("results/written/settings.json", "[]")),
-    "settings of something else": Bad("plan", "settings.json has no settings of lstm:plain at 30", "project", put("results/written/settings.json", '{"30": {"lstm:plain": 5}}')),
+    "settings of something else": Bad(computed, "settings.json has no settings of lstm:plain at 30", "project", put("results/written/settings.json", '{"30": {"lstm:plain": 5}}')),
     "half a card": Bad("plan", "card.json is damaged", "project", cut("data/written/card.json")),
     "a card without lengths": Bad("plan", "card.json is damaged (it lacks 'tokens per text')", "project", put("data/written/card.json", "{}")),
     "half a corpus": Bad("stage audit --corpus written", "corpus.arrow is damaged", "project", cut("data/written/corpus.arrow")),
