@@ -2,11 +2,11 @@
 
     python benchmarks/gpu.py [corpus]
 
-Same texts and widths as benchmarks/engine.py. A cell is one training of 600 updates;
-the start of processes is left out. The rival trains
-one model after the other, packed, as PyTorch's tutorials do it, on the same device; our processes on
-the machine's cores alone stand beside. `stacked` is benchmarks/rivals/stacked.py. Needs a CUDA build of
-torch and the corpus and subsample stages (`dvc repro subsample@pydocs`).
+Same texts and widths as benchmarks/engine.py. A cell is one training of 600 updates; the start of
+processes is left out. The rival trains one model after the other, packed, as PyTorch's tutorials do it,
+on the same device; our processes on the machine's cores alone stand beside. `stacked` is
+benchmarks/rivals/stacked.py. Needs a CUDA build of torch and the corpus and subsample stages
+(`dvc repro subsample@pydocs`).
 """
 
 import json
@@ -20,7 +20,7 @@ from engine import CORES, HERE, measure, write_texts
 
 RIVAL = "one by one, packed cuDNN"
 PROCESSES = {"fp32": (1, 4, 8, 16), "bf16": (8,)}
-STACKED = (8, 32)
+STACKED = (8, 32, 64)
 
 
 def ways() -> Iterator[tuple[str, str, int, int, list[str]]]:

@@ -265,6 +265,8 @@ def tried(name: str, fault: str, base: Path) -> dict[str, object]:
             raised, said = type(e).__name__, str(e)
     after = contents(folder)
     wrong = [p for p in {*old, *new, *after} if after.get(p) not in (old.get(p), new.get(p))]
+    if set(after) not in (set(old), set(new)):
+        wrong.append("some files of the old version and some of the new")
     extra = [p.name for p in folder.rglob("*") if p.name.startswith(".")]
     write(folder, 2)
     again = [] if contents(folder) == new else ["a later write fails"]

@@ -1,0 +1,44 @@
+"""Held-out accuracy by the number of updates: who is not finished when training ends?
+
+    python benchmarks/updates.py CORPUS LABELS [--arms lstm:plain lstm:lm …] [--updates 400 1200]
+
+Run in a project whose data stages are made. Untuned settings, on the draw that is never scored; the
+test set is not read. Prints the accuracy after every evaluation and the seconds of the training.
+"""
+
+import argparse
+from pathlib import Path
+
+from datayield import environment
+
+environment.prepare()
+
+from datayield import config, grid, place, stages  # noqa: E402
+from datayield.draws import TUNING_DRAW  # noqa: E402
+from datayield.run import Shelf, run_trial  # noqa: E402
+
+
+def main() -> None:
+    """A line per arm and number of updates."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpus")
+    parser.add_argument("labels", type=int)
+    parser.add_argument("--arms", nargs="+", default=["lstm:plain", "lstm:lm", "lstm:lm+vat"])
+    parser.add_argument("--updates", type=int, nargs="+", default=[400, 1200])
+    asked = parser.parse_args()
+    place.settle()
+    root = Path()
+    params = config.load(root / "params.yaml")
+    scope, data = stages.scope(params, asked.corpus, root), Shelf(root, {}).data(asked.corpus)
+    for arm in map(grid.parse_arm, asked.arms):
+        untuned = grid.default_settings(params, arm, asked.labels)
+        for updates in asked.updates:
+            chosen = {**untuned, "model": {**untuned["model"], "updates": updates}}
+            cell = grid.cell(params, scope, arm, asked.labels, TUNING_DRAW, 0, chosen)
+            found = run_trial(cell, data)
+            steps = " ".join(f"{x:.3f}" for x in found["steps"])
+            print(f"{arm} {updates} updates: {steps} ({found['seconds']:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
