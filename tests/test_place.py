@@ -103,3 +103,15 @@ def test_a_gpu_is_shared_by_a_few_processes() -> None:
         environment.SHARING, environment.workers("auto")
     )
     assert environment.device("cuda") == "cuda" and environment.device("cpu") == "cpu"
+
+
+@pytest.mark.parametrize(("cores", "chosen"), [(2, "cuda"), (7, "cuda"), (8, "cpu"), (64, "cpu")])
+def test_auto_takes_a_gpu_where_few_cores_could_do_its_work(
+    monkeypatch: pytest.MonkeyPatch, cores: int, chosen: str
+) -> None:
+    monkeypatch.setattr(environment, "cores", lambda: cores)
+    monkeypatch.setattr(environment.ctypes, "CDLL", lambda name: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert environment.device("auto") == chosen
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert environment.device("auto") == "cpu"

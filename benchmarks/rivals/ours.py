@@ -1,7 +1,6 @@
 """datayield's own training at the same widths; run by benchmarks/engine.py.
 
-Further arguments: `default` takes the default widths (BiLSTM 64, embedding 128), `bf16` the other
-precision, `cuda` the GPU.
+Further arguments: `bf16` takes the other precision, `cuda` the GPU.
 """
 
 import sys
@@ -24,9 +23,8 @@ def main() -> None:
     texts, seed, threads = arguments()
     place.settle("cuda" if "cuda" in sys.argv else "cpu", "bf16" if "bf16" in sys.argv else "fp32")
     torch.set_num_threads(threads)
-    widths = {} if "default" in sys.argv else {"hidden": HIDDEN, "embedding": EMBEDDING}
     settings = Settings(
-        **widths, batch=BATCH, max_tokens=LIMIT, updates=UPDATES,
+        hidden=HIDDEN, embedding=EMBEDDING, batch=BATCH, max_tokens=LIMIT, updates=UPDATES,
         rounds=UPDATES // EVERY, evaluations=UPDATES // EVERY, learning_rate=0.008,
     )  # fmt: skip
     lines = tuple(" ".join(f"w{i}" for i in line) for line in texts.train)

@@ -325,7 +325,7 @@ class Execution(_Frozen):
     workers: int | Literal["auto"] = "auto"
     cell_timeout_minutes: int = Field(default=60, ge=1)
     device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="of networks; auto: cuda where PyTorch finds one"
+        default="auto", description="of networks; auto: cuda where PyTorch finds one and cores are fewer than 8"
     )
     precision: Literal["fp32", "bf16"] = Field(
         default="fp32", description="of recurrent layers; bf16 where the machine has it"
@@ -383,7 +383,7 @@ class Tuning(_Frozen):
         " search for plain with the grid's first architecture serves every arm of the regime",
     )
     sampler: Literal["tpe", "random"] = "tpe"
-    prune: bool = Field(default=True, description="end trials that fall below the median")
+    prune: bool = Field(default=False, description="end trials that fall below the median")
     warm_start: tuple[Literal["smaller_budget", "baseline"], ...] = Field(
         default=(), description="whose best settings are tried first, counted as trials"
     )

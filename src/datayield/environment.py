@@ -78,24 +78,34 @@ def prepare_prefect(root: Path) -> None:
     os.environ["PREFECT_HOME"] = str(home)
 
 
-SHARING = 8  # processes that share one GPU at most, unless a number is asked for
+SHARING = 8  # processes that share one GPU at most; so many cores train as fast without it
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
 
 
 def workers(asked: int | str, device: str = "cpu") -> int:
     """How many worker processes: the number asked for, or one per usable core (few on one GPU)."""
     if isinstance(asked, int):
         return asked
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        cores = os.cpu_count() or 1
-    return min(cores, SHARING) if device == "cuda" else cores
+    return min(cores(), SHARING) if device == "cuda" else cores()
 
 
 def device(asked: str) -> str:
-    """Where networks are trained: "cpu" or "cuda"; "auto" is cuda where PyTorch finds one."""
+    """Where networks are trained: "cpu" or "cuda".
+
+    "auto" is cuda where PyTorch finds one and fewer than 8 cores could do its work
+    (docs/performance.md).
+    """
     if asked != "auto":
         return asked
+    if cores() >= SHARING:
+        return "cpu"
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:  # no driver: known without the second that importing torch takes
