@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,8 +29,6 @@ print(json.dumps(rewritten(names, ids, Path(sys.argv[2]))))
 
 def rewritten(names: list[str], ids: list[int], dictionary: Path) -> dict[str, str]:
     """Per strategy and text the digest of its variants, as the augment stage makes them."""
-    import os
-
     from datayield.wordnet import WordNet
 
     os.environ["DATAYIELD_WORDNET"] = str(dictionary)
@@ -48,6 +47,32 @@ def rewritten(names: list[str], ids: list[int], dictionary: Path) -> dict[str, s
             lines = stages.rewritten(texts[i], rewrite, words[rewrite.thesaurus], 20, key)
             out[f"{name} {i}"] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     return out
+
+
+WORDS = """
+import hashlib
+import os
+from pathlib import Path
+from importlib.util import find_spec
+from datayield import thesaurus
+from datayield.corpora import pydocs
+[folder] = find_spec("sklearn").submodule_search_locations
+made = thesaurus.vectors(pydocs.paragraphs(Path(folder)), 100, 0)
+near = repr(thesaurus.neighbours(made)).encode()
+print(len(made.words), hashlib.sha256(made.vectors.tobytes() + near).hexdigest())
+"""
+
+
+def test_word_vectors_and_neighbours_do_not_depend_on_the_kernels_of_the_processor() -> None:
+    # OpenBLAS takes its kernels by processor, and from this variable; they round differently.
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", WORDS], capture_output=True, text=True, check=True,
+            env={**os.environ, "OPENBLAS_CORETYPE": kernel, "OPENBLAS_NUM_THREADS": "1"},
+        ).stdout
+        for kernel in ("Nehalem", "Sandybridge", "Haswell")
+    }  # fmt: skip
+    assert len(said) == 1 and int(said.pop().split()[0]) > 1000
 
 
 def test_every_generator_is_equal_across_processes_and_orders(tmp_path: Path) -> None:

@@ -325,7 +325,8 @@ class Execution(_Frozen):
     workers: int | Literal["auto"] = "auto"
     cell_timeout_minutes: int = Field(default=60, ge=1)
     device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="of networks; auto: cuda where PyTorch finds one and cores are fewer than 8"
+        default="auto",
+        description="of networks; auto: cuda where PyTorch finds one and cores are fewer than 8",
     )
     precision: Literal["fp32", "bf16"] = Field(
         default="fp32", description="of recurrent layers; bf16 where the machine has it"

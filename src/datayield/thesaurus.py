@@ -100,7 +100,8 @@ def vectors(texts: Sequence[str], dimensions: int, seed: int) -> WordVectors:
     u, s = u[:, order], s[order]
     # The sign of a singular vector is arbitrary: its largest entry is made positive.
     signs = np.sign(u[np.abs(u).argmax(0), np.arange(k)])
-    return WordVectors(words, counts, (u * signs * np.sqrt(s)).astype(np.float32))
+    # Further digits are those of the processor's own kernels, which no machine need repeat.
+    return WordVectors(words, counts, (u * signs * np.sqrt(s)).round(5).astype(np.float32))
 
 
 def _cooccurrences(texts: Sequence[str], numbers: dict[str, int]) -> sparse.csr_matrix:
@@ -142,18 +143,21 @@ def _ppmi(together: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def neighbours(made: WordVectors) -> list[list[str]]:
-    """Per word its NEIGHBOURS nearest words by cosine; none for stop words and non-words."""
+    """Per word its NEIGHBOURS nearest words by cosine; none for stop words and non-words.
+
+    Cosines are compared to six decimals, the more frequent word first among equals, for the reason that
+    vectors are rounded for.
+    """
     usable = np.array([text.is_word(w) and w not in STOP_WORDS for w in made.words], bool)
     ids = np.flatnonzero(usable)
     near: list[list[str]] = [[] for _ in made.words]
     if len(ids) < 2:
         return near
-    unit = made.vectors[ids] / np.maximum(
-        np.linalg.norm(made.vectors[ids], axis=1, keepdims=True), 1e-9
-    )
+    own = made.vectors[ids].astype(np.float64)
+    unit = own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-9)
     k = min(NEIGHBOURS, len(ids) - 1)
     for start in range(0, len(ids), 1024):
-        block = unit[start : start + 1024] @ unit.T
+        block = (unit[start : start + 1024] @ unit.T).round(6)
         block[np.arange(len(block)), np.arange(start, start + len(block))] = -2.0
         best = np.argsort(-block, axis=1, kind="stable")[:, :k]
         for row, columns in enumerate(best):
