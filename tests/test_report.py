@@ -208,12 +208,14 @@ def test_the_first_screen_says_arm_worth_and_target() -> None:
 
     s = statistics(effects={"strong": 3.0, "useless": 1.0})
     screen = advice.first_screen(s)
-    best, goal = screen.tables
+    best, goal, arms = screen.tables
     assert [(row[1], row[2]) for row in best.rows] == [
         ("200", "lstm:strong"),
         ("400", "lstm:strong"),
     ]
     assert all("× [" in row[4] for row in best.rows) and "[" in goal.rows[0][3]
+    assert {row[2] for row in goal.rows} > {"lstm:plain", "lstm:strong"}, "also what beats it"
+    assert dict(arms.rows)["lstm:strong"] == "what strong is"
     assert "lstm:strong at 200 labels (worth" in screen.paragraphs[0]
     assert screen.paragraphs[0].endswith(" beat lstm:plain.")
     quiet = advice.first_screen(statistics(effects={"useless": 1.0, "idle": 1.0}))
@@ -261,7 +263,16 @@ def test_doubts_are_raised_by_what_raises_them() -> None:
     ]
     row = {"arm": "lstm:strong", "n": 200, "estimate": 0.06, "low": 0.02, "high": 0.1}
     c["rising"] = {"of": 8, "rows": [row]}
+    for cost in c["costs"]:
+        cost["updates"] = 400 if cost["n"] < 800 else 600
+    worse = {"estimate": -0.03, "low": -0.05, "high": -0.01}
+    gain = {"arm": "lstm:plain", "n": 200, "untuned": "lstm:untuned", "difference": worse}
+    c["tuning"] = {"gains": [{**gain, "alone": True}]}
     said = " ".join(advice.doubts(c, s))
+    assert (
+        "networks train 400 updates from 100 labels on and 600 updates from 800 labels on" in said
+    )
+    assert "tuning made lstm:plain worse at 200 labels (−3.0 [−5.0, −1.0] points" in said
     assert (
         "still rising when training ended, in points: lstm:strong at 200 (+6.0 [+2.0, +10.0])"
         in said

@@ -148,9 +148,17 @@ def test_the_best_by_validation_carries_a_wider_interval() -> None:
 
 
 def test_checks_hold_for_a_twin_and_not_for_an_impostor() -> None:
-    assert all(k["holds"] for k in compare.checks(_frame()) if k["n"] == 400)
-    broken = compare.checks(_frame(twin=4.0))
+    same = dict.fromkeys(_frame().scores, "same")
+    assert all(k["holds"] for k in compare.checks(_frame(), same) if k["n"] == 400)
+    broken = compare.checks(_frame(twin=4.0), same)
     assert any(not k["holds"] for k in broken)
+
+
+def test_a_control_with_settings_of_its_own_need_not_equal_its_arm() -> None:
+    f = _frame(twin=4.0)
+    own = {key: "searched" if key[0] == "lstm:twin" else "same" for key in f.scores}
+    found = [k for k in compare.checks(f, own) if "equals" in k]
+    assert found and all(k["holds"] is None and not k["same_settings"] for k in found)
 
 
 def test_interactions_are_what_the_parts_do_not_explain() -> None:

@@ -53,7 +53,7 @@ def searches_of(project: Path, **tuning: object) -> list[Search]:
 @pytest.fixture
 def search(project: Path) -> Search:
     """Of more trials than any test runs; see `run`."""
-    return searches_of(project, trials=100)[0]
+    return searches_of(project, trials=100, prune=True)[0]
 
 
 def planted(cell: Cell, metric: str = "accuracy", floors: tune.Floors = ()) -> dict[str, object]:

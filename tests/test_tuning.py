@@ -131,7 +131,9 @@ def test_a_search_without_a_complete_trial_is_told() -> None:
 
 def test_the_section_shows_what_the_tables_hold() -> None:
     said = render(corpus(searched()), Path())["report.md"].replace("\\", "")
-    assert "12 searches of 4 TPE trials each, those below the median" in said
+    assert "12 searches of 4 random trials each, those below the median" in said
+    more = str(render(corpus(searched(), trials=7), Path())["report.md"])
+    assert "12 searches of 7 TPE trials each" in more, "the model steers after six random ones"
     assert "Importances (fANOVA)" in said and "learning rate 0.80, hidden 0.20" in said
     assert "| learning rate | 0.02 | 0.03 | +1.00 |" in said
     assert "| lstm:plain | 400 | 6 | 50.0 % | 70.0 % | 70.0 % | 70.0 % |" in said

@@ -9,6 +9,8 @@ from datayield.config import Limits
 from datayield.errors import UserError, nearest
 from datayield.types import Settings, as_dict, names_of
 
+STARTUP = 6  # random trials before a search's model of what is good steers
+
 # What an architecture pins; everything else comes from params.yaml's `model` or Settings' defaults.
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "lstm": {},

@@ -26,12 +26,11 @@ from sqlalchemy.pool import NullPool
 from datayield import seeds, servers, table
 from datayield.errors import UserError
 from datayield.regimes import Search, untuned, with_values
-from datayield.search import Axis, Choice, Range, Sometimes
+from datayield.search import STARTUP, Axis, Choice, Range, Sometimes
 from datayield.types import Cell
 
 STORAGE = "DATAYIELD_OPTUNA_STORAGE"  # a database for many machines; else a journal in state/
 STALE = 4  # seconds after which the lock of a dead process is broken
-STARTUP = 6  # random trials before the model of what is good steers
 PRUNED_FROM = 5  # complete trials before one is ended for falling below their median
 FEWEST = 8  # different scores before anything is said about importances
 IMPORTANCE = "fANOVA"

@@ -58,6 +58,8 @@ def _families(s: dict[str, Any]) -> Section:
         refused.append(f"No ranks: {a['ranks']['reason']}.")
     if a["reason"]:
         return Section(title, tuple(x[0].upper() + x[1:] for x in refused))
+    led = {c["corpus"]: words.metric(c) for c in s["corpora"] if c["corpus"] in a["corpora"]}
+    mixed = [f"{metric} on {corpus}" for corpus, metric in led.items()]
     rows = tuple(
         (
             r["arm"], f"{r['n']:,}", words.points(r["difference"]), words.p(r["p_holm"]),
@@ -78,6 +80,8 @@ def _families(s: dict[str, Any]) -> Section:
         f"One corpus per family counts ({words.listed(a['corpora'])}); intervals are {a['method']}: what another"
         " corpus of the kind would show. The probability of improvement is that of a draw, ties half."
     )
+    if len(set(led.values())) > 1:
+        note += f" Points are of each corpus's leading metric: {words.listed(mixed)}."
     tables = (
         [Table("Arm minus its baseline, percentage points, over families", head, rows)]
         if rows

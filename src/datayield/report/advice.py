@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datayield.report import words
+from datayield.report import tuning, words
 from datayield.report.answer import measured
 from datayield.report.section import Section, Table
 
@@ -36,26 +36,31 @@ def first_screen(s: Stats) -> Section:
             )
         )
     note = (
-        f"Brackets are {words.level(s['level'])} intervals; those of the first table hold for all arms of a"
-        " budget at once. A strategy beats the baseline where two tests agree: that interval, and Holm's"
-        " procedure over all strategies and budgets of the corpus. ≤ and ≥ mark ends beyond what was"
+        f"Brackets are {words.level(s['level'])} intervals. In these lines and the first table they hold for all"
+        " arms of a budget at once and are wider than those of one arm by itself further down. A strategy beats"
+        " the baseline where two tests agree: that interval, and Holm's procedure over the corpus's strategies,"
+        " then over the budgets of each. ≤ and ≥ mark ends beyond what was"
         f" measured. Worth 2× says: as good as {s['baseline']} with twice the labels."
     )
-    return Section("In short", (*paragraphs, *_who(s), note), tuple(tables))
+    tables += _who(s)
+    return Section("In short", (*paragraphs, note, *tuning.caveat(s)), tuple(tables))
 
 
-def _who(s: Stats) -> list[str]:
-    """What the baseline and the picked arms are, in a sentence for those who do not know them."""
-    said: dict[str, str] = {}
-    for c in s["corpora"]:
-        for arm in (s["baseline"], *(r["arm"] for r in c["recommended"])):
-            if arm in c["arms"] and c["arms"][arm]["summary"] not in said.values():
-                said[arm] = c["arms"][arm]["summary"]
-    return [f"{'; '.join(f'{arm}: {what}' for arm, what in said.items())}."] if said else []
+def _who(s: Stats) -> list[Table]:
+    """What the baseline and the picked arms are, for those who do not know them."""
+    said = {
+        arm: c["arms"][arm]["summary"]
+        for c in s["corpora"]
+        for arm in (s["baseline"], *(r["arm"] for r in c["recommended"]))
+        if arm in c["arms"]
+    }
+    return [Table("What these arms do", ("arm", "does"), tuple(said.items()))] if said else []
 
 
-def _curves(c: Stats, s: Stats) -> tuple[str, ...]:
-    return tuple(a for a in (s["baseline"], c["best_simple"]) if a)
+def _curves(c: Stats, s: Stats) -> list[str]:
+    """The baselines, and what was picked and beats them."""
+    sure = [r["arm"] for r in c["recommended"] if side(c, r, s["baseline"]) == "sure"]
+    return [a for a in (s["baseline"], c["best_simple"], *sure) if a]
 
 
 ONE_TEST = "one of two tests only"
@@ -250,6 +255,13 @@ def doubts(c: Stats, s: Stats) -> list[str]:
             f"{len(c['unbalanced'])} of {len(c['scores'])} combinations of arm and budget lack draws; each"
             " comparison uses the draws that both sides have."
         )
+    out += _unequal_trainings(c, s)
+    out += [
+        f"tuning made {g['arm']} worse at {g['n']:,} labels ({words.points(g['difference'])} points against"
+        f" {g['untuned']}); what other arms are ahead of it there is partly that."
+        for g in (c["tuning"] or {"gains": []})["gains"]
+        if g["alone"] and g["arm"] == s["baseline"] and (g["difference"]["high"] or 0) < 0
+    ]
     rising = c["rising"]["rows"]
     if rising:
         named = words.listed([f"{r['arm']} at {r['n']:,} ({words.points(r)})" for r in rising])
@@ -266,6 +278,22 @@ def doubts(c: Stats, s: Stats) -> list[str]:
             "one corpus was studied; nothing here says that another one would rank the arms alike."
         )
     return out
+
+
+def _unequal_trainings(c: Stats, s: Stats) -> list[str]:
+    """Numbers of updates that grow with the labels: arms of a budget share them, budgets do not."""
+    steps: dict[float, int] = {}
+    for x in sorted((x for x in c["costs"] if x["arm"] == s["baseline"]), key=lambda x: x["n"]):
+        steps.setdefault(x["updates"], x["n"])
+    if len(steps) < 2:
+        return []
+    named = words.listed(
+        [f"{updates:,.0f} updates from {n:,} labels on" for updates, n in steps.items()]
+    )
+    return [
+        f"networks train {named}; what compares budgets across such a step (multipliers, twice the labels,"
+        " labels to a target) compares trainings of different length too."
+    ]
 
 
 def _without_draws(c: Stats) -> list[str]:

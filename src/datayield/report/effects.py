@@ -165,6 +165,8 @@ def checks(c: dict[str, Any], s: dict[str, Any]) -> Section:
     rows = []
     for k in c["checks"]:
         verdict = {True: "agrees", False: "does not agree", None: "no interval"}[k["holds"]]
+        if not k.get("same_settings", True):
+            verdict = "need not: settings of its own"
         if "equals" in k:
             wanted, got = f"equals {k['equals']}", f"{words.points(k['difference'])} points"
         else:

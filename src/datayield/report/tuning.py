@@ -4,6 +4,7 @@ from typing import Any
 
 from datayield.report import answer, words
 from datayield.report.section import Picture, Section, Table
+from datayield.search import STARTUP
 
 SHOWN = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000)  # numbers of trials in tables
 
@@ -25,7 +26,8 @@ def section(c: dict[str, Any], s: dict[str, Any]) -> Section:
 
 
 def _how(t: dict[str, Any]) -> str:
-    sampler = {"tpe": "TPE", "random": "random"}[t["sampler"]]
+    steered = t["sampler"] == "tpe" and t["trials"] > STARTUP
+    sampler = "TPE" if steered else "random"
     ended = ", those below the median of the complete ones ended early" if t["prune"] else ""
     scope = {
         "draw": "each draw's search reads that draw's own labels and no others",
@@ -201,6 +203,18 @@ def _searches(t: dict[str, Any]) -> Table | None:
     )
     head = ("arm", "labels", "draw", "failed", "first error")
     return Table("Trials that failed", head, rows) if rows else None
+
+
+def caveat(s: dict[str, Any]) -> list[str]:
+    """What must stand beside the first claims of a tuned study."""
+    found = [c["tuning"] for c in s["corpora"] if c["tuning"]]
+    if not any(t["scope"] == "regime" for t in found):
+        return []
+    shared = "; it served plain training, and arms that want other settings are at a disadvantage"
+    return [
+        "Every statement here is conditional on one tuning: settings were searched once per budget, on a draw"
+        f" that is never scored{shared * any(t['arms'] != 'own' for t in found)}."
+    ]
 
 
 def limits(s: dict[str, Any]) -> list[str]:

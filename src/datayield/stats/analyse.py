@@ -113,7 +113,7 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> dict[str, 
         "best": compare.best_by_validation(frame),
         "recommended": recommend(frame),
         "sensitivity": leave_one_out(frame),
-        "checks": compare.checks(frame),
+        "checks": compare.checks(frame, _networks(lines)),
         "interactions": compare.interactions(frame),
         "against_controls": compare.against_controls(frame),
         "target": compare.to_target(frame, params.analysis.target),
@@ -161,6 +161,14 @@ def _digest(lines: list[dict[str, Any]]) -> str:
     """Of the settings of every arm, budget and draw: equal where nothing about them changed."""
     found = sorted({(x["arm"], x["n"], x["draw"], x["settings"]) for x in lines})
     return hashlib.sha256(table.canonical(found).encode()).hexdigest()[:16]
+
+
+def _networks(lines: list[dict[str, Any]]) -> dict[tuple[str, int], set[str]]:
+    """Per arm and budget the settings of the network, or of the linear model, in its cells."""
+    return {
+        key: {table.canonical(json.loads(x["settings"]).get("model")) for x in own}
+        for key, own in _groups(lines).items()
+    }
 
 
 def unbalanced(f: compare.Frame) -> list[dict[str, Any]]:

@@ -187,18 +187,28 @@ def best_by_validation(f: Frame) -> list[dict[str, Any]]:
     return out
 
 
-def checks(f: Frame) -> list[dict[str, Any]]:
-    """Controls and checks with what they should equal and what was measured."""
+def checks(f: Frame, networks: Mapping[tuple[str, int], Any]) -> list[dict[str, Any]]:
+    """Controls and checks with what they should equal and what was measured.
+
+    Args:
+        f: the corpus.
+        networks: per arm and budget the network's settings in its cells. An arm with others than the
+            arm that it should equal (a search of its own chose them) need not equal it.
+    """
     out = []
     for arm, n in sorted(f.scores):
         expected = f.arms[arm].get("expected") or {}
         if "arm" in expected and (expected["arm"], n) in f.scores:
             ours, theirs = paired(f.scores[arm, n], f.scores[expected["arm"], n])
             if len(ours):
-                d = f.interval(ours - theirs, n)
+                d, same = (
+                    f.interval(ours - theirs, n),
+                    networks[arm, n] == networks[expected["arm"], n],
+                )
                 out.append(
                     {"arm": arm, "n": n, "equals": expected["arm"], "difference": asdict(d),
-                     "holds": None if d.low is None else not d.excludes_zero}
+                     "same_settings": same,
+                     "holds": not d.excludes_zero if same and d.low is not None else None}
                 )  # fmt: skip
         elif "multiplier" in expected:
             out += _multiplier_check(f, arm, n, float(expected["multiplier"]))
