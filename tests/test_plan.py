@@ -1,6 +1,7 @@
 """The planner and the recommendation: numbers a buyer of labels acts on, or the reason why there are none."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,29 @@ def test_the_recommendation_carries_simultaneous_evidence() -> None:
         assert r["difference"]["low"] > 0 and r["multiplier"]["low"] < 3 < r["multiplier"]["high"]
         assert set(r["behind"]) == {"lstm:plain", "lstm:useless", "lstm:other"} and not r["ties"]
         assert r["doubling"]["arm"] == "lstm:strong" and r["leads"]["of"] == 6
+
+
+def test_a_pick_inside_each_draw_reads_that_draws_validation_texts_alone() -> None:
+    f = studied()
+    scores, arms = dict(f.scores), ("lstm:plain", "lstm:strong", "lstm:useless", "lstm:other")
+    leads = np.array([0, 1, 2, 2, 0, 3])  # by draw, planted; a tie in draw 0 goes to the baseline
+    for i, arm in enumerate(arms):
+        validation = np.where(leads == i, 0.9, 0.1)
+        validation[0] = 0.9
+        scores[arm, 400] = replace(scores[arm, 400], validation=validation)
+    (found,) = [r for r in recommend(replace(f, scores=scores)) if r["n"] == 400]
+    picked = np.stack([scores[arms[i], 400].values[k] for k, i in enumerate(leads)])
+    wanted = f.interval(picked - scores["lstm:plain", 400].values, 400)
+    assert found["within"] == pytest.approx(asdict(wanted))
+    # A draw without held-out texts for any arm is taken as it is: by the baseline.
+    for arm in arms:
+        validation = scores[arm, 400].validation.copy()
+        validation[5] = np.nan
+        scores[arm, 400] = replace(scores[arm, 400], validation=validation)
+    (found,) = [r for r in recommend(replace(f, scores=scores)) if r["n"] == 400]
+    picked[5] = scores["lstm:plain", 400].values[5]
+    gap = (picked - scores["lstm:plain", 400].values).mean()
+    assert found["within"]["estimate"] == pytest.approx(float(gap))
 
 
 def test_more_labels_beat_a_useless_arm_and_lose_to_a_strong_one() -> None:

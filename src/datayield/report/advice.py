@@ -163,14 +163,15 @@ def recommendation(c: Stats, s: Stats) -> Section:
         (
             f"{r['n']:,}", r["arm"], str(r["of"]), words.percent(r["validation"]),
             f"{r['leads']['draws']} of {r['leads']['of']}",
-            words.points(r["difference"]) if r["difference"] else "–",
+            words.points(r["difference"]) if r["difference"] else "–", words.points(r["within"]),
             ", ".join(r["behind"]) or "none", ", ".join(r["ahead"]) or "none",
         )
         for r in c["recommended"]
     )  # fmt: skip
     head = (
         "labels", "best arm", "of arms", f"validation {words.metric(c)}", "leads in draws",
-        f"minus {s['baseline']}, points", "worse on the test set", "better on the test set",
+        f"minus {s['baseline']}, points", "picked inside each draw, minus it",
+        "worse on the test set", "better on the test set",
     )  # fmt: skip
     tables = [Table("Evidence for the best arm at each budget", head, evidence)]
     doubling = [(r["n"], d) for r in c["recommended"] if (d := r["doubling"])]

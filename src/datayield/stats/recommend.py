@@ -30,6 +30,7 @@ def recommend(f: Frame) -> list[dict[str, Any]]:
             {
                 "n": n, "arm": best, "of": len(known), "validation": known[best], "level": level,
                 "score": asdict(own), "leads": _leads(f, best, n, sorted(known)),
+                "within": _within_draws(f, n, sorted(known)),
                 **_evidence(f, best, n, level),
                 **_others(f, best, n, sorted(known), level),
                 "doubling": _doubling(f, n),
@@ -43,13 +44,34 @@ def _leads(f: Frame, best: str, n: int, arms: list[str]) -> dict[str, int]:
     m = f.scores[best, n]
     led = 0
     for k, draw in enumerate(m.draws):
-        others = [
-            float(o.validation[o.draws.index(draw)])
+        known = [
+            v
             for a in arms
             if draw in (o := f.scores[a, n]).draws
+            and not np.isnan(v := float(o.validation[o.draws.index(draw)]))
         ]
-        led += bool(m.validation[k] >= np.nanmax(others))
+        led += bool(known) and bool(m.validation[k] >= max(known))
     return {"draws": led, "of": len(m.draws)}
+
+
+def _within_draws(f: Frame, n: int, arms: list[str]) -> dict[str, Any]:
+    """What picking is worth to somebody with one sample: in every draw the arm that leads there.
+
+    The picks read their own draw's validation texts alone, so the difference from the baseline is that
+    of one procedure named beforehand and needs no correction. Among equals the baseline wins.
+    """
+    base = f.scores[f.baseline, n]
+    gains = []
+    for k, draw in enumerate(base.draws):
+        there = {
+            a: (float(m.validation[i]), m.values[i])
+            for a in arms
+            if draw in (m := f.scores[a, n]).draws
+            and not np.isnan(m.validation[i := m.draws.index(draw)])
+        }
+        best = max(there, key=lambda a: (there[a][0], a == f.baseline), default=None)
+        gains.append((there[best][1] if best else base.values[k]) - base.values[k])
+    return asdict(f.interval(np.stack(gains), n))
 
 
 def _evidence(f: Frame, best: str, n: int, level: float) -> dict[str, Any]:
