@@ -22,7 +22,11 @@ def render(statistics: dict[str, Any], root: Path) -> dict[str, str | bytes]:
     for c in statistics["corpora"]:
         found = view.sections(c, statistics)
         pictured |= {name: draw() for name, draw in _drawings(c, statistics, found).items()}
-        parts.append({"corpus": c, "sections": found})
+        source = c["card"].get("source", {})
+        told = source.get("title") or source.get(
+            "what"
+        )  # what the corpus is, where somebody said it
+        parts.append({"corpus": c, "sections": found, "told": told})
     context = {
         "s": statistics,
         "short": view.first_screen(statistics),
