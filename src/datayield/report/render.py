@@ -22,10 +22,10 @@ def render(statistics: dict[str, Any], root: Path) -> dict[str, str | bytes]:
     for c in statistics["corpora"]:
         found = view.sections(c, statistics)
         pictured |= {name: draw() for name, draw in _drawings(c, statistics, found).items()}
-        source = c["card"].get("source", {})
-        told = source.get("title") or source.get(
-            "what"
-        )  # what the corpus is, where somebody said it
+        source = c["card"].get(
+            "source", {}
+        )  # says what the corpus is, where somebody wrote it down
+        told = source.get("title") or source.get("what")
         parts.append({"corpus": c, "sections": found, "told": told})
     context = {
         "s": statistics,
