@@ -1,0 +1,193 @@
+"""Where the texts of a corpus come from: the entries below `corpora:`."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from datayield.config.form import Frozen, Listed, Name, Place, Sha256
+from datayield.errors import has_secret, masked
+
+
+class BesideFile(Frozen):
+    """Texts without labels in a file of their own."""
+
+    path: Place
+    sha256: Sha256
+    text: str
+    encoding: Place = "utf-8"
+
+
+class _Texts(Frozen):
+    """What every corpus may say besides its source."""
+
+    test_share: float = Field(default=0.1, gt=0, lt=1, description="where no test set is given")
+    label_noise: float = Field(
+        default=0.0, ge=0, lt=1, description="share of wrong labels planted in the pool"
+    )
+    noise: Literal["symmetric", "class"] = Field(
+        default="symmetric", description="to any other class evenly, or to the next class"
+    )
+    unlabelled: BesideFile | None = Field(default=None, description="texts beside the pool")
+
+
+class PydocsSource(_Texts):
+    """The embedded corpus: which library's docstring is this?"""
+
+    loader: Literal["pydocs"]
+    libraries: Listed[str] = Field(min_length=2)
+    per_class: int = Field(ge=50)
+
+
+Format = Literal["csv", "tsv", "jsonl", "parquet"]
+Separator = Annotated[str, Field(min_length=1, max_length=1)]
+
+
+class FilePart(Frozen):
+    """One more file of a corpus, with the same columns."""
+
+    path: Place
+    sha256: Sha256
+    format: Format
+    test: bool = Field(default=False, description="its texts are the test set")
+
+
+class FileSource(_Texts):
+    """A labelled text file of your own; `datayield corpora add` writes this entry."""
+
+    loader: Literal["file"]
+    path: Place
+    sha256: Sha256
+    text: str
+    label: str
+    format: Format
+    encoding: Place = "utf-8"
+    separator: Separator | None = Field(default=None, description="of a csv file; null: a comma")
+    split: str | None = Field(default=None, description="column that says train or test")
+    more: Listed[FilePart] = Field(default=(), description="further files")
+    family: str | None = None
+
+    @model_validator(mode="after")
+    def _one_split(self) -> "FileSource":
+        if self.split is not None and any(part.test for part in self.more):
+            raise ValueError(
+                f'the test set comes from a file of its own or from the column "{self.split}", not both'
+            )
+        return self
+
+
+class RemoteFile(Frozen):
+    """One file of a downloaded corpus: where it lies and what its bytes must hash to."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
+        description="below the cache; no absolute path, no ..",
+    )
+    url: str = Field(pattern=r"^https?://")
+    sha256: Sha256
+    bytes: int = Field(ge=1)
+    rows: int | None = Field(default=None, ge=1, description="lines, to be checked after reading")
+    split: Literal["pool", "test"] | None = None
+    member: str | None = Field(default=None, description="of a zip or tar archive")
+
+    @field_validator("url")
+    @classmethod
+    def _without_secret(cls, value: str) -> str:
+        if has_secret(value):
+            raise ValueError(
+                f"an address with a password ({masked(value)}) would be kept in dvc.lock and in the"
+                " report; put the file into a mirror folder (DATAYIELD_MIRROR) instead"
+            )
+        return value
+
+
+class DownloadSource(_Texts):
+    """A corpus fetched by URL and hash; the entries of corpora/catalog.yaml are of this kind."""
+
+    loader: Literal["download"] = "download"
+    title: str
+    task: str = ""
+    note: str = ""
+    family: str | None = None
+    licence: str
+    citation: str
+    format: str = Field(description="how a line is read: a name in corpora/download.py")
+    encoding: Place = "utf-8"
+    classes: dict[str, str] = Field(default_factory=dict, description="label in the file → name")
+    files: Listed[RemoteFile] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _splits(self) -> "DownloadSource":
+        splits = {f.split for f in self.files}
+        if len(splits) > 1 and splits != {"pool", "test"}:
+            raise ValueError("either every file says split: pool or test, or none does")
+        return self
+
+
+class CatalogSource(_Texts):
+    """A corpus of the catalog, by its name there (default: the corpus's own)."""
+
+    loader: Literal["catalog"]
+    entry: Name | None = None
+
+
+_HUB_NAME = r"[A-Za-z0-9][\w-]*(\.[\w-]+)*(/[A-Za-z0-9][\w-]*(\.[\w-]+)*)?"  # no .. in it
+
+
+class HubSource(_Texts):
+    """A data set of the Hugging Face hub, or a local folder in one of the hub's layouts."""
+
+    loader: Literal["hub"]
+    name: str = Field(min_length=1, description="owner/name on the hub, or a folder: ./name")
+    revision: str | None = Field(default=None, description="commit on the hub")
+    config: str | None = None
+    text: str
+    label: str
+    pool: str = "train"
+    test: str | None = Field(default=None, description="split; null: the test set is split here")
+    licence: str = "see the data set's card on the hub"
+    family: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether `name` is a folder."""
+        return self.name.startswith(("./", "../", "/"))
+
+    @model_validator(mode="after")
+    def _named(self) -> "HubSource":
+        if not self.local and not re.fullmatch(_HUB_NAME, self.name):
+            raise ValueError(
+                f"wanted owner/name as on the hub, or a folder that begins with ./, got {self.name!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pinned(self) -> "HubSource":
+        if not self.local and self.revision is None:
+            raise ValueError(
+                "a data set of the hub wants its revision (the commit on its Files page), so that"
+                " everybody reads the same rows"
+            )
+        return self
+
+
+class SyntheticSource(_Texts):
+    """Texts from a class-conditional grammar whose best possible accuracy is known."""
+
+    loader: Literal["synthetic"]
+    classes: int = Field(default=3, ge=2, le=50)
+    pool: int = Field(default=8000, ge=50, description="texts to learn from")
+    test: int = Field(default=2000, ge=10)
+    length: int = Field(default=12, ge=1, description="filler words per text, on average")
+    cues: int = Field(default=2, ge=1, description="redundancy: telling phrases per text")
+    concepts: int = Field(default=20, ge=1, description="per class")
+    synonyms: int = Field(default=6, ge=1, description="interchangeable words per concept")
+    bayes_error: float = Field(default=0.05, ge=0, lt=0.5)
+    negation: float = Field(default=0.0, ge=0, le=1, description="share of phrases: not + cue")
+    duplicates: float = Field(default=0.0, ge=0, lt=1, description="share of repeated pool texts")
+
+
+Source = Annotated[
+    PydocsSource | FileSource | CatalogSource | DownloadSource | HubSource | SyntheticSource,
+    Field(discriminator="loader"),
+]
