@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from datayield.strategies import compose
-from datayield.types import Account, Cell, Floats, Row
+from datayield.types import Cell, Floats, Row
 
 FEWEST = 12  # cells of a kind before its coefficients are fitted
 # Seconds per feature on two cores of a server processor without matrix instructions.
@@ -91,7 +91,7 @@ def fit(
         used += len(own)
         fitted.add(kind)
         x = np.array([features(r.cell, shapes[r.cell.corpus]) for r in own])
-        y = np.array([seconds_of(r.account) for r in own])
+        y = np.array([max(r.account.cell_seconds, 0.01) for r in own])
         plain = y / np.array([effort(r.cell.arm.strategies) for r in own])
         found, _ = nnls(x / plain[:, None], np.ones(len(y)))
         coefficients[kind] = tuple(float(c) for c in found)
@@ -100,11 +100,6 @@ def fit(
     means = {k: float(np.mean(v)) for k, v in factors.items()}
     machine = 1.0 if fitted - {"linear"} else slower()
     return CostModel(coefficients, means, used, machine, frozenset(fitted))
-
-
-def seconds_of(account: Account) -> float:
-    """What a worker spent on a cell."""
-    return max(account.cell_seconds, 0.01)
 
 
 def features(cell: Cell, shape: Shape) -> Floats:

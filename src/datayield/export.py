@@ -81,7 +81,8 @@ def choose(
     budgets = sorted({r.cell.n for r in judged})
     budget = budgets[-1] if n is None else n
     if budget not in budgets:
-        raise UserError(f"--n {n}: no finished cell has that budget; known: {_listed(budgets)}")
+        known = ", ".join(map(str, budgets))
+        raise UserError(f"--n {n}: no finished cell has that budget; known: {known}")
     among = [r for r in judged if r.cell.n == budget]
     best = min(among, key=partial(_order, among, metric))
     return Choice(
@@ -103,10 +104,6 @@ def _order(among: list[Row], metric: str, row: Row) -> tuple[float, float, str, 
     own = [_validation(r, metric) for r in among if r.cell.arm == row.cell.arm]
     cell = row.cell
     return (-_validation(row, metric), -float(np.mean(own)), str(cell.arm), cell.draw, cell.seed)
-
-
-def _listed(budgets: list[int]) -> str:
-    return ", ".join(map(str, budgets))
 
 
 def _arm(arm: str, rows: list[Row]) -> str:

@@ -43,7 +43,7 @@ def compute(
     """
     results = root / "results" / corpus
     scope = stages.scope(params, corpus, root)
-    planned = grid.make(params, scope, _settings(results / "settings.json"))
+    planned = grid.make(params, scope, table.read_json(results / "settings.json"))
     store = CellStore(root / "state" / "cells")
     if (results / "cells.parquet").exists() and (results / "history.parquet").exists():
         rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
@@ -76,10 +76,6 @@ def _thin_classes(corpus: str, planned: grid.Grid, root: Path) -> list[str]:
     loaded = corpora.load(stages.folder(root, corpus))
     found = (thin_classes(loaded, n) for n in sorted({c.n for c in planned.cells}))
     return [sentence for sentence in found if sentence]
-
-
-def _settings(path: Path) -> Mapping[str, Mapping[str, Any]]:
-    return table.read_json(path)
 
 
 def _carried(

@@ -33,7 +33,6 @@ STORAGE = "DATAYIELD_OPTUNA_STORAGE"  # a database for many machines; else a jou
 STALE = 4  # seconds after which the lock of a dead process is broken
 PRUNED_FROM = 5  # complete trials before one is ended for falling below their median
 FEWEST = 8  # different scores before anything is said about importances
-IMPORTANCE = "fANOVA"
 COST = ("seconds", "tokens", "updates", "helper_fits")
 STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 OURS = "datayield"  # marks a study in the storage as a search of ours

@@ -57,10 +57,6 @@ class _Worker:
             encoding="utf-8",
         )
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     def ask(self, want: str, asked: Mapping[str, Any], timeout: float) -> Any:
         requests, answers = self._process.stdin, self._process.stdout
         assert requests is not None and answers is not None
@@ -140,12 +136,6 @@ class WorkerPool:
         with self._lock:
             self._busy.discard(worker)
         worker.end()
-
-    @property
-    def pids(self) -> list[int]:
-        """Process numbers of all workers alive."""
-        with self._lock:
-            return [w.pid for w in (*self._idle, *self._busy)]
 
     def close(self) -> None:
         """End every worker at once."""

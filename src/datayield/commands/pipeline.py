@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """The commands that make a study."""
+    from datayield.config import PRESETS
+
     preset = common.command(
         commands,
         "preset",
@@ -22,7 +24,7 @@ def add(commands: "Commands") -> None:
         "datayield preset default",
         "datayield preset article && datayield study",
     )
-    preset.add_argument("name", choices=_presets())
+    preset.add_argument("name", choices=PRESETS)
     preset.set_defaults(run=_preset)
 
     stage = common.command(
@@ -36,12 +38,6 @@ def add(commands: "Commands") -> None:
         commands, "record", "rebuild the MLflow log from the tables", "datayield record"
     )
     record.set_defaults(run=_record)
-
-
-def _presets() -> tuple[str, ...]:
-    from datayield.config import PRESETS
-
-    return PRESETS
 
 
 def _preset(options: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """`datayield need` in words: labels to a target, what the next labels buy, what both cost."""
 
+from dataclasses import asdict
 from typing import Any
 
 from datayield.report import words
@@ -27,7 +28,7 @@ def target(a: Answer, metric: str, level: float) -> list[str]:
             f"{a.arm}: about {found.point:,.0f} labels for {goal}; no interval: {found.reason}."
         ]
     out = [
-        f"{a.arm}: {words.labels(_plain(a))} labels for {goal} ({kind}, measured from {low:,} to {high:,})."
+        f"{a.arm}: {words.labels(asdict(found))} labels for {goal} ({kind}, measured from {low:,} to {high:,})."
     ]
     if found.high is None:
         out.append(
@@ -44,13 +45,6 @@ def _above(a: Answer, goal: str, level: float) -> str:
         f"{a.arm}: at least {least:,.0f} labels for {goal} ({sided}); the measured curve stays below"
         f" it up to {high:,}, the largest budget; {a.reason or 'the upper end is open'}."
     )
-
-
-def _plain(a: Answer) -> dict[str, Any]:
-    return {
-        "point": a.labels.point, "low": a.labels.low, "high": a.labels.high, "side": a.labels.side,
-        "measured": a.labels.measured, "reason": a.labels.reason,
-    }  # fmt: skip
 
 
 def gain(g: dict[str, Any]) -> str:

@@ -3,9 +3,7 @@
 from typing import Any
 
 from datayield.report import account, across, advice, answer, beyond, effects, texts, tuning, words
-from datayield.report.section import Picture, Section, Table
-
-__all__ = ["Picture", "Section", "Table", "first_screen", "limits", "overview", "sections"]
+from datayield.report.section import Section
 
 overview = across.overview
 first_screen = advice.first_screen

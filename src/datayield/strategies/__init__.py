@@ -89,7 +89,6 @@ FAMILIES: dict[str, tuple[Factory, ...]] = {
 }  # fmt: skip
 OURS: tuple[Factory, ...] = tuple(f for own in FAMILIES.values() for f in own)
 
-CHAINED = ("prepare", "present")
 EXCLUSIVE = {  # fields of which an arm has one -> what they decide
     "acquire": "acquire: what to label",
     "pretrain": "pretrain: where to start",
