@@ -5,7 +5,6 @@ cell computed again.
 """
 
 import base64
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -31,8 +30,7 @@ def dumps(row: Row) -> str:
     }
     if row.dynamics is not None:
         body["dynamics"] = dynamics.packed(row.dynamics)
-    text = table.canonical(body)
-    return json.dumps({"sha256": hashlib.sha256(text.encode()).hexdigest(), "body": body})
+    return json.dumps({"sha256": table.digest(body), "body": body})
 
 
 def loads(text: str) -> Row:
@@ -44,7 +42,7 @@ def loads(text: str) -> Row:
     try:
         outer = json.loads(text)
         body: dict[str, Any] = outer["body"]
-        if hashlib.sha256(table.canonical(body).encode()).hexdigest() != outer["sha256"]:
+        if table.digest(body) != outer["sha256"]:
             raise ValueError("its checksum does not fit its content")
         line = {k: base64.b64decode(v) if k in _BINARY else v for k, v in body["line"].items()}
         row = table.row_of(line, body["history"])

@@ -86,14 +86,10 @@ def written(parts: Parts, config: Mapping[str, Any], card: str) -> dict[str, byt
     head = {
         "made_by": "datayield",
         "format": FORMAT,
-        "sha256": {WEIGHTS: hashlib.sha256(weights).hexdigest(), "this": _digest(body)},
+        "sha256": {WEIGHTS: hashlib.sha256(weights).hexdigest(), "this": table.digest(body)},
     }
     told = json.dumps({**head, **body}, indent=1, ensure_ascii=False) + "\n"
     return {WEIGHTS: weights, CONFIG: told.encode(), CARD: card.encode()}
-
-
-def _digest(body: Mapping[str, Any]) -> str:
-    return hashlib.sha256(table.canonical(body).encode()).hexdigest()
 
 
 def load(folder: Path) -> Model:
@@ -160,7 +156,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         )
     sums = config.get("sha256")
     body = {k: v for k, v in config.items() if k not in ("made_by", "format", "sha256")}
-    if not isinstance(sums, dict) or WEIGHTS not in sums or sums.get("this") != _digest(body):
+    if not isinstance(sums, dict) or WEIGHTS not in sums or sums.get("this") != table.digest(body):
         raise _damaged(path, "its checksum does not fit its content")
     wrong = [k for k, fits in _FORM.items() if not fits(config.get(k))]
     if wrong:

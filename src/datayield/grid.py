@@ -1,6 +1,5 @@
 """params → the cells of a study."""
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,7 +13,7 @@ from datayield.errors import UserError, nearest
 from datayield.search import ARCHITECTURES, settings
 from datayield.strategies import Composition, arguments_of, canonical, compose, verbs
 from datayield.strategies.base import Plan
-from datayield.table import canonical as canonical_json
+from datayield.table import digest
 from datayield.types import RECIPE, Arm, Cell
 
 DROPOUTS = ("word_dropout", "embedding_dropout", "dropout")
@@ -316,7 +315,7 @@ def key(cell: Cell) -> str:
         "settings": cell.settings,
         "identity": cell.identity,
     }
-    return hashlib.sha256(canonical_json(fields).encode()).hexdigest()[:32]
+    return digest(fields)[:32]
 
 
 def arms_with_rewrites(params: Params, pool: int) -> Iterator[tuple[str, int]]:

@@ -301,7 +301,7 @@ def kept(
     """
     how = [RECIPE, VERSION, torch.__version__, *settled()]
     recipe = [how, shape, task, passes, list(key), list(texts)]
-    name = hashlib.sha256(table.canonical(recipe).encode()).hexdigest()[:32]
+    name = table.digest(recipe)[:32]
     path = root / "state" / "pretrained" / f"{name}.safetensors"
     settings = Settings(**shape, embedding_dropout=INPUT)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ A regime is a corpus at a budget. Every arm of a regime is served by a search of
 trials, sampler, pruner and shared space; which search serves which arm is decided here alone.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -45,9 +44,8 @@ class Search:
         before = [(s.name, s.trials) for s in self.after]
         how = [self.metric, self.sampler, self.prune, RULES, version("optuna")]
         content = [grid.key(self.cell), space, how, before]
-        digest = hashlib.sha256(table.canonical(content).encode()).hexdigest()[:16]
         c = self.cell
-        return f"{c.corpus} {c.arm} n={c.n} draw={c.draw} {digest}"
+        return f"{c.corpus} {c.arm} n={c.n} draw={c.draw} {table.digest(content)[:16]}"
 
 
 def searches(params: Params, scope: grid.Scope, metric: str) -> list[Search]:

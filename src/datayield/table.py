@@ -161,6 +161,11 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
+def digest(value: Any) -> str:
+    """The sha256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
 def record(row: Row) -> dict[str, Any]:
     """A row as one record of CELLS."""
     cell = row.cell
@@ -401,7 +406,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise damaged(path, f"wanted a JSON object, got {type(found).__name__}")
     told = found.pop(_SUM, None)  # files of earlier versions have none
-    if told is not None and told != _sum(found):
+    if told is not None and told != digest(found):
         raise damaged(path, "its checksum does not fit its content")
     return found
 
@@ -409,12 +414,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(value: Mapping[str, Any], path: Path, ordered: bool = True) -> None:
     """A JSON object with a checksum, which `read_json` compares; keys sorted where `ordered`."""
     plain = json.loads(json.dumps(value))
-    told = {**plain, _SUM: _sum(plain)}
+    told = {**plain, _SUM: digest(plain)}
     write_text(json.dumps(told, indent=1, sort_keys=ordered, ensure_ascii=False) + "\n", path)
-
-
-def _sum(value: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
 def damaged(path: Path, why: str) -> UserError:

@@ -225,7 +225,7 @@ def model(data: bytes, folder: Path) -> object:
 def _fit(folder: Path, told: dict[str, Any], weights: bytes) -> None:
     """Write both with checksums that fit: what a hostile maker of a model would do."""
     body = {k: v for k, v in told.items() if k not in ("made_by", "format", "sha256")}
-    sums = {exported.WEIGHTS: hashlib.sha256(weights).hexdigest(), "this": exported._digest(body)}
+    sums = {exported.WEIGHTS: hashlib.sha256(weights).hexdigest(), "this": table.digest(body)}
     whole = {"made_by": "datayield", "format": exported.FORMAT, "sha256": sums, **body}
     (folder / exported.CONFIG).write_bytes(json.dumps(whole).encode())
     (folder / exported.WEIGHTS).write_bytes(weights)

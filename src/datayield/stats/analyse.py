@@ -1,6 +1,5 @@
 """results/ → statistics.json: everything that the report prints, as plain values."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -160,7 +159,7 @@ def _texts(params: Params, name: str, loaded: Loaded, root: Path) -> dict[str, A
 def _digest(lines: list[dict[str, Any]]) -> str:
     """Of the settings of every arm, budget and draw: equal where nothing about them changed."""
     found = sorted({(x["arm"], x["n"], x["draw"], x["settings"]) for x in lines})
-    return hashlib.sha256(table.canonical(found).encode()).hexdigest()[:16]
+    return table.digest(found)[:16]
 
 
 def _networks(lines: list[dict[str, Any]]) -> dict[tuple[str, int], set[str]]:
