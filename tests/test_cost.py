@@ -1,15 +1,17 @@
 """The cost model: recovers planted costs, orders cells, stands in before anything was computed."""
 
+from dataclasses import asdict
+
 import numpy as np
 
 from datayield import cost, probe
-from datayield.types import Account, Arm, Cell, Row, Settings, as_dict
+from datayield.types import Account, Arm, Cell, Row, Settings
 
 SHAPES = {"a": cost.Shape(20.0, 1000), "b": cost.Shape(10.0, 400)}
 
 
 def _cell(corpus: str, arm: Arm, n: int, **model: object) -> Cell:
-    settings = {"model": {**as_dict(Settings()), **model}} if arm.strategies else {}
+    settings = {"model": {**asdict(Settings()), **model}} if arm.strategies else {}
     return Cell(corpus, n, arm, 0, 0, settings, {})
 
 

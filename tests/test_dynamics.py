@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from datayield.report import render, view
 from datayield.run import run_cell
 from datayield.stats import texts
 from datayield.strategies.base import NOTHING_SHOWN, Shown
-from datayield.types import Cell, Corpus, Dynamics, Row, Settings, as_dict
+from datayield.types import Cell, Corpus, Dynamics, Row, Settings
 from tests.conftest import written_texts
 from tests.report_data import statistics
 
@@ -82,7 +82,7 @@ def trained(corpus: Corpus, arm: str = "lstm:plain") -> Row:
     data = Data(corpus, drawn, Path())  # no arm here reads a table
     settings = Settings(hidden=16, embedding=16, updates=150, batch=32)
     parsed = grid.parse_arm(arm)
-    chosen = {"model": as_dict(settings)} if parsed.strategies else {}
+    chosen = {"model": asdict(settings)} if parsed.strategies else {}
     identity = {"study_seed": 5, "data": corpus.digest}
     return run_cell(Cell("written", 600, parsed, 0, 0, chosen, identity), data)
 

@@ -1,6 +1,7 @@
 """run_cell with every verb in use: what a strategy gives is what the network trains on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from datayield.desk import CellDesk, Data
 from datayield.run import run_cell
 from datayield.strategies.acquire import farthest_first
 from datayield.strategies.base import Start, Strategy
-from datayield.types import Cell, Pool, Row, Settings, as_dict
+from datayield.types import Cell, Pool, Row, Settings
 
 N = 60
 
@@ -24,7 +25,7 @@ def data(prepared: Path) -> Data:
 def run(data: Data, arm: str, **model: object) -> Row:
     parsed = grid.parse_arm(arm)
     settings = {"hidden": 8, "embedding": 8, "updates": 20, "rounds": 4, "batch": 8, **model}
-    chosen = {"model": as_dict(Settings.of(settings))} if parsed.strategies else {}
+    chosen = {"model": asdict(Settings.of(settings))} if parsed.strategies else {}
     identity = {"study_seed": 5, "data": data.corpus.digest}
     return run_cell(Cell("written", N, parsed, 0, 0, chosen, identity), data)
 

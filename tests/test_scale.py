@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from datayield.encode import Vocabulary, encode
 from datayield.errors import UserError
 from datayield.run import run_cell
 from datayield.strategies import acquire
-from datayield.types import Cell, Corpus, Row, Settings, as_dict
+from datayield.types import Cell, Corpus, Row, Settings
 from tests.conftest import REPO, data_stages, make_project, tool_environment, written_texts
 
 N = 60
@@ -97,7 +97,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plain(data: Data, arm: str = "lstm:plain") -> Row:
     parsed = grid.parse_arm(arm)
     small = {"hidden": 8, "embedding": 8, "updates": 12, "rounds": 3}
-    chosen = {"model": as_dict(Settings.of(small))} if parsed.strategies else {}
+    chosen = {"model": asdict(Settings.of(small))} if parsed.strategies else {}
     return run_cell(Cell("written", N, parsed, 0, 0, chosen, {"study_seed": 5}), data)
 
 

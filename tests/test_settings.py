@@ -1,6 +1,6 @@
 """Settings that searches may turn on: off they change nothing, on they do what their source says."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from datayield.encode import Vocabulary, batch_of, encode
 from datayield.errors import UserError
 from datayield.model import Classifier, initialise
 from datayield.train import Trained, Verbs, train
-from datayield.types import Settings, TrainingSet, as_dict
+from datayield.types import Settings, TrainingSet
 from tests.conftest import written_texts
 
 SMALL = Settings(hidden=6, embedding=5, updates=30, rounds=5, batch=8, learning_rate=0.02)
@@ -37,7 +37,7 @@ def weights(made: Trained) -> np.ndarray:
 
 def test_a_setting_that_came_later_is_told_only_where_it_does_something() -> None:
     told = Settings().told()
-    assert set(as_dict(Settings())) - set(told) == set(Settings.LATER)
+    assert set(asdict(Settings())) - set(told) == set(Settings.LATER)
     on = replace(Settings(), ema=10)
     assert on.told()["ema"] == 10 and "weight_dropout" not in on.told()
     for settings in (Settings(), on, replace(on, weight_dropout=0.2)):

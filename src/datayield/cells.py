@@ -7,13 +7,13 @@ cell computed again.
 import base64
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from datayield import dynamics, table
 from datayield.errors import UserError
-from datayield.types import Row, as_dict
+from datayield.types import Row
 
 _BINARY = ("hits", "predicted")
 
@@ -26,7 +26,7 @@ def dumps(row: Row) -> str:
     line = table.record(row)
     body: dict[str, Any] = {
         "line": {k: base64.b64encode(v).decode() if k in _BINARY else v for k, v in line.items()},
-        "history": [as_dict(h) for h in row.history],
+        "history": [asdict(h) for h in row.history],
     }
     if row.dynamics is not None:
         body["dynamics"] = dynamics.packed(row.dynamics)

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -16,7 +17,7 @@ from typing import Any
 from datayield import cells, environment
 from datayield.config import Execution
 from datayield.errors import UserError
-from datayield.types import Cell, Row, as_dict
+from datayield.types import Cell, Row
 from datayield.workers import CellFailed, WorkerDied
 
 HELP = "execution.engine: ray"
@@ -52,11 +53,11 @@ class RayPool:
 
     def run(self, cell: Cell) -> Row:
         """Compute one cell on the cluster."""
-        return cells.loads(self._ask("row", {"cell": as_dict(cell)}))
+        return cells.loads(self._ask("row", {"cell": asdict(cell)}))
 
     def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
         """Score one cell's settings on the cluster."""
-        asked = {"cell": as_dict(cell), "metric": metric, "floors": list(floors)}
+        asked = {"cell": asdict(cell), "metric": metric, "floors": list(floors)}
         found: dict[str, Any] = self._ask("trial", asked)
         return found
 

@@ -285,7 +285,7 @@ def peak_memory_mib() -> float:
 
 
 def from_json(fields: dict[str, Any]) -> Cell:
-    """A cell from the plain dict that `types.as_dict` makes of it."""
+    """A cell from the plain dict that `dataclasses.asdict` makes of it."""
     from datayield.types import Arm
 
     arm = fields["arm"]

@@ -1,13 +1,13 @@
 """Architectures, their settings and the space that searches look through, as data."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any, TypeAlias
 
 from datayield.config import Limits
 from datayield.errors import UserError, nearest
-from datayield.types import Settings, as_dict, names_of
+from datayield.types import Settings, names_of
 
 STARTUP = 6  # random trials before a search's model of what is good steers
 
@@ -141,7 +141,7 @@ def settings(architecture: str, overrides: dict[str, Any], updates: int) -> dict
                 f'params.yaml: model: unknown setting "{name}": {nearest(name, list(known))}'
             )
     resolved = Settings.of({"updates": updates, **overrides, **ARCHITECTURES[architecture]})
-    for name, value in as_dict(resolved).items():
+    for name, value in asdict(resolved).items():
         wanted = _unfit(name, value)
         if wanted:
             raise UserError(f"params.yaml: model.{name}: wanted {wanted}, got {value!r}")

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datayield.errors import UserError
-from datayield.types import Account, Arm, Cell, Round, Row, as_dict, names_of
+from datayield.types import Account, Arm, Cell, Round, Row, names_of
 
 _ACCOUNT = pa.schema(
     [
@@ -188,7 +189,7 @@ def record(row: Row) -> dict[str, Any]:
         "predicted": pack_predicted(row.predicted),
         "test_size": len(row.hits),
         "test_digest": row.test_digest,
-        **as_dict(row.account),
+        **asdict(row.account),
         "settings": canonical(cell.settings),
         "identity": canonical(cell.identity),
     }
@@ -237,7 +238,7 @@ def write_rows(rows: Iterable[Row], cells: Path, history: Path) -> None:
             "draw": r.cell.draw,
             "seed": r.cell.seed,
             "cell": r.key,
-            **as_dict(h),
+            **asdict(h),
         }
         for r in rows
         for h in r.history

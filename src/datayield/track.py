@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from sqlalchemy.pool import NullPool
 
 from datayield import servers, views
 from datayield.errors import UserError
-from datayield.types import Row, as_dict
+from datayield.types import Row
 
 _PARENT = "mlflow.parentRunId"
 _SCORES = ("accuracy", "macro_f1", "validation_accuracy", "validation_macro_f1")
@@ -276,7 +277,7 @@ def _times(seconds: float) -> tuple[int, int]:
 
 
 def _metrics(row: Row) -> list[Metric]:
-    final = {k: getattr(row, k) for k in _SCORES} | as_dict(row.account)
+    final = {k: getattr(row, k) for k in _SCORES} | asdict(row.account)
     # Six decimals: MLflow's tables show every digit there is.
     metrics = [Metric(k, round(float(v), 6), 0, 0) for k, v in final.items()]
     for h in row.history:

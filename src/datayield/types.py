@@ -279,11 +279,6 @@ class Row:
     dynamics: Dynamics | None = None
 
 
-def as_dict(value: Any) -> dict[str, Any]:
-    """A dataclass as a plain dict, nested dataclasses included."""
-    return asdict(value)
-
-
 def names_of(kind: type) -> tuple[str, ...]:
     """The field names of a dataclass, in order."""
     return tuple(f.name for f in fields(kind))

@@ -8,12 +8,13 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 from datayield import cells
 from datayield.environment import ONE_THREAD
-from datayield.types import Cell, Row, as_dict
+from datayield.types import Cell, Row
 
 
 class WorkerDied(Exception):
@@ -98,11 +99,11 @@ class WorkerPool:
 
     def run(self, cell: Cell) -> Row:
         """Compute one cell in a warm worker."""
-        return cells.loads(self._ask("row", {"cell": as_dict(cell)}))
+        return cells.loads(self._ask("row", {"cell": asdict(cell)}))
 
     def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
         """Score one cell's settings in a warm worker."""
-        asked = {"cell": as_dict(cell), "metric": metric, "floors": list(floors)}
+        asked = {"cell": asdict(cell), "metric": metric, "floors": list(floors)}
         found: dict[str, Any] = self._ask("trial", asked)
         return found
 

@@ -1,6 +1,7 @@
 """Every strategy on a true GPU; skipped where none is."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from datayield import grid, place, strategies
 from datayield.desk import Data
 from datayield.run import run_cell
-from datayield.types import Cell, Settings, as_dict
+from datayield.types import Cell, Settings
 from datayield.workers import WorkerPool
 from tests.contracts.conftest import NAMES, N
 
@@ -37,7 +38,7 @@ def _cell(arm: str, device: str = "cuda", precision: str = "fp32", **model: obje
         **model,
     }
     identity = {"study_seed": 5, "device": device, "precision": precision}
-    return Cell("written", N, parsed, 0, 0, {"model": as_dict(Settings.of(wanted))}, identity)
+    return Cell("written", N, parsed, 0, 0, {"model": asdict(Settings.of(wanted))}, identity)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,7 +5,7 @@ who knows hidden labels (or test labels) is right everywhere; everyone else is r
 that were trained on, and by chance about the rest.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from datayield import draws, grid, strategies
 from datayield.desk import Data
 from datayield.run import run_cell
 from datayield.strategies.base import Desk, Strategy
-from datayield.types import Cell, Row, Settings, TrainingSet, as_dict
+from datayield.types import Cell, Row, Settings, TrainingSet
 from tests.contracts.conftest import NAMES, N
 
 POOL, CLASSES = 200, 3
@@ -41,7 +41,7 @@ def score(name: str, oracle: Data) -> Row:
         "embedding_dropout": 0.0, "dropout": 0.0, "embedding_scale": 1.0, **pinned,
         "updates": 150, "rounds": 10,
     }  # fmt: skip
-    chosen = {"model": as_dict(Settings.of(wanted))}
+    chosen = {"model": asdict(Settings.of(wanted))}
     return run_cell(Cell("written", N, arm, 0, 0, chosen, {"study_seed": 5}), oracle)
 
 

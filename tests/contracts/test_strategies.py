@@ -1,6 +1,6 @@
 """What every registered strategy must keep; runs over the whole list."""
 
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from datayield.run import SEED_LABELS, run_cell
 from datayield.strategies import acquire
 from datayield.strategies.base import Plan, Strategy
 from datayield.strategies.operations import MARKS
-from datayield.types import Account, Cell, Past, Pool, Settings, TrainingSet, as_dict
+from datayield.types import Account, Cell, Past, Pool, Settings, TrainingSet
 from tests.contracts.conftest import NAMES, N, having
 
 
@@ -251,7 +251,7 @@ def test_compositions_train_and_stay_within_the_budget(names: tuple[str, ...], d
     arm = grid.parse_arm(f"lstm:{'+'.join(names)}")
     pinned = strategies.compose(arm.strategies, {}).pins(N)
     wanted = {"hidden": 6, "embedding": 6, "batch": 8, **pinned, "updates": 10, "rounds": 5}
-    chosen = {"model": as_dict(Settings.of(wanted))}
+    chosen = {"model": asdict(Settings.of(wanted))}
     one, two = (
         run_cell(Cell("written", N, arm, 0, 0, chosen, {"study_seed": 5}), data) for _ in range(2)
     )
