@@ -128,7 +128,7 @@ def test_metrics_and_curves_repeat_the_table() -> None:
     ],
 )
 def test_multipliers_in_words(m: dict, shown: str) -> None:
-    measured = {"measured_low": 0.5, "measured_high": 4.0, "reason": None}
+    measured = {"measured": (50, 400), "n": 100, "reason": None}
     assert words.times({**copy.deepcopy(m), **measured}) == shown
 
 

@@ -169,7 +169,7 @@ def multiplier(
         UserError: nothing was measured there.
     """
     from datayield import config, stats
-    from datayield.report import answer, words
+    from datayield.report import words
 
     root = Path(folder)
     frame = stats.frame(config.load(root / "params.yaml"), root, corpus)
@@ -179,8 +179,7 @@ def multiplier(
         known = ", ".join(f"{m['arm']} at {m['n']}" for m in found)
         raise UserError(f"no multiplier of {arm} at {n} labels was measured; known: {known}")
     (m,) = own
-    said = words.times(answer.measured(m))
-    return Multiplier(arm, n, m["baseline"], m["point"], m["low"], m["high"], said)
+    return Multiplier(arm, n, m["baseline"], m["point"], m["low"], m["high"], words.times(m))
 
 
 def need(target: float | None = None, folder: Folder = ".", **asked: Any) -> Need:

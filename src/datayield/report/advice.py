@@ -3,7 +3,6 @@
 from typing import Any
 
 from datayield.report import tuning, words
-from datayield.report.answer import measured
 from datayield.report.section import Section, Table
 
 Stats = dict[str, Any]
@@ -75,10 +74,7 @@ def _picks(c: Stats, s: Stats) -> str:
     sure = [r for r, stands in sides if stands == "sure"]
     parts = []
     if sure:
-        named = [
-            f"{r['arm']} at {r['n']:,} labels (worth {words.times(measured(_worth(r)))})"
-            for r in sure
-        ]
+        named = [f"{r['arm']} at {r['n']:,} labels (worth {_worth(r)})" for r in sure]
         parts.append(f"{words.listed(named)} {'beat' if len(named) > 1 else 'beats'} {base}")
     for wanted, text in (
         ("half", f"validation picks {{}} labels, ahead of {base} by {ONE_TEST}"),
@@ -127,14 +123,14 @@ def _better(d: Stats) -> bool:
     return bool(d.get("differs")) and d["difference"]["estimate"] > 0
 
 
-def _worth(r: Stats) -> Stats:
-    return {**r["multiplier"], "n": r["n"]}
+def _worth(r: Stats) -> str:
+    return words.times({**r["multiplier"], "n": r["n"]})
 
 
 def _row(c: Stats, s: Stats, r: Stats) -> tuple[str, ...]:
     worth = "1× (it is the baseline)"
     if r["arm"] != s["baseline"]:
-        worth = words.times(measured(_worth(r))) if r["multiplier"] else "–"
+        worth = _worth(r) if r["multiplier"] else "–"
     return (
         c["corpus"], f"{r['n']:,}", r["arm"], f"{words.score(r['score'])}{_other(c, s)}", worth,
         ", ".join(r["ties"]) or ("unknown: no interval" if r["unknown"] else "none"),

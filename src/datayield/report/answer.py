@@ -84,15 +84,9 @@ def _gain(c: dict[str, Any], arm: str, own: list[dict[str, Any]]) -> str:
     parts = []
     for d in own:
         m = next((x for x in c["multipliers"] if x["arm"] == arm and x["n"] == d["n"]), None)
-        value = f" (worth {words.times(measured(m))} its labels)" if m else ""
+        value = f" (worth {words.times(m)} its labels)" if m else ""
         parts.append(f"{words.points(d['difference'])} points at {d['n']:,}{value}")
     return f"{arm} is better than {own[0]['baseline']}: {listed(parts)} labels."
-
-
-def measured(m: dict[str, Any]) -> dict[str, Any]:
-    """A multiplier entry with its measured range as multiples of its own budget."""
-    low, high = m["measured"]
-    return {**m, "measured_low": low / m["n"], "measured_high": high / m["n"]}
 
 
 def _simple(c: dict[str, Any], s: dict[str, Any]) -> list[str]:

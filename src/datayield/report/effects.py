@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datayield.report import answer, words
+from datayield.report import words
 from datayield.report.section import Picture, Section, Table
 
 
@@ -58,9 +58,9 @@ def multipliers(c: dict[str, Any], s: dict[str, Any]) -> Section:
         rows.append(
             (
                 f"{m['arm']} at {m['n']:,}",
-                words.times(answer.measured(m)),
+                words.times(m),
                 words.share(m["saving"]["point"]),
-                words.times(answer.measured(other)) if other else "–",
+                words.times(other) if other else "–",
             )
         )
     if not rows:
@@ -170,10 +170,8 @@ def checks(c: dict[str, Any], s: dict[str, Any]) -> Section:
         if "equals" in k:
             wanted, got = f"equals {k['equals']}", f"{words.points(k['difference'])} points"
         else:
-            entry = {**k["multiplier"], "n": k["n"]}
-            low, high = (v / k["n"] for v in k["multiplier"]["measured"])
             wanted = f"worth {k['worth']:g}× of {k['baseline']}"
-            got = words.times({**entry, "measured_low": low, "measured_high": high})
+            got = words.times({**k["multiplier"], "n": k["n"]})
         rows.append((k["arm"], f"{k['n']:,}", c["arms"][k["arm"]]["summary"], wanted, got, verdict))
     if not rows:
         return Section("Controls and checks")

@@ -207,7 +207,7 @@ def _whisker(axis: Axes, m: dict[str, Any], y: int, colour: str) -> None:
         if m["high"] is None:
             axis.plot(right, y, ">", color=colour, ms=7)
     if m["point"] is not None:
-        said = words.times({**m, "measured_low": low, "measured_high": high})
+        said = words.times(m)
         tip = _tip(f"{m['arm']}, {m['n']:,} labels: {said}", m["arm"])
         axis.plot(m["point"], y, "o", color=colour, ms=6, gid=tip)
 

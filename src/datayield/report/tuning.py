@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datayield.report import answer, words
+from datayield.report import words
 from datayield.report.section import Picture, Section, Table
 from datayield.search import STARTUP
 
@@ -57,9 +57,7 @@ def _worth(c: dict[str, Any], s: dict[str, Any]) -> list[str]:
         return []
     parts = []
     for g in own:
-        m = f", worth {words.times(answer.measured({**g, **g['multiplier']}))} its labels" * (
-            "multiplier" in g
-        )
+        m = f", worth {words.times({**g, **g['multiplier']})} its labels" * ("multiplier" in g)
         parts.append(f"{words.points(g['difference'])} points at {g['n']:,}{m}")
     out = [f"Tuning gains {s['baseline']} {words.listed(parts)}, against {own[0]['untuned']}."]
     if t["scope"] == "regime":
@@ -85,7 +83,7 @@ def _gains(c: dict[str, Any]) -> Table | None:
             f"{g['arm']} minus {g['untuned']}",
             f"{g['n']:,}",
             words.points(g["difference"]),
-            words.times(answer.measured({**g, **g["multiplier"]})) if "multiplier" in g else "–",
+            words.times({**g, **g["multiplier"]}) if "multiplier" in g else "–",
         )
         for g in c["tuning"]["gains"]
     )

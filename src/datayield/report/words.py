@@ -64,7 +64,7 @@ def p(value: float | None) -> str:
 
 def times(m: dict[str, Any]) -> str:
     """A multiplier: `1.4× [1.1, 1.9]`, `1.4× [≤ 0.5, 1.9]`, `> 4.0×` beyond what was measured."""
-    low, high = m["measured_low"], m["measured_high"]
+    low, high = (labels / m["n"] for labels in m["measured"])
     if m["point"] is None:
         text = f"> {high:.2g}×" if m["side"] == "above" else f"< {low:.2g}×" if m["side"] else "–"
     else:
