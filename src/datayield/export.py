@@ -15,9 +15,10 @@ import numpy as np
 from datayield import __version__, card, exported, grid, place, stages, table
 from datayield.config import Params
 from datayield.desk import Data
-from datayield.errors import UserError, nearest
+from datayield.errors import UserError
 from datayield.run import Fit, fitted_cell
 from datayield.score import leading
+from datayield.stats.plan import finished_arm
 from datayield.train import Trained
 from datayield.types import Cell, Parts, Row
 
@@ -65,7 +66,7 @@ def choose(
     rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
     study = table.read_json(results / "study.json")
     metric = leading(params.analysis.metric, study["majority_share"])
-    wanted = _arm(arm, rows) if arm else None
+    wanted = finished_arm(arm, (str(r.cell.arm) for r in rows)) if arm else None
     roles = {a: known["role"] for a, known in study["arms"].items()}
     fitting = [
         r
@@ -104,14 +105,6 @@ def _order(among: list[Row], metric: str, row: Row) -> tuple[float, float, str, 
     own = [_validation(r, metric) for r in among if r.cell.arm == row.cell.arm]
     cell = row.cell
     return (-_validation(row, metric), -float(np.mean(own)), str(cell.arm), cell.draw, cell.seed)
-
-
-def _arm(arm: str, rows: list[Row]) -> str:
-    known = sorted({str(r.cell.arm) for r in rows})
-    name = f"{arm}:plain" if f"{arm}:plain" in known else arm
-    if name not in known:
-        raise UserError(f'no finished cell of an arm "{arm}": {nearest(arm, known)}')
-    return name
 
 
 def retrain(choice: Choice, params: Params, root: Path) -> Parts:

@@ -8,6 +8,7 @@ from typing import Any
 
 from datayield import spreadsheet
 from datayield.spreadsheet import guarded
+from datayield.stats.compare import verdict
 
 SCHEMA = 2  # raised when a reader of an older metrics.json would misread it
 
@@ -65,13 +66,6 @@ def _corpus(c: dict[str, Any]) -> dict[str, Any]:
 
 def _tuning(t: dict[str, Any] | None) -> str:
     return f"{t['trials']} {t['sampler']} trials per {t['scope']}" if t else "none"
-
-
-def verdict(d: dict[str, Any]) -> str:
-    """What the two-stage procedure says of a strategy at a budget."""
-    if not d["differs"]:
-        return "not told apart"
-    return "better" if d["difference"]["estimate"] > 0 else "worse"
 
 
 def _backtest(o: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import chi2, rankdata, studentized_range
 from scipy.stats import t as student
 
-from datayield.stats.compare import Frame
+from datayield.stats.compare import Frame, verdict
 from datayield.stats.interval import two_stage
 from datayield.stats.scores import paired
 from datayield.types import Floats
@@ -138,27 +138,21 @@ def across(
     whole = rows(used)
     out["rows"] = [{**r, **_robust(used, r, level)} for r in whole]
     if len(used) > SMALLEST_MEAN:
-        verdicts = {(r["arm"], r["n"]): _sign(r) for r in whole}
+        verdicts = {(r["arm"], r["n"]): verdict(r) for r in whole}
         for left in names:
             again = rows([frames[n] for n in names if n != left])
             changed = [
                 {
                     "arm": r["arm"],
                     "n": r["n"],
-                    "verdict": _sign(r),
+                    "verdict": verdict(r),
                     "before": verdicts[r["arm"], r["n"]],
                 }
                 for r in again
-                if (r["arm"], r["n"]) in verdicts and _sign(r) != verdicts[r["arm"], r["n"]]
+                if (r["arm"], r["n"]) in verdicts and verdict(r) != verdicts[r["arm"], r["n"]]
             ]
             out["sensitivity"].append({"without": left, "changed": changed})
     return {**out, "reason": None}
-
-
-def _sign(row: dict[str, Any]) -> str:
-    if not row["differs"]:
-        return "not told apart"
-    return "better" if row["difference"]["estimate"] > 0 else "worse"
 
 
 def rows(frames: Sequence[Frame]) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from datayield.stats import audits, compare, need, published, texts
 from datayield.stats.across import across
 from datayield.stats.interval import METHOD
 from datayield.stats.recommend import recommend
-from datayield.stats.scores import Metric, gather
+from datayield.stats.scores import Metric, gather, mean_known
 from datayield.stats.sensitivity import leave_one_out
 from datayield.stats.training import still_rising
 from datayield.stats.tuning import tuning
@@ -255,17 +254,12 @@ def _history(lines: list[dict[str, Any]], arm: str) -> list[dict[str, Any]]:
             "n": n,
             "updates": own[0]["updates"],
             **{
-                k: _mean([x[k] for x in own])
+                k: mean_known([x[k] for x in own])
                 for k in ("loss", "train_accuracy", "validation_loss", "validation_accuracy")
             },
         }
         for (n, _), own in sorted(grouped.items())
     ]
-
-
-def _mean(values: list[float]) -> float | None:
-    known = [v for v in values if not isnan(v)]
-    return float(np.mean(known)) if known else None
 
 
 def _versions(lines: list[dict[str, Any]]) -> list[str]:

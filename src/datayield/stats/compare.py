@@ -1,6 +1,6 @@
 """Arms against their baselines: differences, multipliers, checks, the best by validation."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from datayield.stats.curves import Labels, worth
 from datayield.stats.interval import Interval, Population, holm, spread, two_stage, two_way
 from datayield.stats.interval import p_value as p_of
-from datayield.stats.scores import Scores, curve_of, paired
+from datayield.stats.scores import Scores, curve_of, mean_known, paired
 from datayield.types import Floats
 
 
@@ -23,6 +23,11 @@ class Frame:
     level: float
     population: Population
     pool: int
+
+    @property
+    def names(self) -> list[str]:
+        """The arms that were run, sorted."""
+        return sorted({arm for arm, _ in self.scores})
 
     def role(self, arm: str) -> str:
         """plain, baseline, strategy, control or check."""
@@ -51,16 +56,11 @@ def learning_curve(f: Frame) -> list[dict[str, Any]]:
             "score": asdict(f.interval(m.values, n)),
             "accuracy": asdict(f.interval(m.hits, n)),
             "macro_f1": asdict(f.interval(m.f1, n)),
-            "validation": _mean(m.validation),
+            "validation": mean_known(m.validation),
             "cells": m.cells,
         }
         for (arm, n), m in sorted(f.scores.items())
     ]
-
-
-def _mean(values: Floats) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else None
 
 
 def differences(f: Frame) -> list[dict[str, Any]]:
@@ -96,6 +96,13 @@ def _correct(f: Frame, found: list[dict[str, Any]]) -> None:
             d["differs"] = bool(adjusted[key] <= 1 - f.level)
 
 
+def verdict(d: Mapping[str, Any]) -> str:
+    """What the two-stage procedure says of a strategy at a budget."""
+    if not d["differs"]:
+        return "not told apart"
+    return "better" if d["difference"]["estimate"] > 0 else "worse"
+
+
 def _contrast(f: Frame, arm: str) -> float | None:
     """P of the mean difference over all budgets of the arm; None without two common draws."""
     base = f.own_baseline(arm)
@@ -124,15 +131,21 @@ def multipliers(f: Frame, against: str | None) -> list[dict[str, Any]]:
         base = against or f.own_baseline(arm)
         if arm == base or (f.role(arm) == "plain" and against is None and arm == f.baseline):
             continue
-        m = f.scores[arm, n]
-        curve = curve_of(f.scores, base, m.draws)
-        if len(curve) < 2:
-            continue
-        found = worth(m.values, curve, f.level, f.population, f.pool, n).scaled(n)
-        out.append(
-            {"arm": arm, "n": n, "baseline": base, **asdict(found), "saving": _saving(found)}
-        )
+        found = multiplier(f, arm, n, base)
+        if found is not None:
+            out.append(
+                {"arm": arm, "n": n, "baseline": base, **asdict(found), "saving": _saving(found)}
+            )
     return out
+
+
+def multiplier(f: Frame, arm: str, n: int, base: str, level: float | None = None) -> Labels | None:
+    """What a label of the arm at n labels is worth in the base's; None where that has no curve."""
+    m = f.scores[arm, n]
+    curve = curve_of(f.scores, base, m.draws)
+    if len(curve) < 2:
+        return None
+    return worth(m.values, curve, level or f.level, f.population, f.pool, n).scaled(n)
 
 
 def _saving(m: Labels) -> dict[str, float | None]:
@@ -145,11 +158,11 @@ def _saving(m: Labels) -> dict[str, float | None]:
 
 def best_simple(f: Frame) -> str | None:
     """The simple baseline with the highest mean validation score over the budgets all share."""
-    names = sorted({a for a, _ in f.scores if f.role(a) == "baseline"})
+    names = [a for a in f.names if f.role(a) == "baseline"]
     if not names:
         return None
     shared = set.intersection(*(set(f.budgets(a)) for a in names))
-    means = {a: [_mean(f.scores[a, n].validation) for n in sorted(shared)] for a in names}
+    means = {a: [mean_known(f.scores[a, n].validation) for n in sorted(shared)] for a in names}
     known = {a: [v for v in vs if v is not None] for a, vs in means.items()}
     ranked = [a for a in names if known[a]]
     return max(ranked, key=lambda a: float(np.mean(known[a]))) if ranked else None
@@ -162,8 +175,19 @@ def candidates(f: Frame, n: int) -> dict[str, float]:
         for a, b in f.scores
         if b == n
         and f.role(a) in ("strategy", "plain", "baseline")
-        and (v := _mean(f.scores[a, n].validation)) is not None
+        and (v := mean_known(f.scores[a, n].validation)) is not None
     }
+
+
+def picks(f: Frame) -> Iterator[tuple[int, str, dict[str, float]]]:
+    """(n, the best arm by validation, all that were considered) where there are three or more.
+
+    Among equals the baseline wins.
+    """
+    for n in f.budgets(f.baseline):
+        known = candidates(f, n)
+        if len(known) >= 3:
+            yield n, max(sorted(known), key=lambda a: (known[a], a == f.baseline)), known
 
 
 def best_by_validation(f: Frame) -> list[dict[str, Any]]:
@@ -173,11 +197,7 @@ def best_by_validation(f: Frame) -> list[dict[str, Any]]:
     arms considered (Bonferroni), because the best of k was picked. Among equals the baseline wins.
     """
     out = []
-    for n in f.budgets(f.baseline):
-        known = candidates(f, n)
-        if len(known) < 3:
-            continue
-        best = max(sorted(known), key=lambda a: (known[a], a == f.baseline))
+    for n, best, known in picks(f):
         entry: dict[str, Any] = {"n": n, "arm": best, "of": len(known), "validation": known[best]}
         if best != f.baseline:
             ours, theirs = paired(f.scores[best, n], f.scores[f.baseline, n])
@@ -258,10 +278,9 @@ def interactions(f: Frame) -> list[dict[str, Any]]:
 
 def _multiplier_check(f: Frame, arm: str, n: int, wanted: float) -> list[dict[str, Any]]:
     base = f.own_baseline(arm)
-    curve = curve_of(f.scores, base, f.scores[arm, n].draws)
-    if len(curve) < 2:
+    m = multiplier(f, arm, n, base)
+    if m is None:
         return []
-    m = worth(f.scores[arm, n].values, curve, f.level, f.population, f.pool, n).scaled(n)
     known = m.reason is None
     holds = (m.low is None or m.low <= wanted) and (m.high is None or wanted <= m.high)
     return [
@@ -284,7 +303,7 @@ def to_target(f: Frame, target: float | None) -> list[dict[str, Any]]:
         top = max(float(f.scores[f.baseline, n].values.mean()) for n in budgets)
         target = float(np.floor(top * 20) / 20)
     out = []
-    for arm in sorted({a for a, _ in f.scores}):
+    for arm in f.names:
         draws = f.scores[arm, f.budgets(arm)[0]].draws
         curve = curve_of(f.scores, arm, draws)
         if len(curve) < 2 or f.role(arm) in ("control", "check"):

@@ -192,7 +192,7 @@ def statements(f: Frame, arms: Sequence[str], more: int) -> list[dict[str, Any]]
 def outlooks(f: Frame) -> list[dict[str, Any]]:
     """Formula, back-tests and confirmed drops of every arm with a curve of at least three budgets."""
     out = []
-    for arm in sorted({a for a, _ in f.scores}):
+    for arm in f.names:
         if f.role(arm) not in ROLES or len(f.budgets(arm)) < 3:
             continue
         curve, seen = look(f, arm)

@@ -1,5 +1,6 @@
 """What `datayield need` answers, from the tables of a study."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -54,7 +55,7 @@ def plan_labels(params: Params, root: Path, asked: Question) -> Planned:
     name = params.study.corpus(asked.corpus)
     loaded = load(params, name, root)
     f = loaded.frame
-    arms = [_arm(f, asked.arm)] if asked.arm else _default_arms(f)
+    arms = [finished_arm(asked.arm, f.names)] if asked.arm else _default_arms(f)
     target = asked.target
     answers = [need.labels(f, a, target) for a in arms] if target is not None else []
     starts = [asked.have] if asked.have is not None else _starts(f, arms[0])
@@ -94,8 +95,13 @@ def _checked(asked: Question) -> None:
         raise UserError("a price wants a --target whose cost is asked for")
 
 
-def _arm(f: compare.Frame, arm: str) -> str:
-    known = sorted({a for a, _ in f.scores})
+def finished_arm(arm: str, names: Iterable[str]) -> str:
+    """The arm of this name among those with finished cells; `lstm` means `lstm:plain`.
+
+    Raises:
+        UserError: there is none.
+    """
+    known = sorted(set(names))
     name = f"{arm}:plain" if f"{arm}:plain" in known else arm
     if name not in known:
         raise UserError(f'no finished cell of an arm "{arm}": {nearest(arm, known)}')
@@ -103,8 +109,7 @@ def _arm(f: compare.Frame, arm: str) -> str:
 
 
 def _default_arms(f: compare.Frame) -> list[str]:
-    known = {a for a, _ in f.scores}
-    arms = [a for a in (f.baseline, compare.best_simple(f)) if a in known]
+    arms = [a for a in (f.baseline, compare.best_simple(f)) if a in f.names]
     if not arms:
         raise UserError(f"the baseline {f.baseline} has no finished cell; name another arm: --arm")
     return [str(a) for a in arms]
@@ -127,7 +132,7 @@ def _priced(
     for c in costs(loaded.lines):
         seconds = c["cell_seconds"] + c["pretrain_seconds"]
         hours.setdefault(c["arm"], []).append((c["n"], seconds / 3600))
-    arms = [_arm(f, arm)] if arm else [a for a in hours if f.role(a) in need.ROLES]
+    arms = [finished_arm(arm, f.names)] if arm else [a for a in hours if f.role(a) in need.ROLES]
     prices = need.Prices(label, asked.hour_price, asked.trainings)
     found = tuple(
         need.cost(need.labels(f, a, target), hours[a], prices)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from datayield.stats.compare import Frame, candidates
-from datayield.stats.curves import at, worth
+from datayield.stats.compare import Frame, candidates, multiplier, picks
+from datayield.stats.curves import at
 from datayield.stats.scores import curve_of, paired
 
 DOUBLE = 2  # times the labels, against which cleverness is weighed
@@ -19,11 +19,7 @@ def recommend(f: Frame) -> list[dict[str, Any]]:
     others), because the best of them was picked. Among equals the baseline wins.
     """
     out = []
-    for n in f.budgets(f.baseline):
-        known = candidates(f, n)
-        if len(known) < 3:
-            continue
-        best = max(sorted(known), key=lambda a: (known[a], a == f.baseline))
+    for n, best, known in picks(f):
         level = 1 - (1 - f.level) / (len(known) - 1)
         own = f.interval(f.scores[best, n].values, n, 1 - (1 - f.level) / len(known))
         out.append(
@@ -79,13 +75,10 @@ def _evidence(f: Frame, best: str, n: int, level: float) -> dict[str, Any]:
     if best == f.baseline:
         return {"difference": None, "multiplier": None}
     ours, theirs = paired(f.scores[best, n], f.scores[f.baseline, n])
-    m = f.scores[best, n]
-    curve = curve_of(f.scores, f.baseline, m.draws)
+    worth = multiplier(f, best, n, f.baseline, level)
     return {
         "difference": asdict(f.interval(ours - theirs, n, level)) if len(ours) else None,
-        "multiplier": asdict(worth(m.values, curve, level, f.population, f.pool, n).scaled(n))
-        if len(curve) > 1
-        else None,
+        "multiplier": asdict(worth) if worth else None,
     }
 
 

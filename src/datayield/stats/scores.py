@@ -1,6 +1,6 @@
 """Tables → arrays: one value per draw and test text for every arm and budget."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -97,6 +97,13 @@ def _macro_f1(counts: Floats) -> float:
     """As `score.macro_f1`, from the counts of true × predicted."""
     f1 = 2 * np.diag(counts) / np.maximum(counts.sum(0) + counts.sum(1), 1)
     return float(f1[counts.sum(1) > 0].mean())
+
+
+def mean_known(values: Floats | Sequence[float]) -> float | None:
+    """The mean without NaN (not measured); None where nothing is left."""
+    found = np.asarray(values, np.float64)
+    known = found[~np.isnan(found)]
+    return float(known.mean()) if len(known) else None
 
 
 def paired(a: Measured, b: Measured) -> tuple[Floats, Floats]:

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from datayield import table
 from datayield.stats.compare import Frame
 from datayield.stats.curves import worth
-from datayield.stats.scores import curve_of, paired
+from datayield.stats.scores import curve_of, mean_known, paired
 from datayield.types import Floats
 
 EVALUATOR = "fANOVA"
@@ -154,7 +154,7 @@ def _by_trials(key: tuple[str, int], own: list[Rows], how: Mapping[str, Any]) ->
     else:
         curves = [running_best([r["score"] for r in rows]) for rows in own]
     shortest = min((len(c) for c in curves), default=0)
-    means = [_mean([c[k] for c in curves]) for k in range(shortest)]
+    means = [mean_known([c[k] for c in curves]) for k in range(shortest)]
     return {
         "arm": key[0],
         "n": key[1],
@@ -179,11 +179,6 @@ def running_best(scores: Sequence[float | None]) -> Floats:
     """The best complete score so far after each trial, NaN before the first; shape (trials,)."""
     known = np.array([np.nan if s is None else s for s in scores], float)
     return np.fmax.accumulate(known)
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    known = [v for v in values if not isnan(v)]
-    return float(np.mean(known)) if known else None
 
 
 def gains(f: Frame, served: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -238,9 +233,9 @@ def _costs(found: Grouped, scope: str, cells: Rows, gained: Rows) -> list[dict[s
                 "seconds": sum(r["seconds"] or 0.0 for r in rows),
                 "tokens": sum(r["tokens"] or 0 for r in rows),
                 "updates": sum(r["updates"] or 0 for r in rows),
-                "cell_seconds": _mean(each.get((arm, n), [])),
+                "cell_seconds": mean_known(each.get((arm, n), [])),
                 "labels": n if scope == "regime" else 0,  # beyond those of the cells
-                "validation_gain": _mean([s["best"] - s["untuned"] for s in told]),
+                "validation_gain": mean_known([s["best"] - s["untuned"] for s in told]),
                 "gain": points.get((arm, n)),
             }
         )
