@@ -122,14 +122,15 @@ def cell(root: Path, arm: str = "lstm:plain") -> None:
     """One cell as a fresh worker computes it, opening the corpus included."""
     import torch
 
-    from datayield.run import Shelf, run_cell
+    from datayield.desk import Data
+    from datayield.run import run_cell
 
     torch.set_num_threads(1)
     made = params_of(root)
     scope = grid.Scope(NAME, 0, "", dict.fromkeys(("vectors", "difficulties", "neighbours"), ""))
     parsed = grid.parse_arm(arm)
     chosen = grid.default_settings(made, parsed, LABELS)
-    run_cell(grid.cell(made, scope, parsed, LABELS, 0, 0, chosen), Shelf(root, {}).data(NAME))
+    run_cell(grid.cell(made, scope, parsed, LABELS, 0, 0, chosen), Data.load(root / "data" / NAME))
 
 
 def strategy(root: Path, name: str) -> None:

@@ -14,8 +14,9 @@ from datayield import environment
 environment.prepare()
 
 from datayield import config, grid, place, stages  # noqa: E402
+from datayield.desk import Data  # noqa: E402
 from datayield.draws import TUNING_DRAW  # noqa: E402
-from datayield.run import Shelf, run_trial  # noqa: E402
+from datayield.run import run_trial  # noqa: E402
 
 
 def main() -> None:
@@ -29,7 +30,8 @@ def main() -> None:
     place.settle()
     root = Path()
     params = config.load(root / "params.yaml")
-    scope, data = stages.scope(params, asked.corpus, root), Shelf(root, {}).data(asked.corpus)
+    scope = stages.scope(params, asked.corpus, root)
+    data = Data.load(stages.folder(root, asked.corpus))
     for arm in map(grid.parse_arm, asked.arms):
         untuned = grid.default_settings(params, arm, asked.labels)
         for updates in asked.updates:

@@ -10,7 +10,8 @@ from datayield import environment, place, strategies
 from datayield.encode import Batch, Vocabulary, batch_of, encode
 from datayield.errors import UserError
 from datayield.model import Classifier, initialise
-from datayield.train import Verbs, cross_entropy, train
+from datayield.strategies.objective import cross_entropy
+from datayield.train import Verbs, train
 from datayield.types import Settings, TrainingSet
 
 TEXTS = ("rain and wind", "wind", "a boat in the rain today", "soup", "the pan", "soup again")

@@ -20,7 +20,7 @@ from torch import nn  # noqa: E402
 from datayield import encode as texts_of  # noqa: E402
 from datayield import place  # noqa: E402
 from datayield.model import Classifier  # noqa: E402
-from datayield.train import cross_entropy  # noqa: E402
+from datayield.strategies.objective import cross_entropy  # noqa: E402
 from datayield.types import Settings  # noqa: E402
 
 STEP = 8  # padded lengths are multiples of it

@@ -11,7 +11,7 @@ from datayield import linear
 from datayield.config import Block, Params
 from datayield.errors import UserError, nearest
 from datayield.search import ARCHITECTURES, settings
-from datayield.strategies import Composition, arguments_of, canonical, compose, verbs
+from datayield.strategies import arguments_of, canonical, compose, verbs
 from datayield.strategies.base import Plan
 from datayield.table import digest
 from datayield.types import RECIPE, Arm, Cell
@@ -101,7 +101,7 @@ def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
     """The untuned settings of an arm at a budget: {"model": ..., "<strategy>": ...}."""
     if not arm.strategies:
         return {}
-    parts = compose(arm.strategies, {s: params.strategies.get(s, {}) for s in arm.strategies})
+    parts = compose(arm.strategies, params.strategies)
     model = settings(arm.architecture, {**params.model, **parts.pins(n)}, updates_at(params, n))
     own = {s: arguments_of(s, params.strategies.get(s, {})) for s in arm.strategies}
     if parts.needs("dropout") and not any(model[d] for d in DROPOUTS):
@@ -158,7 +158,7 @@ def entries(params: Params, pool: int) -> tuple[list[tuple[Arm, int]], list[str]
 def _check_unlabelled(lost: Sequence[Arm], pool: int) -> None:
     """An arm that learns from texts without labels has a budget that leaves some."""
     for arm in lost:
-        if any(p.unlabelled for p in _defaults(arm).parts):
+        if any(p.unlabelled for p in compose(arm.strategies, {}).parts):
             raise UserError(
                 f"params.yaml: study.grid: {arm} learns from texts without labels, and each of its"
                 f" budgets takes the whole pool of {pool} texts. Name a smaller budget for it, bring"
@@ -196,13 +196,13 @@ def _lacking(arm: Arm, n: int, pool: int) -> str:
     needed = _labels_needed(arm, n)
     if needed > pool:
         return f"{needed} texts of a pool of {pool}"
-    if needed == pool and any(p.unlabelled for p in _defaults(arm).parts):
+    if needed == pool and any(p.unlabelled for p in compose(arm.strategies, {}).parts):
         return "texts without labels, of which the whole pool leaves none"
     return ""
 
 
 def _labels_needed(arm: Arm, n: int) -> int:
-    plan = _defaults(arm).one("plan") if arm.strategies else None
+    plan = compose(arm.strategies, {}).one("plan") if arm.strategies else None
     return plan(Plan(n, 0)).labels if plan else n
 
 
@@ -267,13 +267,9 @@ def describe(arm: Arm) -> dict[str, Any]:
 
 def _control(arm: Arm) -> Arm | None:
     """The arm that shows what else could explain a gain of a single strategy."""
-    if len(arm.strategies) != 1 or not (name := _defaults(arm).parts[0].control):
+    if len(arm.strategies) != 1 or not (name := compose(arm.strategies, {}).parts[0].control):
         return None
     return Arm(arm.architecture, (name,))
-
-
-def _defaults(arm: Arm) -> Composition:
-    return compose(arm.strategies, {})
 
 
 def cell(
@@ -289,7 +285,7 @@ def cell(
         "device": scope.device if arm.strategies else "cpu",
     }
     if arm.strategies:
-        parts = _composed(arm, chosen)
+        parts = compose(arm.strategies, chosen)
         identity |= {
             "engine": f"torch {version('torch')}",
             "strategies": {p.name: p.version for p in parts.parts},
@@ -298,10 +294,6 @@ def cell(
     else:
         identity["engine"] = f"scikit-learn {version('scikit-learn')}"
     return Cell(scope.corpus, n, arm, draw, seed, dict(chosen), identity)
-
-
-def _composed(arm: Arm, chosen: Mapping[str, Any]) -> Composition:
-    return compose(arm.strategies, {s: chosen.get(s, {}) for s in arm.strategies})
 
 
 def key(cell: Cell) -> str:

@@ -120,7 +120,7 @@ def _search(
 
 def _space(params: Params, arm: Arm, n: int, settings: Mapping[str, Any]) -> dict[str, Axis]:
     """The shared space and the knobs of the arm's strategies, widened to hold what is untuned."""
-    parts = strategies.compose(arm.strategies, {s: settings.get(s, {}) for s in arm.strategies})
+    parts = strategies.compose(arm.strategies, settings)
     pinned = {*grid.pinned(arm), *parts.pins(n)}
     pretrained = _of_one_shape(parts)
     untuned = Settings.of(settings["model"])

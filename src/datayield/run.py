@@ -16,7 +16,18 @@ from datayield.score import accuracy, macro_f1
 from datayield.strategies import Composition, compose
 from datayield.strategies.base import Plan
 from datayield.train import Trained, Verbs, Watch, train
-from datayield.types import Account, Cell, Corpus, Ints, Pool, Row, Sample, Settings, TrainingSet
+from datayield.types import (
+    Account,
+    Arm,
+    Cell,
+    Corpus,
+    Ints,
+    Pool,
+    Row,
+    Sample,
+    Settings,
+    TrainingSet,
+)
 
 SEED_LABELS = 50  # an acquiring arm starts from the first min(50, half) training labels of the draw
 
@@ -46,7 +57,7 @@ def fitted_cell(cell: Cell, data: Data) -> tuple[Row, Fit]:
     reset_peak_memory()
     started = time.perf_counter()
     account = Account(labels_paid=cell.n)
-    parts = _composed(cell)
+    parts = compose(cell.arm.strategies, cell.settings)
     rewritten = parts.one("plan")
     plan: Plan = rewritten(Plan(cell.n, cell.seed)) if rewritten else Plan(cell.n, cell.seed)
     key = (cell.identity["study_seed"], cell.corpus, cell.draw, plan.seed)
@@ -94,7 +105,7 @@ def run_trial(
         accuracy and macro_f1 on held-out labels, the metric's value at each `steps`, whether it was
         `stopped`, and its cost: seconds, tokens, updates, helper_fits.
     """
-    parts, account = _composed(cell), Account(labels_paid=cell.n)
+    parts, account = compose(cell.arm.strategies, cell.settings), Account(labels_paid=cell.n)
     judge = Judge(metric, len(data.corpus.classes), floors)
     began = time.perf_counter()
     sample = data.draws.sample(cell.draw, cell.n)
@@ -156,10 +167,6 @@ class Judge:
         if metric == "accuracy":
             return accuracy(said, truth)
         return macro_f1(said, truth, self.classes)
-
-
-def _composed(cell: Cell) -> Composition:
-    return compose(cell.arm.strategies, {s: cell.settings.get(s, {}) for s in cell.arm.strategies})
 
 
 def _fitted(case: _Case, validation: Held, watch: Watch | None = None) -> Fit:
@@ -286,21 +293,5 @@ def peak_memory_mib() -> float:
 
 def from_json(fields: dict[str, Any]) -> Cell:
     """A cell from the plain dict that `dataclasses.asdict` makes of it."""
-    from datayield.types import Arm
-
     arm = fields["arm"]
     return Cell(**{**fields, "arm": Arm(arm["architecture"], tuple(arm["strategies"]))})
-
-
-@dataclass(slots=True)
-class Shelf:
-    """The corpora that one worker has opened, by folder."""
-
-    root: Path
-    opened: dict[str, Data]
-
-    def data(self, corpus: str) -> Data:
-        """The corpus of this name, opened once per process."""
-        if corpus not in self.opened:
-            self.opened[corpus] = Data.load(self.root / "data" / corpus)
-        return self.opened[corpus]

@@ -23,7 +23,7 @@ from datayield.cost import Shape
 from datayield.errors import UserError, nearest
 from datayield.score import leading
 from datayield.strategies import make as make_strategy
-from datayield.strategies.base import Rewrite
+from datayield.strategies.base import Rewrite, Synonyms
 from datayield.types import Corpus
 
 VARIANTS = pa.schema(
@@ -81,7 +81,7 @@ def augment(params: Params, name: str, root: Path) -> None:
     """`variants.parquet`: the rewritten training texts that some cell may ask for."""
     loaded = corpora.checked(folder(root, name))
     drawn = _drawn(params, name, root, loaded)
-    thesauri: dict[str, thesaurus.Thesaurus] = {}
+    thesauri: dict[str, Synonyms] = {}
     digests: dict[str, str] = {}
     tables = [VARIANTS.empty_table()]
     for strategy, largest in grid.arms_with_rewrites(params, len(loaded.texts)):
@@ -89,7 +89,7 @@ def augment(params: Params, name: str, root: Path) -> None:
         ids = np.unique(np.concatenate(drawn_ids))
         rewrite = make_strategy(strategy, params.strategies.get(strategy, {})).rewrite
         assert rewrite is not None
-        words: thesaurus.Thesaurus = thesaurus.Neighbours({})
+        words: Synonyms = thesaurus.Neighbours({})
         if rewrite.thesaurus is not None:
             if rewrite.thesaurus not in thesauri:
                 opened, digest = THESAURI[rewrite.thesaurus](folder(root, name))
@@ -101,18 +101,18 @@ def augment(params: Params, name: str, root: Path) -> None:
     table.write(made, folder(root, name) / "variants.parquet", ("strategy", "id"))
 
 
-def _neighbours(folder: Path) -> tuple[thesaurus.Thesaurus, str]:
+def _neighbours(folder: Path) -> tuple[Synonyms, str]:
     path = folder / "vectors.parquet"
     return thesaurus.Neighbours.load(path), _digest(path)
 
 
-def _wordnet(folder: Path) -> tuple[thesaurus.Thesaurus, str]:
+def _wordnet(folder: Path) -> tuple[Synonyms, str]:
     loaded = wordnet.WordNet.load(folder.parents[1] / DOWNLOADS)
     return loaded, loaded.digest
 
 
 # What rewrites may name as their thesaurus -> the words and the digest of what they come from.
-THESAURI: dict[str, Callable[[Path], tuple[thesaurus.Thesaurus, str]]] = {
+THESAURI: dict[str, Callable[[Path], tuple[Synonyms, str]]] = {
     "neighbours": _neighbours,
     "wordnet": _wordnet,
 }
@@ -121,7 +121,7 @@ THESAURI: dict[str, Callable[[Path], tuple[thesaurus.Thesaurus, str]]] = {
 def _variants(
     params: Params,
     loaded: Corpus,
-    near: thesaurus.Thesaurus,
+    near: Synonyms,
     strategy: str,
     rewrite: Rewrite,
     count: int,
@@ -133,7 +133,7 @@ def _variants(
 
 
 def rewritten(
-    line: str, rewrite: Rewrite, near: thesaurus.Thesaurus, count: int, key: tuple[seeds.Key, ...]
+    line: str, rewrite: Rewrite, near: Synonyms, count: int, key: tuple[seeds.Key, ...]
 ) -> list[str]:
     """The first variants of one text; variant k depends on (key, k) and the text alone."""
     words = text.tokens(line)

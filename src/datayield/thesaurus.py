@@ -7,7 +7,6 @@ counts raised to 0.75, truncated SVD, U * sqrt(S) (Levy, Goldberg & Dagan 2015).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -42,13 +41,6 @@ _SCHEMA = pa.schema(
         ("vector", pa.list_(pa.float32())),
     ]
 )
-
-
-class Thesaurus(Protocol):
-    """Anything that knows words for words."""
-
-    def synonyms(self, word: str) -> tuple[str, ...]:
-        """Words that may stand for this one; empty when there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from datayield.encode import (
 from datayield.model import Classifier, initialise, probabilities
 from datayield.place import array, tensor
 from datayield.strategies.base import NOTHING_SHOWN, Objective, Present, Shown, Start
+from datayield.strategies.objective import cross_entropy
 from datayield.types import Ints, Past, Round, Settings, TrainingSet
 
 Watch: TypeAlias = Callable[[NDArray[np.float32]], bool]
@@ -337,11 +338,6 @@ def _read_only(values: NDArray[np.float32]) -> NDArray[np.float32]:
     view = values.view()
     view.flags.writeable = False
     return view
-
-
-def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """-sum p log q per example, for target distributions: (B, C), (B, C) -> (B,)."""
-    return -(targets * logits.log_softmax(1)).sum(1)
 
 
 def _validate(p: NDArray[np.float32], labels: Ints) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from datayield import environment
 
 if TYPE_CHECKING:
-    from datayield.run import Shelf
+    from datayield.desk import Data
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def answer(root: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     try:
         cell = from_json(asked["cell"])
         place.settle(cell.identity["device"], cell.identity["precision"])
-        data = _shelf(root).data(cell.corpus)
+        data = _opened(root / "data" / cell.corpus)
         if asked["want"] == "trial":
             return {"trial": run_trial(cell, data, asked["metric"], asked["floors"])}
         return {"row": cells.dumps(run_cell(cell, data))}
@@ -60,10 +60,10 @@ def answer(root: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _shelf(root: Path) -> "Shelf":
-    from datayield.run import Shelf
+def _opened(folder: Path) -> "Data":
+    from datayield.desk import Data
 
-    return Shelf(root, {})
+    return Data.load(folder)
 
 
 def _leave_with_parent(parent: int) -> None:

@@ -242,7 +242,7 @@ class Composition:
 
 
 def compose(names: Sequence[str], arguments: Mapping[str, Mapping[str, Any]]) -> Composition:
-    """A composition from names and each one's arguments.
+    """A composition from names and each one's arguments; others' are passed over.
 
     Raises:
         UserError: for unknown names, and for two strategies that need the same exclusive verb.

@@ -257,7 +257,7 @@ class Strategy:
 
 
 class Synonyms(Protocol):
-    """A thesaurus: see datayield.thesaurus."""
+    """Anything that knows words for words: see datayield.thesaurus and datayield.wordnet."""
 
     def synonyms(self, word: str) -> tuple[str, ...]:
         """Words that may stand for this one; empty when there is none."""

@@ -18,8 +18,8 @@ XI = 0.1  # length of the first step of VAT's power iteration
 MEMORY = 0.9  # of SuperLoss's moving average of the loss
 
 
-def _cross_entropy(logits: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
-    """(B, C), (B, C) -> (B,)."""
+def cross_entropy(logits: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
+    """-sum p log q per example, for target distributions: (B, C), (B, C) -> (B,)."""
     return -(targets * logits.log_softmax(1)).sum(1)
 
 
@@ -36,7 +36,7 @@ def label_smoothing(epsilon: float = 0.1) -> Strategy:
         rng: np.random.Generator,
     ) -> "tuple[torch.Tensor, Any]":  # fmt: skip
         smooth = (1 - epsilon) * batch.targets + epsilon / batch.targets.shape[1]
-        return _cross_entropy(model(batch.ids, batch.lengths), smooth), carry
+        return cross_entropy(model(batch.ids, batch.lengths), smooth), carry
 
     return Strategy(
         "label_smoothing",
@@ -68,7 +68,7 @@ def mixup_word(alpha: float = 1.0) -> Strategy:
         mixed = share[:, :, None] * embedded + (1 - share[:, :, None]) * embedded[pairs]
         lengths = torch.maximum(batch.lengths, batch.lengths[pairs])  # union of the masks
         targets = share * batch.targets + (1 - share) * batch.targets[pairs]
-        return _cross_entropy(model.head(model.encode(mixed, lengths)), targets), carry
+        return cross_entropy(model.head(model.encode(mixed, lengths)), targets), carry
 
     return Strategy(
         "mixup_word",
@@ -94,7 +94,7 @@ def mixup_sentence(alpha: float = 1.0) -> Strategy:
         pairs, share = _pairs(len(batch.lengths), alpha, rng)
         pooled = model.encode(model.embed(batch.ids, batch.lengths), batch.lengths)
         targets = share * batch.targets + (1 - share) * batch.targets[pairs]
-        return _cross_entropy(
+        return cross_entropy(
             model.head(share * pooled + (1 - share) * pooled[pairs]), targets
         ), carry
 
@@ -135,10 +135,10 @@ def adversarial(epsilon: float = 5.0) -> Strategy:
         import torch
 
         embedded = model.embed(batch.ids, batch.lengths)
-        loss = _cross_entropy(model.head(model.encode(embedded, batch.lengths)), batch.targets)
+        loss = cross_entropy(model.head(model.encode(embedded, batch.lengths)), batch.targets)
         (gradient,) = torch.autograd.grad(loss.sum(), embedded, retain_graph=True)
         r = epsilon * unit(gradient.detach(), batch.lengths)
-        moved = _cross_entropy(model.head(model.encode(embedded + r, batch.lengths)), batch.targets)
+        moved = cross_entropy(model.head(model.encode(embedded + r, batch.lengths)), batch.targets)
         return loss + moved, carry
 
     return Strategy(
@@ -246,7 +246,7 @@ def superloss(strength: float = 1.0, moving: bool = True) -> Strategy:
     ) -> "tuple[torch.Tensor, Any]":  # fmt: skip
         from datayield.place import array, tensor
 
-        loss = _cross_entropy(model(batch.ids, batch.lengths), batch.targets)
+        loss = cross_entropy(model(batch.ids, batch.lengths), batch.targets)
         mean = float(array(loss.mean()))
         tau = np.log(batch.targets.shape[1])
         if moving:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from datayield.strategies.base import Plan, Strategy
+from datayield.strategies.base import Strategy
 
 OTHER_SEED = 1_000_003  # far from any seed that a study counts up to
 
@@ -14,44 +14,32 @@ def plain() -> Strategy:
 
 def twin() -> Strategy:
     """The baseline once more with other seeds: worth exactly as much as the baseline."""
-
-    def rewritten(plan: Plan) -> Plan:
-        return replace(plan, seed=plan.seed + OTHER_SEED)
-
     return Strategy(
         "twin",
         "the baseline with another seed: must be worth 1x",
         role="check",
-        plan=rewritten,
+        plan=lambda plan: replace(plan, seed=plan.seed + OTHER_SEED),
         expected={"arm": "plain"},
     )
 
 
 def double() -> Strategy:
     """The baseline given 2n labels and billed n: must measure as worth 2x."""
-
-    def rewritten(plan: Plan) -> Plan:
-        return replace(plan, labels=2 * plan.labels)
-
     return Strategy(
         "double",
         "the baseline given twice the labels: must be worth 2x",
         role="check",
-        plan=rewritten,
+        plan=lambda plan: replace(plan, labels=2 * plan.labels),
         expected={"multiplier": 2.0},
     )
 
 
 def permuted_labels() -> Strategy:
     """All n labels permuted among their texts, validation included: nothing can be learnt."""
-
-    def rewritten(plan: Plan) -> Plan:
-        return replace(plan, permuted=True)
-
     return Strategy(
         "permuted_labels",
         "labels permuted among the texts: must equal the majority class",
         role="check",
-        plan=rewritten,
+        plan=lambda plan: replace(plan, permuted=True),
         expected={"arm": "majority"},
     )

@@ -24,7 +24,6 @@ from datayield.strategies.base import (
 SCALE = 0.1  # root mean square of the embeddings at the start
 LAYER = 2.6  # by how much each layer learns slower than the one above (Howard & Ruder 2018)
 UNFREEZE = 0.1  # share of training after which the next layer below starts to learn
-SPECIAL = ("<pad>", "<unk>")
 
 
 def vectors(file: str = "", sha256: str = "") -> Strategy:
@@ -45,6 +44,8 @@ def vectors(file: str = "", sha256: str = "") -> Strategy:
         )
 
     def pretrain(texts: Sequence[str], shape: Mapping[str, int], desk: Desk) -> Start:
+        from datayield.encode import SPECIAL  # torch, which is loaded where strategies are used
+
         words = tuple(sorted({w for t in texts for w in text.tokens(t)}))
         found = read_vectors(file, sha256, words) if file else desk.facts.vectors(words)
         known: NDArray[np.bool_] = ~np.isnan(found[:, 0])
@@ -52,7 +53,7 @@ def vectors(file: str = "", sha256: str = "") -> Strategy:
         shared = min(found.shape[1], shape["embedding"])  # leading dimensions; the rest start at 0
         table[:, :shared] = found[known][:, :shared]
         table = table * (SCALE / max(float(np.sqrt((table**2).mean())), 1e-9))
-        special = np.zeros((2, table.shape[1]), np.float32)
+        special = np.zeros((len(SPECIAL), table.shape[1]), np.float32)
         vocabulary = (*SPECIAL, *(w for w, k in zip(words, known, strict=True) if k))
         rows = np.concatenate([special, table]).astype(np.float32)
         return Start({"embedding.weight": rows}, vocabulary)

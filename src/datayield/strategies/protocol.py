@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
-from datayield.strategies.base import Plan, Strategy
+from datayield.strategies.base import Strategy
 
 EPOCHS = 20
 BATCH = 32
@@ -56,13 +56,9 @@ def untuned() -> Strategy:
 
 def refit_all() -> Strategy:
     """All n labels train, those of the validation part too; nothing is left to validate on."""
-
-    def rewritten(plan: Plan) -> Plan:
-        return replace(plan, validates=0.0)
-
     return Strategy(
         "refit_all",
         "trains on all n labels, the validation part too",
-        plan=rewritten,
+        plan=lambda plan: replace(plan, validates=0.0),
         source="common practice once settings are fixed",
     )

@@ -11,6 +11,7 @@ from datayield.dynamics import map_of
 from datayield.errors import UserError
 from datayield.strategies.base import (
     Desk,
+    Kind,
     Knob,
     Prepare,
     Strategy,
@@ -254,7 +255,7 @@ def dedup(similarity: float = 0.8) -> Strategy:
     )
 
 
-def clean(kind: str = "linear") -> Strategy:
+def clean(kind: Kind = "linear") -> Strategy:
     """Confident learning: leaves out labels that other folds' models contradict confidently.
 
     Args:
@@ -264,7 +265,7 @@ def clean(kind: str = "linear") -> Strategy:
 
     def prepare(training_set: TrainingSet, desk: Desk) -> TrainingSet:
         labels = training_set.targets.argmax(1)
-        p = out_of_fold(training_set, desk, "network" if kind == "network" else "linear")
+        p = out_of_fold(training_set, desk, kind)
         kept = np.setdiff1d(np.arange(len(labels)), confident_errors(p, labels))
         return training_set.take(kept)
 
@@ -277,7 +278,7 @@ def clean(kind: str = "linear") -> Strategy:
     )
 
 
-def out_of_fold(rows: TrainingSet, desk: Desk, kind: str) -> NDArray[np.float32]:
+def out_of_fold(rows: TrainingSet, desk: Desk, kind: Kind) -> NDArray[np.float32]:
     """Probabilities of every row by a helper that did not see it, (rows, classes).
 
     Raises:
@@ -294,9 +295,7 @@ def out_of_fold(rows: TrainingSet, desk: Desk, kind: str) -> NDArray[np.float32]
     fold[order] = np.arange(len(labels)) % FOLDS
     out = np.empty(rows.targets.shape, np.float32)
     for k in range(FOLDS):
-        helper = desk.fit(
-            rows.take(np.flatnonzero(fold != k)), "network" if kind == "network" else "linear"
-        )
+        helper = desk.fit(rows.take(np.flatnonzero(fold != k)), kind)
         held = np.flatnonzero(fold == k)
         if len(held):
             out[held] = helper.predict([rows.texts[i] for i in held])

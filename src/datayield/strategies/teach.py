@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from datayield.strategies.base import (
     Desk,
+    Kind,
     Knob,
     Strategy,
     check_count,
@@ -50,7 +51,7 @@ def distil(texts: int = 4000) -> Strategy:
     )
 
 
-def self_training(rounds: int = 2, threshold: float = 0.9, kind: str = "network") -> Strategy:
+def self_training(rounds: int = 2, threshold: float = 0.9, kind: Kind = "network") -> Strategy:
     """Texts without labels get the label of a confident teacher; a fresh student learns from all.
 
     Round r's teacher learns from the labels and the pseudo-labels of round r - 1. Of every class
@@ -72,7 +73,7 @@ def self_training(rounds: int = 2, threshold: float = 0.9, kind: str = "network"
         judged = []
         current = training_set
         for _ in range(rounds + 1):
-            teacher = desk.fit(current, "linear" if kind == "linear" else "network")
+            teacher = desk.fit(current, kind)
             judged.append((desk.validation_accuracy(teacher), current))
             p = teacher.predict(texts)
             current = _with_pseudo_labels(training_set, texts, ids, confident(p, threshold), p)
