@@ -7,23 +7,21 @@ Prefect nor a database: they get a cell, read `data/<corpus>` and return a value
 import logging
 import os
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from datayield import cells, environment
+from datayield import environment
 from datayield.config import Execution
 from datayield.errors import UserError
-from datayield.types import Cell, Row
-from datayield.workers import CellFailed, WorkerDied
+from datayield.workers import CellFailed, Pool, WorkerDied
 
 HELP = "execution.engine: ray"
 
 
-class RayPool:
+class RayPool(Pool):
     """The pool of a cluster; each cell takes the declared share of cores and GPUs."""
 
     def __init__(self, root: Path, timeout: float, execution: Execution, device: str) -> None:
@@ -50,16 +48,6 @@ class RayPool:
         self._waiting: set[Any] = set()
         self._lock, self._closed = Lock(), False
         self.size = _size(self._ray.cluster_resources(), execution, share)
-
-    def run(self, cell: Cell) -> Row:
-        """Compute one cell on the cluster."""
-        return cells.loads(self._ask("row", {"cell": asdict(cell)}))
-
-    def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
-        """Score one cell's settings on the cluster."""
-        asked = {"cell": asdict(cell), "metric": metric, "floors": list(floors)}
-        found: dict[str, Any] = self._ask("trial", asked)
-        return found
 
     def _ask(self, want: str, asked: Mapping[str, Any]) -> Any:
         errors = self._ray.exceptions

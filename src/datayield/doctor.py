@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from datayield import environment
+from datayield import environment, memory
 from datayield.errors import UserError
 
 State = Literal["ok", "notice", "problem"]
@@ -120,25 +120,15 @@ def _device(root: Path) -> Iterator[Finding]:
 def _room(root: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(root.resolve()).free / 2**30
     yield room("disk", free, LEAST_DISK, "make room: cells, tables and language models lie here")
-    memory = _memory()
-    if memory is not None:
+    for left in memory.machine():
         do = "close other programs, or set execution.workers: 1 in params.yaml"
-        yield room("memory", memory, LEAST_MEMORY, do)
+        yield room("memory", left / 2**30, LEAST_MEMORY, do)
 
 
 def room(what: str, free: float, least: float, do: str) -> Finding:
     """Whether so many GiB are enough; half of the least is a problem."""
     state: State = "ok" if free >= least else "notice" if free >= least / 2 else "problem"
     return Finding(what, state, f"{free:.1f} GiB free", "" if state == "ok" else do)
-
-
-def _memory() -> float | None:
-    """GiB that can be had; None where the system does not tell."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    return next((int(x.split()[1]) / 2**20 for x in lines if x.startswith("MemAvailable")), None)
 
 
 def _mirror(root: Path) -> Iterator[Finding]:

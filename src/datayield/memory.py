@@ -26,17 +26,18 @@ def available(proc: Path = _PROC, cgroup: Path = _CGROUP) -> int | None:
     Returns:
         The least of what is known; None where the system tells nothing.
     """
-    known = [*_machine(proc), *_group(cgroup), *_own(proc)]
+    known = [*machine(proc), *_group(cgroup), *_own(proc)]
     return max(0, min(known)) if known else None
 
 
 def shared(proc: Path = _PROC, cgroup: Path = _CGROUP) -> int | None:
     """As `available`, for other processes: without this one's own limit."""
-    known = [*_machine(proc), *_group(cgroup)]
+    known = [*machine(proc), *_group(cgroup)]
     return max(0, min(known)) if known else None
 
 
-def _machine(proc: Path) -> Iterator[int]:
+def machine(proc: Path = _PROC) -> Iterator[int]:
+    """What the kernel says is left; nothing where it does not tell."""
     for line in _text(proc / "meminfo").splitlines():
         if line.startswith("MemAvailable:"):
             yield 1024 * int(line.split()[1])

@@ -6,11 +6,12 @@ import select
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from datayield import cells
 from datayield.environment import ONE_THREAD
@@ -25,13 +26,14 @@ class CellFailed(RuntimeError):
     """The cell itself raises an error: trying again would raise it again."""
 
 
-class Pool(Protocol):
+class Pool(ABC):
     """Computes cells and trials; each call waits for one answer, `size` calls side by side."""
 
     size: int
 
     def run(self, cell: Cell) -> Row:
         """Compute one cell; errors as `trial`."""
+        return cells.loads(self._ask("row", {"cell": asdict(cell)}))
 
     def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
         """Score one cell's settings on its labels (`run.run_trial`).
@@ -41,7 +43,15 @@ class Pool(Protocol):
             CellFailed: the cell raised an error or took too long.
             UserError: nothing can be computed until somebody mends it.
         """
+        asked = {"cell": asdict(cell), "metric": metric, "floors": list(floors)}
+        found: dict[str, Any] = self._ask("trial", asked)
+        return found
 
+    @abstractmethod
+    def _ask(self, want: str, asked: Mapping[str, Any]) -> Any:
+        """What `worker.answer` says of one cell under `want`."""
+
+    @abstractmethod
     def close(self) -> None:
         """End whatever runs, at once."""
 
@@ -86,7 +96,7 @@ class _Worker:
                 pipe.close()
 
 
-class WorkerPool:
+class WorkerPool(Pool):
     """The pool of this machine: as many processes as threads use it at once, each for many cells."""
 
     def __init__(self, root: Path, timeout: float, size: int) -> None:
@@ -96,16 +106,6 @@ class WorkerPool:
         self._busy: set[_Worker] = set()
         self._lock = threading.Lock()
         self._closed = False
-
-    def run(self, cell: Cell) -> Row:
-        """Compute one cell in a warm worker."""
-        return cells.loads(self._ask("row", {"cell": asdict(cell)}))
-
-    def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
-        """Score one cell's settings in a warm worker."""
-        asked = {"cell": asdict(cell), "metric": metric, "floors": list(floors)}
-        found: dict[str, Any] = self._ask("trial", asked)
-        return found
 
     def _ask(self, want: str, asked: Mapping[str, Any]) -> Any:
         with self._lock:

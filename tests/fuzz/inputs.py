@@ -164,7 +164,7 @@ def params(data: bytes, folder: Path) -> object:
     with contextlib.chdir(folder):
         found = common.checked_params()
     planned = grid.entries(found, 500)
-    config.changes(found.model_dump(mode="json"), yaml.safe_load(data))
+    config.changes(yaml.safe_dump(found.model_dump(mode="json")), data.decode())
     if found.study.draws <= 4:
         scope = grid.Scope("written", 500, "digest", defaultdict(str))
         regimes.searches(found, scope, "accuracy")

@@ -308,8 +308,6 @@ def _moved(source: "FileSource | HubSource", folder: Path) -> dict[str, Any]:
 
 def _write(folder: Path, text: str, name: str) -> None:
     """A new project, or params.yaml of the one that is there, with what changed."""
-    import yaml
-
     from datayield import config, project, table
 
     if not project.is_project(folder):
@@ -324,11 +322,7 @@ def _write(folder: Path, text: str, name: str) -> None:
     table.write_text(old, kept)
     table.write_text(text, path)
     print(f"{path} changed; what it was is kept as {kept}:", file=sys.stderr)
-    try:
-        before = yaml.safe_load(old) or {}
-    except yaml.YAMLError:
-        before = {}
-    for line in config.changes(before, yaml.safe_load(text)):
+    for line in config.changes(old, text):
         print(f"  {line}", file=sys.stderr)
 
 

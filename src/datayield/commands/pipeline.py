@@ -41,8 +41,6 @@ def add(commands: "Commands") -> None:
 
 
 def _preset(options: argparse.Namespace) -> None:
-    import yaml
-
     from datayield import config, table
 
     path = common.ROOT / "params.yaml"
@@ -51,17 +49,13 @@ def _preset(options: argparse.Namespace) -> None:
     if old == wanted:
         print(f"{path} is {options.name} already")
         return
-    try:
-        before = yaml.safe_load(old) or {}
-    except yaml.YAMLError:
-        before = {}
     if old and old not in [config.preset(name) for name in config.PRESETS]:
         kept = common.ROOT / "params.before.yaml"
         table.write_text(old, kept)
         print(f"your own {path} was kept as {kept}")
     table.write_text(wanted, path)
     print(f"{path} is now {options.name}:")
-    for line in config.changes(before, yaml.safe_load(wanted)):
+    for line in config.changes(old, wanted):
         print(f"  {line}")
 
 

@@ -97,8 +97,21 @@ def preset(name: str) -> str:
     return (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def changes(old: Any, new: Any, where: str = "") -> list[str]:
-    """What differs between two parsed files, one line per place: `study.draws: 3 → 10`."""
+def changes(old: str, new: str) -> list[str]:
+    """What differs between two params.yaml, one line per place: `study.draws: 3 → 10`.
+
+    Args:
+        old: the text of one; what is no YAML counts as empty.
+        new: the text of the other.
+    """
+    try:
+        before = yaml.safe_load(old) or {}
+    except yaml.YAMLError:
+        before = {}
+    return _changes(before, yaml.safe_load(new), "")
+
+
+def _changes(old: Any, new: Any, where: str) -> list[str]:
     if old == new:
         return []
     if not (isinstance(old, dict) and isinstance(new, dict)):
@@ -106,7 +119,7 @@ def changes(old: Any, new: Any, where: str = "") -> list[str]:
     out = []
     for key in [*old, *(k for k in new if k not in old)]:
         place = f"{where}.{key}" if where else str(key)
-        out += changes(old.get(key), new.get(key), place)
+        out += _changes(old.get(key), new.get(key), place)
     return out
 
 
