@@ -5,12 +5,12 @@ imported when a function is called. Results show themselves in notebooks; every 
 """
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from datayield import children
 from datayield.errors import UserError
 from datayield.shown import LoadedCorpus, Multiplier, Need, Plan, Statistics
 
@@ -109,10 +109,7 @@ def _command(folder: Path, *arguments: str) -> str:
     """What a command of datayield prints, run in a folder in a process of its own."""
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; name a project's")
-    done = subprocess.run(
-        [sys.executable, "-m", "datayield.cli", *arguments],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = children.ran([sys.executable, "-m", "datayield.cli", *arguments], folder)
     if done.returncode:
         raise UserError(
             done.stderr.strip().removeprefix("datayield: ") or f"exit {done.returncode}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datayield import config, desk, place, text, thesaurus
+from datayield import config, desk, grid, place, text, thesaurus
 from datayield.draws import Draws
 from datayield.errors import UserError, nearest
 from datayield.search import settings
@@ -201,8 +201,7 @@ class _Desk(desk.CellDesk):
 def _settings(labels: int) -> Settings:
     """Untuned settings, with the updates of the default study at so many labels."""
     params = config.load_text(config.preset("default"))
-    updates = [u for least, u in params.updates.items() if least <= labels][-1]
-    return Settings.of(settings("lstm", {}, updates))
+    return Settings.of(settings("lstm", {}, grid.updates_at(params, labels)))
 
 
 def _reasons(at: _Desk, pool: Sequence[str], picked: Ints, classes: Sequence[str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -15,6 +16,11 @@ GRACE = ((signal.SIGINT, 60.0), (signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0))
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends us in the same good order as Ctrl-C."""
+
+
+def ran(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+    """What a short command says in a folder; whether it did well is the caller's to ask."""
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ Nothing is changed and nothing is sent but a question to the servers that the en
 import os
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from datayield import environment, memory
+from datayield import children, environment, memory
 from datayield.errors import UserError
 
 State = Literal["ok", "notice", "problem"]
@@ -177,12 +176,12 @@ def server(name: str, url: str) -> Finding:
 def _versioning(root: Path) -> Iterator[Finding]:
     if shutil.which("git") is None:
         yield Finding("git", "notice", "not found", "install git to keep versions of studies")
-    elif _run(root, "git", "rev-parse", "--is-inside-work-tree").returncode:
+    elif children.ran(["git", "rev-parse", "--is-inside-work-tree"], root).returncode:
         yield Finding(
             "git", "notice", "this folder is in no repository", "git init, or datayield init"
         )
     else:
-        changed = len(_run(root, "git", "status", "--porcelain").stdout.splitlines())
+        changed = len(children.ran(["git", "status", "--porcelain"], root).stdout.splitlines())
         yield Finding("git", "ok", f"{changed} files not committed" if changed else "all committed")
     if not (root / "dvc.yaml").exists():
         yield Finding("dvc", "notice", "no dvc.yaml here", "cd into a project, or datayield init")
@@ -198,10 +197,6 @@ def _versioning(root: Path) -> Iterator[Finding]:
 def _dvc_root(root: Path) -> bool:
     own = root.resolve()
     return any((folder / ".dvc").is_dir() for folder in (own, *own.parents))
-
-
-def _run(root: Path, *command: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
 
 
 def _study(root: Path) -> Iterator[Finding]:

@@ -7,7 +7,6 @@ same files, renewed before every study.
 
 import hashlib
 import shutil
-import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from datayield import __version__, table
+from datayield import __version__, children, table
 from datayield.errors import UserError
 
 CODE = "code.yaml"
@@ -226,20 +225,16 @@ def _begin(folder: Path) -> str:
     more: list[str] = []
     if shutil.which("git") is None:
         more, told = ["--no-scm"], "DVC without git"
-    elif _quiet(["git", "rev-parse", "--is-inside-work-tree"], folder).returncode == 0:
+    elif children.ran(["git", "rev-parse", "--is-inside-work-tree"], folder).returncode == 0:
         more, told = ["--subdir"], "DVC, inside your git repository"
     else:
         how, more, told = [["git", "init", "--quiet"]], [], "git and DVC"
     for command in [*how, [sys.executable, "-m", "dvc", "init", *more]]:
-        done = _quiet(command, folder)
+        done = children.ran(command, folder)
         if done.returncode:
             said = " ".join((done.stderr or done.stdout).split())[-400:]
             raise UserError(f"`{' '.join(command[-4:])}` in {folder} ended with an error: {said}")
     return told
-
-
-def _quiet(command: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def preset_with(text: str, corpora: dict[str, dict[str, Any]]) -> str:

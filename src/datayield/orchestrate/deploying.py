@@ -1,6 +1,5 @@
 """`datayield deploy`: prefect.yaml checked and deployed, with its work pool and a notification."""
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from prefect.events.schemas.automations import Posture
 from prefect.exceptions import ObjectNotFound
 from pydantic import ValidationError
 
-from datayield import servers
+from datayield import children, servers
 from datayield.errors import UserError
 from datayield.orchestrate.refreshing import FAILED, NAME
 
@@ -48,13 +47,7 @@ def deploy(root: Path, notify: str | None = None) -> list[str]:
         for pool in sorted({d["work_pool"]["name"] for d in deployments}):
             if _made(client, pool):
                 done.append(f"made the process work pool {pool}")
-    ended = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = children.ran([sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"], root)
     if ended.returncode:
         said = " ".join((ended.stderr or ended.stdout).split())[-400:]
         raise UserError(f"`prefect deploy --all` ended with an error: {said}")

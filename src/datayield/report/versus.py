@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datayield import children
 from datayield.errors import UserError
 from datayield.report import words
 from datayield.report.metrics import SCHEMA
@@ -67,9 +68,7 @@ def _folder(what: str, root: Path) -> str:
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    done = subprocess.run(
-        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-    )
+    done = children.ran(["git", *arguments], root)
     return done.stdout if done.returncode == 0 and done.stdout.strip() else None
 
 
