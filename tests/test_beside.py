@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datayield import config, corpora, memory, stages
-from datayield.corpora import beside, files
+from datayield.corpora import beside, files, read
 from datayield.desk import CellDesk, Data, readable
 from datayield.errors import UserError
 from datayield.strategies import make
@@ -23,7 +23,7 @@ def source(tmp_path: Path, corpus: Corpus) -> config.BesideFile:
     lines = [*EXTRA, EXTRA[0].upper(), *corpus.test_texts[:2], *corpus.texts[:3], " "]
     path = tmp_path / "more.csv"
     path.write_text("body\n" + "".join(f'"{line}"\n' for line in lines))
-    return config.BesideFile(path="more.csv", sha256=files.digest(path), text="body")
+    return config.BesideFile(path="more.csv", sha256=read.digest(path), text="body")
 
 
 def test_overlap_is_removed_and_counted(
@@ -41,7 +41,7 @@ def test_overlap_is_removed_and_counted(
 def test_nothing_left_or_no_column_is_an_error(corpus: Corpus, tmp_path: Path) -> None:
     path = tmp_path / "more.csv"
     path.write_text(f'body\n"{corpus.texts[0]}"\n')
-    entry = config.BesideFile(path="more.csv", sha256=files.digest(path), text="body")
+    entry = config.BesideFile(path="more.csv", sha256=read.digest(path), text="body")
     with pytest.raises(UserError, match="nothing is left to read"):
         beside.attach(corpus, entry, tmp_path)
     with pytest.raises(UserError, match='has no column "text": body'):

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from datayield import config, grid, own, project
-from datayield.corpora import columns, files
+from datayield.corpora import columns, files, read
 from datayield.errors import UserError
 from tests.conftest import REPO, call, datayield, write_csv, written_texts
 
@@ -37,14 +37,14 @@ def reviews(path: Path, count: int = 300, **how: str) -> Path:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "utf-16"])
 def test_columns_are_guessed(tmp_path: Path, separator: str, encoding: str) -> None:
     path = reviews(tmp_path / "Reviews.csv", separator=separator, encoding=encoding)
-    found = columns.choose(path, files.encoding_of(path), None, None, None, False)
+    found = columns.choose(path, read.encoding_of(path), None, None, None, False)
     assert (found.text, found.label, found.split) == ('Kommentar "frei"', "Thema; alt", None)
     assert found.told == (
         'texts: "Kommentar "frei"", the only column of long texts that differ',
         'labels: "Thema; alt", the only column of few different values',
     )
-    read = files.describe(path, found.text, found.label, files.encoding_of(path), None)
-    assert files.load("r", read, 1, Path()).texts[1].endswith('says "a; b, c"')
+    source = files.describe(path, found.text, found.label, read.encoding_of(path), None)
+    assert files.load("r", source, 1, Path()).texts[1].endswith('says "a; b, c"')
 
 
 def test_a_column_of_train_and_test_is_the_split(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from datayield import config, intake, project
-from datayield.corpora import files
+from datayield.corpora import files, read
 from datayield.errors import UserError
 from tests.conftest import (
     REPO,
@@ -61,7 +61,7 @@ def test_a_dropped_file_becomes_part_of_the_corpus(watched: Path) -> None:
     source = params.corpora["written"]
     assert isinstance(source, config.FileSource)
     assert [p.path for p in source.more] == ["incoming/written/monday.csv"]
-    assert source.more[0].sha256 == files.digest(path)
+    assert source.more[0].sha256 == read.digest(path)
     assert len(files.load("written", source, 1, watched).texts) == 630
     text = (watched / "params.yaml").read_text()
     assert text.startswith("# mine") and "seed: 5  # chosen" in text
@@ -74,7 +74,7 @@ def test_a_changed_file_is_taken_by_its_hash(watched: Path) -> None:
     assert take(watched).taken == ("written: written.csv changed, 640 rows",)
     source = config.load(watched / "params.yaml").corpora["written"]
     assert isinstance(source, config.FileSource)
-    assert source.sha256 == files.digest(watched / "written.csv")
+    assert source.sha256 == read.digest(watched / "written.csv")
 
 
 def test_a_file_that_cannot_be_used_is_refused_and_the_others_are_taken(watched: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_changed_file_without_labels_is_taken_by_its_hash(watched: Path) -> No
     (watched / "params.yaml").write_text(yaml.safe_dump(params))
     assert take(watched).taken == ("written: more.csv (without labels) changed",)
     beside = config.load(watched / "params.yaml").corpora["written"].unlabelled
-    assert beside is not None and beside.sha256 == files.digest(watched / "more.csv")
+    assert beside is not None and beside.sha256 == read.digest(watched / "more.csv")
     assert take(watched) == intake.Intake((), ())
 
 

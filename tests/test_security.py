@@ -25,7 +25,7 @@ from packaging.utils import canonicalize_name
 from datayield import config, errors, memory, servers, spreadsheet, tolabel, tune
 from datayield.asking import Asked
 from datayield.config import HubSource, RemoteFile
-from datayield.corpora import fetch, files, raw
+from datayield.corpora import fetch, files, raw, read
 from datayield.corpora.build import Labelled, build
 from datayield.errors import UserError, masked
 from datayield.report import tables
@@ -304,11 +304,11 @@ def test_a_server_cannot_fill_the_disk(
 
 
 def test_lines_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(read, "LONGEST_LINE", 1000)
     path = tmp_path / "x.jsonl"
     path.write_text('{"t": "short"}\n{"t": "' + "x" * 1001 + '"}\n')
     with pytest.raises(UserError, match=r"x.jsonl, line 2: longer than 1,000 characters"):
-        list(files.rows(path, "utf-8"))
+        list(read.rows(path, "utf-8"))
     lines = tmp_path / "x.txt"
     lines.write_text("a\n" + "b" * 1001)
     asked = raw.Asked(lines)
@@ -325,14 +325,14 @@ def test_json_that_cannot_be_read(tmp_path: Path, line: str, says: str) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text(line + "\n")
     with pytest.raises(UserError, match=f"line 1: {says}"):
-        list(files.rows(path, "utf-8"))
+        list(read.rows(path, "utf-8"))
 
 
 def test_fields_of_csv_have_a_limit(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("t,l\n" + "x" * 140_000 + ",a\n")
     with pytest.raises(UserError, match="line 2: field larger than field limit"):
-        list(files.rows(path, "utf-8"))
+        list(read.rows(path, "utf-8"))
 
 
 @pytest.mark.parametrize("text", ["a: 2020-99-99", "[" * 20_000, "a: !!python/object:os.system x"])
@@ -429,7 +429,7 @@ def test_a_corpus_beyond_the_limit_of_the_process_is_refused(tmp_path: Path) -> 
         out.write("t,l\n")
         out.writelines(f"the {n} rain fell,{n % 2}\n" for n in range(3_000_000))
     code = 'ulimit -v 4000000; exec "$0" -m datayield.cli stage corpus --corpus written'
-    params = small_params(files.digest(path))
+    params = small_params(read.digest(path))
     params["corpora"]["written"] |= {"path": "x.csv", "text": "t", "label": "l"}  # type: ignore[index]
     write_params(tmp_path, params)
     done = call(tmp_path, "bash", "-c", code, sys.executable)
@@ -632,7 +632,7 @@ def test_no_package_leaves_a_user_the_gpl_alone() -> None:
 
 def test_the_tests_use_the_limits_of_the_page() -> None:
     page = (REPO / "docs/security.md").read_text()
-    assert f"{files.LONGEST_LINE:,} characters" in page
+    assert f"{read.LONGEST_LINE:,} characters" in page
     assert f"{csv.field_size_limit():,} characters" in page
     assert f"{fetch.LARGEST_UNPACKED / 2**30:g} GiB" in page
     assert f"{memory.PER_TEXT:,} bytes a text and {memory.BASE // 2**20} MiB" in page

@@ -35,7 +35,7 @@ def load_corpus(
         UserError: the source cannot be read, or is no corpus.
     """
     from datayield import config, corpora
-    from datayield.corpora import columns, files
+    from datayield.corpora import columns, files, read
     from datayield.corpora.download import catalog
 
     root = Path(folder)
@@ -48,7 +48,7 @@ def load_corpus(
         name, entry = str(source), config.CatalogSource(loader="catalog")
     else:
         path = Path(source)
-        name, encoding = path.stem, files.encoding_of(path)
+        name, encoding = path.stem, read.encoding_of(path)
         found = columns.choose(path, encoding, text, label, None, False)
         entry = files.describe(path, found.text, found.label, encoding, found.split)
         root = Path()

@@ -13,7 +13,7 @@ from typing import Any
 
 from datayield import config, table
 from datayield.config import FilePart, FileSource
-from datayield.corpora import files
+from datayield.corpora import files, read
 from datayield.errors import UserError, nearest
 
 WATCHED = "incoming"
@@ -79,7 +79,7 @@ def _renewed(
             refused.append(f"{name}: {e}")
     if (beside := source.unlabelled) is not None:
         try:
-            digest = files.digest(root / beside.path)
+            digest = read.digest(root / beside.path)
             if digest != beside.sha256:
                 again_beside = beside.model_copy(update={"sha256": digest})
                 renewed = renewed.model_copy(update={"unlabelled": again_beside})
@@ -110,8 +110,8 @@ def _renewed(
 def _part(root: Path, path: str) -> FilePart:
     told = {
         "path": path,
-        "sha256": files.digest(root / path),
-        "format": files.format_of(Path(path)),
+        "sha256": read.digest(root / path),
+        "format": read.format_of(Path(path)),
     }
     return FilePart.model_validate(told)
 
@@ -120,7 +120,7 @@ def _dropped(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     seen = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith((".", "~")))
-    return sorted(p for p in seen if p.suffix.lower() in files.FORMATS)
+    return sorted(p for p in seen if p.suffix.lower() in read.FORMATS)
 
 
 def _labels(name: str, source: FileSource, part: FilePart, root: Path) -> list[str]:

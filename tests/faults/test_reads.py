@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from datayield import config, grid, memory, settle, study, table
-from datayield.corpora import fetch, files, groups
+from datayield.corpora import fetch, groups, read
 from datayield.errors import UserError
 from tests.conftest import data_stages, make_project
 from tests.faults.damage import flip, flipped
@@ -140,7 +140,7 @@ def test_no_damaged_parquet_ends_the_process(tmp_path: Path) -> None:
     for at in range(start, len(content)):
         path.write_bytes(flipped(content, at, at % 8))
         try:
-            list(files.rows(path, "utf-8"))
+            list(read.rows(path, "utf-8"))
         except UserError as e:
             assert "a.parquet" in str(e)
             refused += 1

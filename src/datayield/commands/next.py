@@ -67,10 +67,10 @@ def _labelled(
 ) -> "tuple[Sequence[str], list[str], str, tuple[str, ...]]":
     """Texts, labels, the column of texts, and what was guessed."""
     from datayield.commands.own import expand
-    from datayield.corpora import columns, files
+    from datayield.corpora import columns, files, read
 
     paths = expand(options.labelled)
-    encoding = options.encoding or files.encoding_of(paths[0])
+    encoding = options.encoding or read.encoding_of(paths[0])
     found = columns.choose(paths[0], encoding, options.text, options.label, None, True)
     source = files.describe(paths[0], found.text, found.label, encoding, None, paths[1:])
     loaded = files.load("labelled", source, 0, Path())
@@ -85,12 +85,12 @@ def _unlabelled(
 
     from datayield import text
     from datayield.commands.own import expand
-    from datayield.corpora import columns, files
+    from datayield.corpora import columns, read
 
     told: list[str] = []
     sources = []
     for path in expand(options.unlabelled):
-        encoding = options.encoding or files.encoding_of(path)
+        encoding = options.encoding or read.encoding_of(path)
         name, guessed = columns.text_column(path, encoding, options.text, column)
         told += [f"{path}: {sentence}" for sentence in guessed]
         sources.append((path, encoding, name))
@@ -104,11 +104,11 @@ def _unlabelled(
 def _lines(sources: "Sequence[tuple[Path, str, str]]") -> "Iterator[str]":
     """The text of every row of (path, encoding, column), "" where there is none."""
     from datayield import memory
-    from datayield.corpora import files
+    from datayield.corpora import files, read
 
     rows = 0
     for path, encoding, name in sources:
-        for row in files.rows(path, encoding):
+        for row in read.rows(path, encoding):
             rows += 1
             if rows % files.LOOK == 0:  # before the system ends what grows too large
                 memory.require_corpus(str(path), rows)

@@ -211,10 +211,10 @@ def _source(
     """The corpus's entry with paths from here, and what was guessed."""
     if options.files[0].startswith(HUB):
         return _hub(options), ()
-    from datayield.corpora import columns, files
+    from datayield.corpora import columns, files, read
 
     paths, tests = expand(options.files), expand(options.test)
-    encoding = options.encoding or files.encoding_of(paths[0])
+    encoding = options.encoding or read.encoding_of(paths[0])
     found = columns.choose(
         paths[0], encoding, options.text, options.label, options.split, bool(tests)
     )
@@ -228,13 +228,13 @@ def _with_beside(
 ) -> "tuple[FileSource | HubSource, tuple[str, ...]]":
     """The entry with the file of texts without labels, and what was guessed."""
     from datayield import config
-    from datayield.corpora import columns, files
+    from datayield.corpora import columns, read
 
     path = Path(options.unlabelled)
-    encoding = options.encoding or files.encoding_of(path)
+    encoding = options.encoding or read.encoding_of(path)
     column, told = columns.text_column(path, encoding, None, source.text)
     beside = config.BesideFile(
-        path=str(path), sha256=files.digest(path), text=column, encoding=encoding
+        path=str(path), sha256=read.digest(path), text=column, encoding=encoding
     )
     return source.model_copy(update={"unlabelled": beside}), told
 
@@ -265,15 +265,15 @@ def expand(names: Sequence[str]) -> list[Path]:
     Raises:
         UserError: a folder or a pattern without a file.
     """
-    from datayield.corpora import files
+    from datayield.corpora import read
 
     out: dict[Path, None] = {}
     for name in names:
         path = Path(name)
         if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in files.FORMATS)
+            found = sorted(p for p in path.iterdir() if p.suffix.lower() in read.FORMATS)
             if not found:
-                wanted = ", ".join(sorted(files.FORMATS))
+                wanted = ", ".join(sorted(read.FORMATS))
                 raise UserError(f"{path} is a folder without a file ending in {wanted}")
         elif not path.exists() and any(c in name for c in "*?["):
             found = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor or "."))))

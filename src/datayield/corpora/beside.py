@@ -11,7 +11,7 @@ from pathlib import Path
 
 from datayield import memory, text
 from datayield.config import BesideFile
-from datayield.corpora import files
+from datayield.corpora import files, read
 from datayield.corpora.build import digest
 from datayield.errors import UserError
 from datayield.types import Corpus
@@ -50,7 +50,7 @@ def _new(corpus: Corpus, source: BesideFile, path: Path, removed: Counter[str]) 
     test = {text.fingerprint(t) for t in corpus.test_texts}
     pool = {text.fingerprint(t) for t in corpus.texts}
     seen: set[bytes] = set()
-    for number, row in enumerate(files.rows(path, source.encoding), 1):
+    for number, row in enumerate(read.rows(path, source.encoding), 1):
         if source.text not in row:
             raise UserError(f'{source.path} has no column "{source.text}": {", ".join(row)}')
         if number % files.LOOK == 0:  # before the system ends what grows too large

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from datayield import text
-from datayield.corpora import files
+from datayield.corpora import read
 from datayield.errors import UserError, nearest
 
 LOOKED_AT = 2000  # values of a column by which texts are told
@@ -156,7 +156,7 @@ def look(path: Path, encoding: str) -> list[Column]:
         UserError: the file cannot be read, or has no rows.
     """
     found: dict[str, Column] = {}
-    for row in files.rows(path, encoding):
+    for row in read.rows(path, encoding):
         for name, value in row.items():
             if name not in found:
                 found[name] = Column(name)

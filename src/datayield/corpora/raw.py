@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 
 from datayield import table, text
 from datayield.config import FileSource
-from datayield.corpora import files
+from datayield.corpora import read
 from datayield.errors import UserError, nearest
 
 LINES = "lines"  # the form of a file that is a text per line
-FORMS = {**files.FORMATS, ".txt": LINES}
+FORMS = {**read.FORMATS, ".txt": LINES}
 DEFAULT_COLUMN = "text"
 
 
@@ -101,7 +101,7 @@ def _texts(path: Path, form: str, asked: Asked) -> Iterator[str]:
 def _lines(path: Path, asked: Asked) -> Iterator[str]:
     try:
         with path.open(encoding=asked.encoding) as file:
-            for number, line in enumerate(files.lines(file, _shown(asked))):
+            for number, line in enumerate(read.lines(file, _shown(asked))):
                 yield line.removesuffix("\n").removeprefix("\ufeff" if number == 0 else "")
     except UnicodeError as e:
         what = (
@@ -110,7 +110,7 @@ def _lines(path: Path, asked: Asked) -> Iterator[str]:
             else f"it is not {asked.encoding}: {e}"
         )
         raise UserError(
-            f"{_shown(asked)}: {what}; name the file's encoding ({files.ENCODINGS})"
+            f"{_shown(asked)}: {what}; name the file's encoding ({read.ENCODINGS})"
         ) from e
     except LookupError as e:
         raise UserError(f"unknown encoding {asked.encoding!r}; try utf-8, latin-1 or cp1252") from e
@@ -122,17 +122,17 @@ def _fields(path: Path, form: str, asked: Asked) -> Iterator[str]:
     if form == "parquet":  # which is read by columns
         column = _column(_parquet_columns(path, asked), asked)
         source = _source(form, column, asked)
-        for line, row in files.numbered_rows(source, path):
-            yield files.string(source, row, line, column)
+        for line, row in read.numbered_rows(source, path):
+            yield read.string(source, row, line, column)
         return
-    rows = files.numbered_rows(_source(form, asked.column or "", asked), path)
+    rows = read.numbered_rows(_source(form, asked.column or "", asked), path)
     first = next(rows, None)
     if first is None:
         return
     column = _column(list(first[1]), asked)
     source = _source(form, column, asked)
     for line, row in chain([first], rows):
-        yield files.string(source, row, line, column)
+        yield read.string(source, row, line, column)
 
 
 def _parquet_columns(path: Path, asked: Asked) -> list[str]:
