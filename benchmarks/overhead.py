@@ -22,7 +22,7 @@ from datayield import environment
 
 environment.prepare()
 
-from datayield import config, grid, table, track  # noqa: E402
+from datayield import config, grid, records, track  # noqa: E402
 from datayield.types import Cell, Row  # noqa: E402
 from datayield.workers import Pool, WorkerPool  # noqa: E402
 
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--computed", action="store_true", help="by true workers")
     asked = parser.parse_args()
     results = asked.folder / "results" / asked.corpus
-    rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
+    rows = records.read(results / "cells.parquet", results / "history.parquet")
     if not asked.computed:
         recording(rows)
     with tempfile.TemporaryDirectory() as scratch:

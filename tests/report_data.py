@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from datayield import config, dynamics, stats, table
+from datayield import config, dynamics, records, stats, table
 from datayield.types import Account, Arm, Cell, Dynamics, Round, Row
 from tests.calibration.simulate import Study, simulate
 
@@ -97,7 +97,7 @@ def tables(
         "classes": ["a", "b"], "majority_share": majority, "missing": [], "notices": [], "arms": arms,
     }  # fmt: skip
     results = root / "results" / "written"
-    table.write_rows(rows, results / "cells.parquet", results / "history.parquet")
+    records.write(rows, results / "cells.parquet", results / "history.parquet")
     table.write_text(json.dumps(summary), results / "study.json")
     card = {"corpus": "written", "digest": "d" * 64, "texts": {"pool": 20_000, "test": 800},
             "family": "written"}  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datayield import cells, draws, dynamics, grid, table
+from datayield import cells, draws, dynamics, grid, records, table
 from datayield.corpora.build import Labelled, Noise, build
 from datayield.desk import Data
 from datayield.report import render, view
@@ -147,7 +147,7 @@ def test_the_hardest_test_texts_by_hand() -> None:
         said = np.array(predicted)
         return {
             "arm": arm, "n": n, "cell": arm, "accuracy": float((said == truth).mean()),
-            "predicted": table.pack_predicted(said),
+            "predicted": records.pack_predicted(said),
         }  # fmt: skip
 
     lines = [
@@ -166,7 +166,13 @@ def test_the_hardest_test_texts_by_hand() -> None:
 def test_equally_hard_test_texts_are_led_by_those_whose_wrong_answers_agree() -> None:
     truth = np.array([0, 0, 1, 1])
     lines = [
-        {"arm": arm, "n": 10, "cell": arm, "accuracy": 0.9, "predicted": table.pack_predicted(said)}
+        {
+            "arm": arm,
+            "n": 10,
+            "cell": arm,
+            "accuracy": 0.9,
+            "predicted": records.pack_predicted(said),
+        }
         for arm, said in (("a", np.array([1, 2, 1, 1])), ("b", np.array([2, 2, 1, 1])))
     ]
     roles = {"a": "plain", "b": "strategy"}

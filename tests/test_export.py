@@ -10,7 +10,18 @@ import pytest
 from mlflow import MlflowClient
 from safetensors.numpy import load_file
 
-from datayield import config, corpora, export, exported, linear, place, register, table, track
+from datayield import (
+    config,
+    corpora,
+    export,
+    exported,
+    linear,
+    place,
+    records,
+    register,
+    table,
+    track,
+)
 from datayield.config import Params
 from datayield.errors import UserError
 from datayield.train import Verbs, train
@@ -34,12 +45,12 @@ def _params(folder: Path) -> Params:
 
 def _rows(folder: Path) -> list[Row]:
     results = folder / "results" / "written"
-    return table.read_rows(results / "cells.parquet", results / "history.parquet")
+    return records.read(results / "cells.parquet", results / "history.parquet")
 
 
 def _write(folder: Path, rows: list[Row]) -> None:
     results = folder / "results" / "written"
-    table.write_rows(rows, results / "cells.parquet", results / "history.parquet")
+    records.write(rows, results / "cells.parquet", results / "history.parquet")
 
 
 def _exported(folder: Path, arm: str | None, out: Path) -> export.Choice:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 
-from datayield import config, dynamics, environment, grid, stages, table
+from datayield import config, dynamics, environment, grid, records, stages, table
 from datayield.table import CELLS, HISTORY, MEASURED
 from tests.conftest import call, data_stages, flow, read_params, tool_environment, write_params
 
@@ -62,7 +62,7 @@ def test_every_cell_has_its_row(studied: Path) -> None:
     cells = table.read(studied / "results/written/cells.parquet", CELLS).to_pylist()
     assert {c["cell"] for c in cells} == {grid.key(c) for c in planned(studied).cells}
     for c in cells:
-        hits = table.unpack_hits(c["hits"], c["test_size"])
+        hits = records.unpack_hits(c["hits"], c["test_size"])
         assert c["accuracy"] == pytest.approx(hits.mean())
         assert c["n_train"] + c["n_validation"] == c["n"] == c["labels_paid"]
         assert c["examples"] <= c["n_train"]

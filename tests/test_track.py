@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from datayield import table, track, views
+from datayield import records, track, views
 from datayield.types import Row
 from tests.conftest import datayield, flow
 
@@ -21,7 +21,7 @@ def logged(studied: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _rows(folder: Path) -> list[Row]:
     results = folder / "results" / "written"
-    return table.read_rows(results / "cells.parquet", results / "history.parquet")
+    return records.read(results / "cells.parquet", results / "history.parquet")
 
 
 def _runs(folder: Path) -> list:

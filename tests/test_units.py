@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datayield import grid, linear, table, thesaurus
+from datayield import grid, linear, records, table, thesaurus
 from datayield.config import Block
 from datayield.progress import Progress, duration
 from datayield.score import accuracy, confusion, macro_f1
@@ -149,8 +149,8 @@ def test_progress_tells_the_time_left() -> None:
 def test_hits_and_predictions_survive_packing() -> None:
     rng = np.random.default_rng(0)
     hits, predicted = rng.random(1001) < 0.5, rng.integers(0, 60_000, 1001)
-    assert np.array_equal(table.unpack_hits(table.pack_hits(hits), 1001), hits)
-    assert np.array_equal(table.unpack_predicted(table.pack_predicted(predicted)), predicted)
+    assert np.array_equal(records.unpack_hits(records.pack_hits(hits), 1001), hits)
+    assert np.array_equal(records.unpack_predicted(records.pack_predicted(predicted)), predicted)
 
 
 def test_a_table_of_another_shape_is_refused(tmp_path: Path) -> None:

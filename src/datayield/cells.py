@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from datayield import dynamics, table
+from datayield import dynamics, records, table
 from datayield.errors import UserError
 from datayield.types import Row
 
@@ -23,7 +23,7 @@ def dumps(row: Row) -> str:
 
     Training dynamics stand there only where the row has them: older cells lack them.
     """
-    line = table.record(row)
+    line = records.record(row)
     body: dict[str, Any] = {
         "line": {k: base64.b64encode(v).decode() if k in _BINARY else v for k, v in line.items()},
         "history": [asdict(h) for h in row.history],
@@ -45,7 +45,7 @@ def loads(text: str) -> Row:
         if table.digest(body) != outer["sha256"]:
             raise ValueError("its checksum does not fit its content")
         line = {k: base64.b64decode(v) if k in _BINARY else v for k, v in body["line"].items()}
-        row = table.row_of(line, body["history"])
+        row = records.row_of(line, body["history"])
         return (
             replace(row, dynamics=dynamics.unpacked(body["dynamics"]))
             if "dynamics" in body

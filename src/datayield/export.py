@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from datayield import __version__, card, exported, grid, place, stages, table
+from datayield import __version__, card, exported, grid, place, records, stages, table
 from datayield.config import Params
 from datayield.desk import Data
 from datayield.errors import UserError
@@ -63,7 +63,7 @@ def choose(
     """
     name = params.study.corpus(corpus)
     results = root / "results" / name
-    rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
+    rows = records.read(results / "cells.parquet", results / "history.parquet")
     study = table.read_json(results / "study.json")
     metric = leading(params.analysis.metric, study["majority_share"])
     wanted = finished_arm(arm, (str(r.cell.arm) for r in rows)) if arm else None

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datayield import corpora, cost, dynamics, grid, stages, table
+from datayield import corpora, cost, dynamics, grid, records, stages, table
 from datayield.cells import CellStore
 from datayield.config import Params
 from datayield.draws import thin_classes
@@ -46,7 +46,7 @@ def compute(
     planned = grid.make(params, scope, table.read_json(results / "settings.json"))
     store = CellStore(root / "state" / "cells")
     if (results / "cells.parquet").exists() and (results / "history.parquet").exists():
-        rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
+        rows = records.read(results / "cells.parquet", results / "history.parquet")
         store.adopt(dynamics.attached(rows, results / "dynamics.parquet"))
     done = {k: r for c in planned.cells if (r := store.get(k := grid.key(c))) is not None}
     missing = [c for c in planned.cells if grid.key(c) not in done]
@@ -145,7 +145,7 @@ def _export(
 ) -> dict[str, Any]:
     """Write the tables and the summary that the analysis arm reads."""
     results = root / "results" / corpus
-    table.write_rows(done.values(), results / "cells.parquet", results / "history.parquet")
+    records.write(done.values(), results / "cells.parquet", results / "history.parquet")
     dynamics.write((r for k, r in done.items() if k in mapped), results / "dynamics.parquet")
     loaded = corpora.load(stages.folder(root, corpus))
     missing = [

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from datayield import cells, corpora, draws, dynamics, exported, pretrain, stages, table, thesaurus
+from datayield import (
+    cells,
+    corpora,
+    draws,
+    dynamics,
+    exported,
+    pretrain,
+    records,
+    stages,
+    table,
+    thesaurus,
+)
 from datayield.corpora.audit import audit
 from datayield.encode import Vocabulary
 from datayield.types import Settings
@@ -45,7 +56,7 @@ def plain(value: Any) -> str:
 
 
 def _tables(folder: Path) -> None:
-    table.write_rows(some_rows(), folder / "cells.parquet", folder / "history.parquet")
+    records.write(some_rows(), folder / "cells.parquet", folder / "history.parquet")
     dynamics.write(some_rows(), folder / "dynamics.parquet")
     table.write(some_trials(), folder / "trials.parquet")
     made, card = built()

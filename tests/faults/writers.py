@@ -43,6 +43,7 @@ from datayield import (  # noqa: E402  # noqa: E402
     intake,
     predict,
     pretrain,
+    records,
     table,
     text,
     thesaurus,
@@ -179,7 +180,7 @@ WRITERS: dict[str, Write] = {
     "mapped table": lambda f, v: table.write_mapped(
         _table(v).to_batches(), _table(v).schema, f / "a.arrow"
     ),
-    "rows": lambda f, v: table.write_rows(some_rows()[: 8 + v], f / "cells", f / "history"),
+    "rows": lambda f, v: records.write(some_rows()[: 8 + v], f / "cells", f / "history"),
     "corpus": _corpus,
     "cell": _cell,
     "dynamics": lambda f, v: dynamics.write(some_rows()[v:], f / "dynamics.parquet"),

@@ -19,6 +19,7 @@ from datayield import (
     dynamics,
     exported,
     grid,
+    records,
     stages,
     study,
     table,
@@ -65,11 +66,11 @@ def table_seeds() -> list[bytes]:
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        table.write_rows(some_rows(), folder / "cells", folder / "history")
+        records.write(some_rows(), folder / "cells", folder / "history")
         dynamics.write(some_rows(), folder / "dynamics")
         table.write(some_trials(), folder / "trials")
         whole = [bytes([k]) + (folder / name).read_bytes() for k, name in enumerate(TABLES)]
-    first = table.record(some_rows()[0])
+    first = records.record(some_rows()[0])
     values = {k: v for k, v in first.items() if isinstance(v, (str, int, float))}
     return [*whole, bytes([len(TABLES)]) + json.dumps(values).encode()]
 
@@ -86,12 +87,12 @@ def results(data: bytes, folder: Path) -> object:
         (folder / other).write_bytes(content if other == name else good)
     if name == "values":  # a whole file with other values in its first row
         try:
-            line = {**table.record(some_rows()[0]), **json.loads(content)}
+            line = {**records.record(some_rows()[0]), **json.loads(content)}
             made = pa.Table.from_pylist([line], table.CELLS)
         except (pa.ArrowException, ValueError, TypeError, OverflowError, RecursionError) as e:
             raise UserError(f"no such table can be written: {e}") from e
         table.write(made, folder / "cells")
-    rows = table.read_rows(folder / "cells", folder / "history")
+    rows = records.read(folder / "cells", folder / "history")
     dynamics.attached(rows, folder / "dynamics")
     return table.read(folder / "trials", table.TRIALS).to_pylist()
 

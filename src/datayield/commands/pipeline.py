@@ -122,12 +122,12 @@ def _stage(options: argparse.Namespace) -> None:
 
 
 def _record(options: argparse.Namespace) -> None:
-    from datayield import corpora, stages, table, track
+    from datayield import corpora, records, stages, table, track
 
     params = common.params()
     for name in params.study.corpora:
         results = common.ROOT / "results" / name
-        rows = table.read_rows(results / "cells.parquet", results / "history.parquet")
+        rows = records.read(results / "cells.parquet", results / "history.parquet")
         trials = table.read(results / "trials.parquet", table.TRIALS).to_pylist()
         family = corpora.load(stages.folder(common.ROOT, name)).family
         new, known = track.record(params.study.name, common.ROOT, rows, trials, family)

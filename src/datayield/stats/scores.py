@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from datayield import table
+from datayield import records
 from datayield.errors import UserError
 from datayield.types import Floats, Ints
 
@@ -65,8 +65,8 @@ def _measured(by_draw: dict[int, list[dict[str, Any]]], truth: Ints, metric: Met
 
     return Measured(
         draws,
-        of(lambda line: table.unpack_hits(line["hits"], line["test_size"])),
-        of(lambda line: f1_values(table.unpack_predicted(line["predicted"]), truth)),
+        of(lambda line: records.unpack_hits(line["hits"], line["test_size"])),
+        of(lambda line: f1_values(records.unpack_predicted(line["predicted"]), truth)),
         of(lambda line: line[f"validation_{metric}"]),
         sum(len(lines) for lines in by_draw.values()),
         metric,

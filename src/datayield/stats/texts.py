@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datayield import dynamics, table
+from datayield import dynamics, records, table
 from datayield.types import Dynamics, Floats, Ints
 
 SHOWN = 10  # texts per list
@@ -181,7 +181,7 @@ def hardest_test(
     if not by_arm:
         return {"n": n, "arms": 0, "all": 0, "of": len(truth)}, []
     predicted = {
-        a: np.stack([table.unpack_predicted(x["predicted"]) for x in own])
+        a: np.stack([records.unpack_predicted(x["predicted"]) for x in own])
         for a, own in by_arm.items()
     }
     wrong = np.stack([(p != truth).mean(0) for p in predicted.values()])  # (arms, texts)
