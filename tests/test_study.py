@@ -15,7 +15,8 @@ import pytest
 from filelock import FileLock
 
 from datayield import config, dynamics, environment, grid, records, stages, table
-from datayield.table import CELLS, HISTORY, MEASURED
+from datayield.table import CELLS, HISTORY
+from datayield.types import Account
 from tests.conftest import call, data_stages, flow, read_params, tool_environment, write_params
 
 pytestmark = pytest.mark.slow
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.slow
 def rows(folder: Path) -> list[dict]:
     """The rows of a project without measured columns."""
     results = folder / "results" / "written"
-    cells = table.read(results / "cells.parquet", CELLS).drop_columns(list(MEASURED))
+    cells = table.read(results / "cells.parquet", CELLS).drop_columns(list(Account.MEASURED))
     return [*cells.to_pylist(), *table.read(results / "history.parquet", HISTORY).to_pylist()]
 
 

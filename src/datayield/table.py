@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datayield.errors import UserError
-from datayield.types import Account
 
 _ACCOUNT = pa.schema(
     [
@@ -123,9 +122,6 @@ TRIALS = pa.schema(
     ]
 )
 """`trials.parquet`; its metadata under "tuning" say what served which arm (regimes.served)."""
-
-MEASURED = Account.MEASURED
-"""Columns that differ between two computations of the same cell."""
 
 _HASH = b"datayield.hash"
 _SUM = "sha256"  # key of a JSON file of ours that holds the checksum of the others

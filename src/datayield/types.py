@@ -223,6 +223,7 @@ class Account:
         "pretrain_seconds",
         "peak_memory_mib",
     )
+    """What differs between two computations of the same cell."""
 
 
 @dataclass(frozen=True, slots=True)
