@@ -122,7 +122,7 @@ def test_killed_in_mid_write(number: int, tmp_path: Path) -> None:
 def test_what_kills_leave_is_read_by_nobody(tmp_path: Path) -> None:
     """Names of temporary files are hidden and end in no ending that a reader looks for."""
     from datayield.cells import CellStore
-    from datayield.commands.own import expand
+    from datayield.commands.given import expand
     from datayield.errors import UserError
     from datayield.intake import _dropped
 

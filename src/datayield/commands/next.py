@@ -66,7 +66,7 @@ def _labelled(
     options: argparse.Namespace,
 ) -> "tuple[Sequence[str], list[str], str, tuple[str, ...]]":
     """Texts, labels, the column of texts, and what was guessed."""
-    from datayield.commands.own import expand
+    from datayield.commands.given import expand
     from datayield.corpora import columns, files, read
 
     paths = expand(options.labelled)
@@ -84,7 +84,7 @@ def _unlabelled(
     import numpy as np
 
     from datayield import text
-    from datayield.commands.own import expand
+    from datayield.commands.given import expand
     from datayield.corpora import columns, read
 
     told: list[str] = []
