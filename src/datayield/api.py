@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from datayield import children
-from datayield.errors import UserError
+from datayield.errors import UserError, nearest
 from datayield.shown import LoadedCorpus, Multiplier, Need, Plan, Statistics
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from datayield.config import Params
 
 Folder: TypeAlias = str | Path
 
@@ -39,7 +41,7 @@ def load_corpus(
     from datayield.corpora.download import catalog
 
     root = Path(folder)
-    own = config.load(root / "params.yaml") if (root / "params.yaml").exists() else None
+    own = _params(root) if (root / "params.yaml").exists() else None
     params = own or config.load_text(config.preset("default"))
     entry: config.Source
     if str(source) in params.corpora:
@@ -97,12 +99,18 @@ def run_study(folder: Folder = ".") -> Path:
     Raises:
         UserError: a stage ended with an error; the same call goes on from there.
     """
+    _command(Path(folder), "study", "--quiet")
+    return _report(Path(folder))
+
+
+def _report(root: Path) -> Path:
+    return root / "reports" / _params(root).study.name / "index.html"
+
+
+def _params(root: Path) -> "Params":
     from datayield import config
 
-    root = Path(folder)
-    _command(root, "study", "--quiet")
-    name = config.load(root / "params.yaml").study.name
-    return root / "reports" / name / "index.html"
+    return config.load(root / "params.yaml")
 
 
 def _command(folder: Path, *arguments: str) -> str:
@@ -129,10 +137,10 @@ def read_cells(folder: Folder = ".", corpus: str | None = None) -> "pd.DataFrame
     """
     import pyarrow as pa
 
-    from datayield import config, table
+    from datayield import table
 
     root = Path(folder)
-    study = config.load(root / "params.yaml").study
+    study = _params(root).study
     names = study.corpora if corpus is None else (study.corpus(corpus),)
     tables = [table.read(root / "results" / n / "cells.parquet", table.CELLS) for n in names]
     return pa.concat_tables(tables).drop_columns(["hits", "predicted"]).to_pandas()
@@ -144,10 +152,10 @@ def analyse(folder: Folder = ".") -> Statistics:
     Raises:
         UserError: the study has not run, or a table is damaged.
     """
-    from datayield import config, stats
+    from datayield import stats
 
     root = Path(folder)
-    return Statistics(stats.analyse(config.load(root / "params.yaml"), root))
+    return Statistics(stats.analyse(_params(root), root))
 
 
 def multiplier(
@@ -165,11 +173,11 @@ def multiplier(
     Raises:
         UserError: nothing was measured there.
     """
-    from datayield import config, stats
+    from datayield import stats
     from datayield.report import words
 
     root = Path(folder)
-    frame = stats.frame(config.load(root / "params.yaml"), root, corpus)
+    frame = stats.frame(_params(root), root, corpus)
     found = stats.multipliers(frame, against)
     own = [m for m in found if (m["arm"], m["n"]) == (arm, n)]
     if not own:
@@ -190,8 +198,7 @@ def need(target: float | None = None, folder: Folder = ".", **asked: Any) -> Nee
     Raises:
         UserError: something asked is unknown, out of range or not in the study.
     """
-    from datayield import config, stats
-    from datayield.errors import nearest
+    from datayield import stats
     from datayield.types import names_of
 
     known = names_of(stats.Question)
@@ -200,7 +207,7 @@ def need(target: float | None = None, folder: Folder = ".", **asked: Any) -> Nee
             raise UserError(f'need takes no "{name}": {nearest(name, list(known))}')
     root = Path(folder)
     question = stats.Question(target=target, **asked)
-    return Need(stats.plan_labels(config.load(root / "params.yaml"), root, question))
+    return Need(stats.plan_labels(_params(root), root, question))
 
 
 def write_report(folder: Folder = ".") -> Path:
@@ -211,10 +218,7 @@ def write_report(folder: Folder = ".") -> Path:
     """
     _command(Path(folder), "stage", "analyse")
     _command(Path(folder), "stage", "report")
-    from datayield import config
-
-    root = Path(folder)
-    return root / "reports" / config.load(root / "params.yaml").study.name / "index.html"
+    return _report(Path(folder))
 
 
 def label_texts(model: Folder, texts: Iterable[str]) -> "pd.DataFrame":

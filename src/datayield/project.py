@@ -6,6 +6,7 @@ same files, renewed before every study.
 """
 
 import hashlib
+import re
 import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -239,8 +240,6 @@ def _begin(folder: Path) -> str:
 
 def preset_with(text: str, corpora: dict[str, dict[str, Any]]) -> str:
     """A preset's params.yaml about other corpora; everything else as it stands, comments too."""
-    import re
-
     names = ", ".join(corpora)
     block = yaml.safe_dump({"corpora": corpora}, sort_keys=False, allow_unicode=True)
     text, once = re.subn(r"(?m)^  corpora: \[.*\]$", lambda _: f"  corpora: [{names}]", text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from datayield.errors import UserError
+from datayield.errors import UserError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +123,6 @@ class Statistics(Shown):
 
         import pandas as pd
 
-        from datayield.errors import nearest
         from datayield.report import tables
 
         known = tables.csv_files(dict(self.found))
@@ -137,7 +136,6 @@ class Statistics(Shown):
         Raises:
             UserError: an unknown corpus or figure.
         """
-        from datayield.errors import nearest
         from datayield.report.render import drawings
 
         known = drawings(dict(self.found))

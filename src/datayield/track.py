@@ -65,7 +65,7 @@ class Log:
     def __init__(self, study: str, root: Path) -> None:
         (root / "state").mkdir(parents=True, exist_ok=True)
         self._study = study
-        self._revision = _revision(root)
+        self._told = {"study": study, **_revision(root)}  # tags of all runs
         self._client = client(root)
         self.experiment = self._find_experiment(root)
         runs = self._all_runs()
@@ -124,9 +124,7 @@ class Log:
                 return runs
 
     def _new_parent(self) -> str:
-        tags = {"kind": "study", "study": self._study, "mlflow.runName": self._study}
-        if self._revision:
-            tags["git_revision"] = self._revision
+        tags = {**self._told, "kind": "study", "mlflow.runName": self._study}
         run = str(self._client.create_run(self.experiment, tags=tags).info.run_id)
         self._client.set_terminated(run, "FINISHED")  # it only holds its cells; nothing runs in it
         return run
@@ -238,19 +236,15 @@ class Log:
         self._trials.add(name)
 
     def _search_tags(self, row: Mapping[str, Any], family: str) -> dict[str, str]:
-        tags = {
-            "study": self._study,
-            "family": family,
-            **{k: str(row[k]) for k in ("search", "corpus", "arm", "n", "draw")},
-        }
-        return {**tags, "git_revision": self._revision} if self._revision else tags
+        own = {k: str(row[k]) for k in ("search", "corpus", "arm", "n", "draw")}
+        return {**self._told, "family": family, **own}
 
     def _tags(self, row: Row, family: str) -> dict[str, str]:
         cell = row.cell
-        tags = {
+        return {
+            **self._told,
             _PARENT: self.parent,
             "kind": "cell",
-            "study": self._study,
             "corpus": cell.corpus,
             "family": family,
             "arm": str(cell.arm),
@@ -261,7 +255,6 @@ class Log:
             "cell": row.key,
             "data_digest": cell.identity["data"],
         }
-        return {**tags, "git_revision": self._revision} if self._revision else tags
 
 
 def _name(row: Row) -> str:
@@ -295,7 +288,8 @@ def _params(row: Row) -> list[Param]:
     return [Param(k, str(v)) for k, v in {**flat, **own}.items()]
 
 
-def _revision(root: Path) -> str | None:
+def _revision(root: Path) -> dict[str, str]:
+    """The tag that names the folder's commit; none where there is no repository."""
     try:
         done = subprocess.run(
             ["git", "rev-parse", "HEAD"],
@@ -306,8 +300,8 @@ def _revision(root: Path) -> str | None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        return {}
+    return {"git_revision": done.stdout.strip()} if done.returncode == 0 else {}
 
 
 @contextmanager
@@ -334,26 +328,16 @@ def record(
     Raises:
         UserError: when MLflow cannot be reached or refuses.
     """
-    with answering(root):
-        return _recorded(study, root, list(rows), trials, family)
-
-
-def _recorded(
-    study: str,
-    root: Path,
-    rows: Sequence[Row],
-    trials: Sequence[Mapping[str, Any]],
-    family: str,
-) -> tuple[int, int]:
-    log = Log(study, root)
-    new = [log.add(row, family) for row in rows]
+    rows = list(rows)
     searches: dict[str, list[Mapping[str, Any]]] = {}
     for trial in trials:
         searches.setdefault(trial["search"], []).append(trial)
-    tried = sum(log.add_search(own, family) for own in searches.values())
-    drawn, arms = log.add_curves(rows, family), len(views.curves(rows))
-    now = sum(new) + tried + drawn
-    return now, len(new) + len(trials) + arms - now
+    with answering(root):
+        log = Log(study, root)
+        now = sum(log.add(row, family) for row in rows)
+        now += sum(log.add_search(own, family) for own in searches.values())
+        now += log.add_curves(rows, family)
+    return now, len(rows) + len(trials) + len(views.curves(rows)) - now
 
 
 def pages(study: str, root: Path, address: str) -> list[str]:

@@ -220,10 +220,9 @@ def divergence(p: "torch.Tensor", q: "torch.Tensor") -> "torch.Tensor":
 
 def unit(x: "torch.Tensor", lengths: "torch.Tensor") -> "torch.Tensor":
     """Each text's (T, E) slice with zeros at padding, scaled to Euclidean length 1."""
-    import torch
+    from datayield.model import inside
 
-    real = (torch.arange(x.shape[1])[None, :] < lengths[:, None])[:, :, None]
-    kept = x * real
+    kept = x * inside(lengths, x.shape[1])[:, :, None]
     scaled: torch.Tensor = kept / kept.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None]
     return scaled
 
