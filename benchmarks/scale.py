@@ -209,16 +209,16 @@ def neighbours(folder: Path) -> None:
     """Facility location by nearby cells against all similarities, on a corpus that allows both."""
     from datayield import strategies
     from datayield.desk import Data, DeskFacts
-    from datayield.strategies import acquire
+    from datayield.strategies import coverage
     from datayield.types import Account
 
     data = Data.load(folder)
     facts = DeskFacts(data, strategies.make("facility_location"), Account(), 0)
-    points = acquire.text_vectors(data.corpus.texts, SimpleNamespace(facts=facts))
+    points = coverage.text_vectors(data.corpus.texts, SimpleNamespace(facts=facts))
     found = []
-    for acquire.EXACT in (len(points), 0):
-        similar = acquire.nearest(points)
-        ids, _ = acquire.lazy_greedy(similar, np.arange(50), np.arange(len(points)), 500)
+    for coverage.EXACT in (len(points), 0):
+        similar = coverage.nearest(points)
+        ids, _ = coverage.lazy_greedy(similar, np.arange(50), np.arange(len(points)), 500)
         found.append((similar, ids))
     (exact, best), (near, chosen) = found
     share = exact.astype(bool).multiply(near.astype(bool)).nnz / exact.nnz

@@ -12,7 +12,7 @@ from datayield.corpora.build import Noise
 from datayield.encode import Vocabulary, batch_of, encode
 from datayield.model import Classifier, initialise
 from datayield.near import pairs, shingled
-from datayield.strategies import acquire, objective, select, teach
+from datayield.strategies import active, coverage, objective, select, teach
 from datayield.strategies.operations import (
     MARKS,
     OPERATIONS,
@@ -196,7 +196,7 @@ def test_k_center_is_within_twice_the_optimum() -> None:
         points = rng.standard_normal((11, 2)).astype(np.float32)
         apart = np.linalg.norm(points[:, None] - points[None], axis=2)
         best = min(apart[list(c)].min(0).max() for c in combinations(range(11), 3))
-        ids, _ = acquire.farthest_first(points, np.array([0]), np.arange(11), 3)
+        ids, _ = coverage.farthest_first(points, np.array([0]), np.arange(11), 3)
         assert apart[ids].min(0).max() <= 2 * best + 1e-5
 
 
@@ -205,11 +205,11 @@ def test_lazy_greedy_equals_naive_greedy() -> None:
     for _ in range(10):
         points = rng.standard_normal((60, 6)).astype(np.float32)
         points /= np.linalg.norm(points, axis=1, keepdims=True)
-        similar = acquire.nearest(points)
+        similar = coverage.nearest(points)
         full = np.maximum(points @ points.T, 0)
         kept = similar.toarray()
         assert np.allclose(kept[kept > 0], full[kept > 0], atol=1e-5)
-        ids, gains = acquire.lazy_greedy(similar, np.array([5]), np.arange(0, 60, 2), 12)
+        ids, gains = coverage.lazy_greedy(similar, np.array([5]), np.arange(0, 60, 2), 12)
         covered, naive = kept[:, 5].copy(), [5]
         for _ in range(11):
             options = [j for j in range(0, 60, 2) if j not in naive]
@@ -227,7 +227,7 @@ def test_bald_is_what_dropout_leaves_unsaid() -> None:
     )
     for p, wanted in ((agree, 0.0), (differ, np.log(2))):
         helper = type("F", (), {"sample": staticmethod(lambda texts, passes, p=p: p)})
-        assert acquire._bald(helper, ["x"])[0] == pytest.approx(wanted, abs=1e-6)
+        assert active._bald(helper, ["x"])[0] == pytest.approx(wanted, abs=1e-6)
 
 
 # --- augmentation
@@ -526,5 +526,5 @@ def test_the_gradient_goes_through_the_normalisation(small: tuple) -> None:
 
 def test_sparse_similarities_keep_memory_linear() -> None:
     points = RNG(0).standard_normal((700, 8)).astype(np.float32)
-    similar = acquire.nearest(points)
-    assert isinstance(similar, sparse.csc_matrix) and similar.nnz == 700 * (acquire.NEIGHBOURS + 1)
+    similar = coverage.nearest(points)
+    assert isinstance(similar, sparse.csc_matrix) and similar.nnz == 700 * (coverage.NEIGHBOURS + 1)

@@ -10,8 +10,8 @@ import pytest
 from datayield import config, grid, strategies
 from datayield.desk import CellDesk, Data
 from datayield.run import run_cell
-from datayield.strategies.acquire import farthest_first
 from datayield.strategies.base import Start, Strategy
+from datayield.strategies.coverage import farthest_first
 from datayield.types import Cell, Pool, Row, Settings
 
 N = 60

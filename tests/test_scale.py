@@ -24,7 +24,7 @@ from datayield.draws import DRAWS, Draws, permutation, tabulate
 from datayield.encode import Vocabulary, encode
 from datayield.errors import UserError
 from datayield.run import run_cell
-from datayield.strategies import acquire
+from datayield.strategies import coverage
 from datayield.types import Cell, Corpus, Row, Settings
 from tests.conftest import REPO, data_stages, make_project, tool_environment, written_texts
 
@@ -235,17 +235,17 @@ def test_nearby_cells_hold_most_neighbours(monkeypatch: pytest.MonkeyPatch) -> N
     centres = rng.standard_normal((30, 16))
     points = centres[rng.integers(0, 30, 3000)] + 0.6 * rng.standard_normal((3000, 16))
     points = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
-    exact = acquire.nearest(points)
-    monkeypatch.setattr(acquire, "EXACT", 1000)
-    rows = np.concatenate([own for own, _ in acquire.cells_of(points)])
+    exact = coverage.nearest(points)
+    monkeypatch.setattr(coverage, "EXACT", 1000)
+    rows = np.concatenate([own for own, _ in coverage.cells_of(points)])
     assert sorted(rows) == list(range(3000)), "every row once"
-    found = acquire.nearest(points)
+    found = coverage.nearest(points)
     assert found.nnz == exact.nnz and np.allclose(found.diagonal(), 1.0)
     i, j = found.nonzero()
     cosines = np.einsum("nd,nd->n", points[i], points[j])
     assert np.allclose(np.asarray(found[i, j]).ravel()[i != j], cosines[i != j], atol=1e-5)
     assert (found.astype(bool).multiply(exact.astype(bool))).nnz > 0.9 * exact.nnz
-    assert (acquire.nearest(points) != found).nnz == 0, "one key, one result"
+    assert (coverage.nearest(points) != found).nnz == 0, "one key, one result"
 
 
 @pytest.mark.slow

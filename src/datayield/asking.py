@@ -18,8 +18,9 @@ from datayield.errors import UserError, nearest
 from datayield.search import settings
 from datayield.stages import VECTOR_DIMENSIONS
 from datayield.strategies import make, registry
-from datayield.strategies.acquire import LOOKED_AT, text_vectors
+from datayield.strategies.active import LOOKED_AT
 from datayield.strategies.base import Fitted, Kind, Strategy
+from datayield.strategies.coverage import text_vectors
 from datayield.types import Account, Corpus, Floats, Ints, Pool, Sample, Settings, TrainingSet
 
 SMALLEST = 10  # labelled texts, and unlabelled ones

@@ -11,7 +11,7 @@ from datayield.desk import CellDesk, Data
 from datayield.encode import Vocabulary, batch_of, encode
 from datayield.model import Classifier, initialise
 from datayield.run import SEED_LABELS, run_cell
-from datayield.strategies import acquire
+from datayield.strategies import active
 from datayield.strategies.base import Plan, Strategy
 from datayield.strategies.operations import MARKS
 from datayield.types import Account, Cell, Past, Pool, Settings, TrainingSet
@@ -157,7 +157,7 @@ def test_rewrites_depend_on_their_key_alone(name: str) -> None:
 def test_an_acquirer_may_ask_for_more_at_once_than_it_looks_at(
     data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acquire, "LOOKED_AT", 3)
+    monkeypatch.setattr(active, "LOOKED_AT", 3)
     made = strategies.make("entropy", {"rounds": 1})
     sample = data.draws.sample(0, N)
     ids = made.acquire(Pool(data.corpus.texts), len(sample.train), _desk(data, made)[0])

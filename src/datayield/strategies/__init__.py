@@ -14,14 +14,7 @@ from typing import Any
 import numpy as np
 
 from datayield.errors import UserError, nearest
-from datayield.strategies.acquire import (
-    bald,
-    entropy,
-    facility_location,
-    k_center,
-    least_confidence,
-    margin,
-)
+from datayield.strategies.active import bald, entropy, least_confidence, margin
 from datayield.strategies.augment import (
     aeda,
     delete,
@@ -34,6 +27,7 @@ from datayield.strategies.augment import (
     synonym,
 )
 from datayield.strategies.base import Desk, Need, Plan, Prepare, Present, Role, Strategy
+from datayield.strategies.coverage import facility_location, k_center
 from datayield.strategies.objective import (
     adversarial,
     label_smoothing,
