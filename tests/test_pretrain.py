@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from datayield import place, pretrain, strategies
+from datayield import language, place, pretrain, strategies
 from datayield.desk import Data
 from datayield.encode import Vocabulary
 from datayield.errors import UserError
@@ -64,7 +64,7 @@ def test_what_is_filled_in_fits_both_sides() -> None:
 
 def test_the_predictions_around_a_place_do_not_see_it() -> None:
     done = pretrain.read(TEXTS, SHAPE, "next", 1, ("k",))
-    network = pretrain._Network(SHAPE, len(done.words)).eval()
+    network = language.Network(SHAPE, len(done.words)).eval()
     network.load_state_dict({k: torch.from_numpy(v) for k, v in done.arrays.items()})
     ids = torch.tensor([[5, 6, 7, 8, 9]])
     even = torch.zeros(len(done.words))
@@ -161,7 +161,7 @@ def test_each_layer_learns_slower_and_later_than_the_one_above(name: str) -> Non
 
 
 def test_reading_drops_words_weights_and_units() -> None:
-    network = pretrain._Network(SHAPE, 12).train()
+    network = language.Network(SHAPE, 12).train()
     ids, lengths = torch.full((4, 6), 5), torch.full((4,), 6)
     torch.manual_seed(0)
     forward, _ = network.states(ids, lengths)
@@ -169,7 +169,7 @@ def test_reading_drops_words_weights_and_units() -> None:
     assert silent.any() and ((forward == 0).any(1) == silent).all()
     forward.sum().backward()
     raw = network.body.recurrent[0][0].weight_hh_l0
-    assert ((raw.grad == 0).float().mean() - pretrain.WEIGHTS).abs() < 0.1
+    assert ((raw.grad == 0).float().mean() - language.WEIGHTS).abs() < 0.1
     network.eval()
     assert torch.equal(network.states(ids, lengths)[0], network.states(ids, lengths)[0])
 

@@ -1,23 +1,16 @@
-"""Language models on unlabelled text, made of the classifier's own embedding and first layer.
+"""Language models of unlabelled texts: trained, kept in `state/pretrained/`, asked to fill in words.
 
-Two tasks over one network, each in both reading directions at once. "next": predict the following
-word (Howard & Ruder 2018, arXiv 1801.06146, without its general-domain stage). "again": after the
-whole text predict it once more from its beginning (the sequence autoencoder of Dai & Le 2015, arXiv
-1511.01432, whose decoder shares the encoder's weights). While it is trained, the dropouts are those
-of AWD-LSTM (Merity et al. 2017, arXiv 1708.02182) in ULMFiT's strengths: whole words, embedding
-dimensions and output units for a whole text, single weights from state to state.
-
-Axes as in `model`: B texts, T tokens, H hidden width per direction, V words.
+Axes as in `model`: B texts, T tokens, V words.
 """
 
 import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -26,7 +19,6 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from torch import nn
-from torch.nn import functional
 
 from datayield import seeds, table
 from datayield.encode import (
@@ -41,17 +33,16 @@ from datayield.encode import (
     row_stream,
 )
 from datayield.errors import UserError
-from datayield.model import Classifier, flip, initialise, inside
+from datayield.language import INPUT, TASKS, Network
+from datayield.model import initialise
 from datayield.place import array, settled, tensor
 from datayield.types import RECIPE, Ints, Settings
 
 VERSION = 2  # raised with the versions of the strategies that read, when the models are to change
 MIN_COUNT = 2  # rarer words are unknown: nothing is learnt about them
-FREQUENT = 2000  # words of the softmax's head; the rest share a narrower tail
 SHAPE = (
     "cell", "embedding", "hidden", "bidirectional", "embedding_scale", "max_tokens", "normalised"
 )  # fmt: skip
-INPUT, OUTPUT, WEIGHTS, WORDS = 0.25, 0.1, 0.2, 0.02  # dropouts (Howard & Ruder 2018)
 BATCH = 32
 RATE = 0.004
 SCORED = 1024  # tokens that are read at once when nothing is learnt
@@ -150,7 +141,7 @@ class Reader:
         self, lines: Sequence[Sequence[str]], places: Collection[tuple[int, int]]
     ) -> Iterator[tuple[int, int, NDArray[np.float64]]]:
         """(line, place, cumulative weight of every word (V,)) for places (line, place) that are read."""
-        network = _Network(self.settings, len(self.vocabulary))
+        network = Network(self.settings, len(self.vocabulary))
         network.load_state_dict({k: tensor(v) for k, v in self.arrays.items()})
         if self.settings.normalised:
             network.body.normalise_by(tensor(self.counts).float())
@@ -172,59 +163,6 @@ class Reader:
                 sums = array(logs.double().softmax(1).cumsum(1))
                 for r, place, cumulative in zip(row.tolist(), t.tolist(), sums, strict=True):
                     yield int(rows[r]), place, cumulative
-
-
-class _Network(nn.Module):
-    """Embedding and first layer of a classifier with one softmax for both directions."""
-
-    def __init__(self, settings: Settings, words: int) -> None:
-        super().__init__()
-        own = replace(settings, layers=1, word_dropout=0.0, weight_dropout=WEIGHTS)
-        self.body = Classifier(own, words, 2)
-        self.softmax = nn.AdaptiveLogSoftmaxWithLoss(
-            settings.hidden, words, [min(FREQUENT, words // 2)], div_value=2.0
-        )
-
-    def states(self, ids: torch.Tensor, lengths: torch.Tensor) -> list[torch.Tensor]:
-        """(B, T) -> per direction (B, T, H) in its own reading order."""
-        x = self.body.embed(ids, lengths)
-        if not self.training:
-            return self.body.directions(x, lengths)
-        kept = functional.dropout(torch.ones(self.body.embedding.num_embeddings), WORDS)
-        x = x * kept[ids][:, :, None]
-        forward, *backward = cast(nn.ModuleList, self.body.recurrent[0])
-        return [self._through(forward, x), *(self._through(b, flip(x, lengths)) for b in backward)]
-
-    def _through(self, layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, E) -> (B, T, H) in training, with one output mask per text."""
-        states = self.body.through(layer, x)
-        return states * functional.dropout(torch.ones(len(x), 1, states.shape[2]), OUTPUT)
-
-    def around(
-        self,
-        ids: torch.Tensor,
-        lengths: torch.Tensor,
-        row: torch.Tensor,
-        t: torch.Tensor,
-        unigram: torch.Tensor,
-    ) -> torch.Tensor:
-        """Of P places log p(w | left) + log p(w | right) - log p(w), (P, V), up to a constant.
-
-        Args:
-            ids: (B, T).
-            lengths: (B,).
-            row: (P,) texts.
-            t: (P,) places in them.
-            unigram: (V,) log p(w), which also stands where nothing is left or right of a place.
-        """
-        with torch.no_grad():
-            states = self.states(ids, lengths)
-            total = (1 - len(states)) * unigram.expand(len(row), -1)
-            # Places as each direction counts them: its first, its second, ... word.
-            for own, place in zip(states, (t, lengths[row] - 1 - t), strict=False):
-                said = self.softmax.log_prob(own[row, (place - 1).clamp_min(0)])
-                total = total + torch.where((place > 0)[:, None], said, unigram)
-            return total
 
 
 def _sum(arrays: Mapping[str, NDArray[Any]], told: Mapping[str, Any]) -> str:
@@ -251,7 +189,7 @@ def read(
     began = time.perf_counter()
     torch.manual_seed(seeds.integer(*key, "dropout"))
     vocabulary, encoded, counts = _by_frequency(texts, settings.max_tokens)
-    network = _Network(settings, len(vocabulary))
+    network = Network(settings, len(vocabulary))
     initialise(network.body, vocabulary, (*key, "init"))
     if settings.normalised:
         network.body.normalise_by(tensor(counts).float())
@@ -325,48 +263,3 @@ def _by_frequency(texts: Sequence[str], max_tokens: int) -> tuple[Vocabulary, En
     vocabulary = Vocabulary.listed([by_name.words[i] for i in order])
     encoded = Encoded(place[whole.flat], whole.starts, np.minimum(whole.lengths, max_tokens))
     return vocabulary, encoded, counts[order].astype(np.int64)
-
-
-def _next(network: _Network, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor | None:
-    """Mean loss of every word but the first of each reading direction."""
-    if ids.shape[1] < 2:
-        return None
-    known = inside(lengths, ids.shape[1])[:, 1:]
-    own = (ids, _reversed(ids, lengths))
-    states = network.states(ids, lengths)
-    return _loss(network, [(s[:, :-1], w[:, 1:], known) for s, w in zip(states, own, strict=False)])
-
-
-def _again(network: _Network, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor | None:
-    """Mean loss of every word when the text is read once and then predicted from its beginning."""
-    width = ids.shape[1]
-    t = torch.arange(2 * width - 1)[None]
-    twice = ids.gather(1, (t % lengths[:, None]).clamp(max=width - 1))
-    total = 2 * lengths - 1
-    twice = torch.where(t < total[:, None], twice, PAD)
-    parts = []
-    for s, w in zip(network.states(twice, total), (ids, _reversed(ids, lengths)), strict=False):
-        # Where word k of the second reading is predicted: the place before it.
-        where = (lengths[:, None] - 1 + torch.arange(width)[None]).clamp(max=2 * width - 2)
-        at = s.gather(1, where[:, :, None].expand(-1, -1, s.shape[2]))
-        parts.append((at, w, inside(lengths, width)))
-    return _loss(network, parts)
-
-
-TASKS: dict[str, Callable[..., torch.Tensor | None]] = {"next": _next, "again": _again}
-
-
-def _reversed(ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    return flip(ids[:, :, None], lengths)[:, :, 0]
-
-
-def _loss(
-    network: _Network, parts: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
-) -> torch.Tensor | None:
-    """Mean over the directions' known words; parts are (states (B, T, H), words (B, T), (B, T))."""
-    states = torch.cat([s[k & (w != UNKNOWN)] for s, w, k in parts])
-    words = torch.cat([w[k & (w != UNKNOWN)] for _, w, k in parts])
-    if not len(words):
-        return None
-    loss: torch.Tensor = network.softmax(states, words).loss
-    return loss
