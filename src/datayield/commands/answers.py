@@ -2,15 +2,11 @@
 
 import argparse
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from datayield.commands import common
 
-if TYPE_CHECKING:
-    from datayield.commands.common import Commands
 
-
-def add(commands: "Commands") -> None:
+def add(commands: "common.Commands") -> None:
     """The commands that read results."""
     need = common.command(
         commands,

@@ -2,16 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from datayield.commands import common
 from datayield.errors import UserError, nearest
 
-if TYPE_CHECKING:
-    from datayield.commands.common import Commands
 
-
-def add(commands: "Commands") -> None:
+def add(commands: "common.Commands") -> None:
     """The commands about corpora."""
     corpora = common.command(
         commands,

@@ -5,18 +5,14 @@ import os
 import sys
 from collections import Counter
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from datayield.commands import common
-
-if TYPE_CHECKING:
-    from datayield.commands.common import Commands
 
 SHELLS = ("bash", "zsh", "fish")
 COLOURS = {"ok": "32", "notice": "33", "problem": "31"}
 
 
-def add(commands: "Commands") -> None:
+def add(commands: "common.Commands") -> None:
     """The two commands."""
     doctor = common.command(
         commands,

@@ -4,15 +4,11 @@ import argparse
 import sys
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from datayield.commands import common
 
-if TYPE_CHECKING:
-    from datayield.commands.common import Commands
 
-
-def add(commands: "Commands") -> None:
+def add(commands: "common.Commands") -> None:
     """The commands that make and use a model."""
     export = common.command(
         commands,

@@ -11,13 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from datayield import asking
-    from datayield.commands.common import Commands
     from datayield.types import Ints
 
 BY = "facility_location"  # what benchmarks/next.py found no worse than random anywhere
 
 
-def add(commands: "Commands") -> None:
+def add(commands: "common.Commands") -> None:
     """The command that chooses texts to label."""
     ask = common.command(
         commands,

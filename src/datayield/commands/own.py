@@ -6,16 +6,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from datayield.commands import common, given
 from datayield.errors import UserError, nearest
 
-if TYPE_CHECKING:
-    from datayield.commands.common import Commands
 
-
-def add(commands: "Commands") -> None:
+def add(commands: "common.Commands") -> None:
     """The commands that begin something."""
     init = common.command(
         commands,

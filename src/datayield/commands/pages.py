@@ -1,15 +1,11 @@
 """`ui`: pages on this machine."""
 
 import argparse
-from typing import TYPE_CHECKING
 
 from datayield.commands import common
 
-if TYPE_CHECKING:
-    from datayield.commands.common import Commands
 
-
-def add(commands: "Commands") -> None:
+def add(commands: "common.Commands") -> None:
     """The command that serves pages."""
     ui = common.command(
         commands,

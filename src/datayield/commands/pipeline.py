@@ -4,16 +4,13 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from datayield.commands import common
 from datayield.errors import UserError, masked
 
-if TYPE_CHECKING:
-    from datayield.commands.common import Commands
 
-
-def add(commands: "Commands") -> None:
+def add(commands: "common.Commands") -> None:
     """The commands that make a study."""
     from datayield.config import PRESETS
 

@@ -11,14 +11,13 @@ from datayield.commands import common
 from datayield.errors import UserError
 
 if TYPE_CHECKING:
-    from datayield.commands.common import Commands
     from datayield.config import Params
     from datayield.grid import Scope
     from datayield.regimes import Search
     from datayield.types import Arm, Cell
 
 
-def add(commands: "Commands") -> None:
+def add(commands: "common.Commands") -> None:
     """The planning command."""
     plan = common.command(
         commands,

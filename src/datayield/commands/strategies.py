@@ -1,15 +1,11 @@
 """`strategies list|show`."""
 
 import argparse
-from typing import TYPE_CHECKING
 
 from datayield.commands import common
 
-if TYPE_CHECKING:
-    from datayield.commands.common import Commands
 
-
-def add(commands: "Commands") -> None:
+def add(commands: "common.Commands") -> None:
     """The listing of strategies."""
     strategies = common.command(
         commands,
