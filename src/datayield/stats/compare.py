@@ -46,6 +46,11 @@ class Frame:
         """The two-way interval of x at n labels."""
         return two_way(x, level or self.level, self.population, n / self.pool)
 
+    def gap(self, arm: str, other: str, n: int, level: float | None = None) -> Interval | None:
+        """Arm - other at n labels, paired by draw and text; None without a common draw."""
+        ours, theirs = paired(self.scores[arm, n], self.scores[other, n])
+        return self.interval(ours - theirs, n, level) if len(ours) else None
+
 
 def learning_curve(f: Frame) -> list[dict[str, Any]]:
     """Accuracy and macro-F1 with intervals, and the validation score, of every arm and budget."""
@@ -74,11 +79,9 @@ def differences(f: Frame) -> list[dict[str, Any]]:
         base = f.own_baseline(arm)
         if arm == base or (base, n) not in f.scores:
             continue
-        ours, theirs = paired(f.scores[arm, n], f.scores[base, n])
-        if len(ours):
-            out.append(
-                {"arm": arm, "n": n, "baseline": base, "difference": f.interval(ours - theirs, n)}
-            )
+        d = f.gap(arm, base, n)
+        if d is not None:
+            out.append({"arm": arm, "n": n, "baseline": base, "difference": d})
     _correct(f, out)
     return [{**d, "difference": asdict(d["difference"])} for d in out]
 
@@ -219,12 +222,9 @@ def checks(f: Frame, networks: Mapping[tuple[str, int], Any]) -> list[dict[str, 
     for arm, n in sorted(f.scores):
         expected = f.arms[arm].get("expected") or {}
         if "arm" in expected and (expected["arm"], n) in f.scores:
-            ours, theirs = paired(f.scores[arm, n], f.scores[expected["arm"], n])
-            if len(ours):
-                d, same = (
-                    f.interval(ours - theirs, n),
-                    networks[arm, n] == networks[expected["arm"], n],
-                )
+            d = f.gap(arm, expected["arm"], n)
+            if d is not None:
+                same = networks[arm, n] == networks[expected["arm"], n]
                 out.append(
                     {"arm": arm, "n": n, "equals": expected["arm"], "difference": asdict(d),
                      "same_settings": same,
@@ -247,11 +247,9 @@ def against_controls(f: Frame) -> list[dict[str, Any]]:
     ]
     out = []
     for arm, control, n in found:
-        ours, theirs = paired(f.scores[arm, n], f.scores[control, n])
-        if len(ours):
-            level = 1 - (1 - f.level) / sum(b == n for _, _, b in found)
-            d = asdict(f.interval(ours - theirs, n, level))
-            out.append({"arm": arm, "n": n, "control": control, "difference": d})
+        d = f.gap(arm, control, n, 1 - (1 - f.level) / sum(b == n for _, _, b in found))
+        if d is not None:
+            out.append({"arm": arm, "n": n, "control": control, "difference": asdict(d)})
     return out
 
 

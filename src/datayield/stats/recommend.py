@@ -7,7 +7,7 @@ import numpy as np
 
 from datayield.stats.compare import Frame, candidates, multiplier, picks
 from datayield.stats.curves import at
-from datayield.stats.scores import curve_of, paired
+from datayield.stats.scores import curve_of
 
 DOUBLE = 2  # times the labels, against which cleverness is weighed
 
@@ -74,10 +74,9 @@ def _evidence(f: Frame, best: str, n: int, level: float) -> dict[str, Any]:
     """Difference and multiplier against the study's baseline; None where the baseline is best."""
     if best == f.baseline:
         return {"difference": None, "multiplier": None}
-    ours, theirs = paired(f.scores[best, n], f.scores[f.baseline, n])
-    worth = multiplier(f, best, n, f.baseline, level)
+    gap, worth = f.gap(best, f.baseline, n, level), multiplier(f, best, n, f.baseline, level)
     return {
-        "difference": asdict(f.interval(ours - theirs, n, level)) if len(ours) else None,
+        "difference": asdict(gap) if gap else None,
         "multiplier": asdict(worth) if worth else None,
     }
 
@@ -88,8 +87,7 @@ def _others(f: Frame, best: str, n: int, arms: list[str], level: float) -> dict[
     for arm in arms:
         if arm == best:
             continue
-        ours, theirs = paired(f.scores[best, n], f.scores[arm, n])
-        d = f.interval(ours - theirs, n, level) if len(ours) else None
+        d = f.gap(best, arm, n, level)
         if d is None or d.low is None:
             out["unknown"].append(arm)
         else:

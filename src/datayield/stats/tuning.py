@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from datayield import table
 from datayield.stats.compare import Frame
 from datayield.stats.curves import worth
-from datayield.stats.scores import curve_of, mean_known, paired
+from datayield.stats.scores import curve_of, mean_known
 from datayield.types import Floats
 
 EVALUATOR = "fANOVA"
@@ -197,13 +197,12 @@ def gains(f: Frame, served: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
     ]
     out = []
     for arm, untuned, n in pairs:
-        ours, theirs = paired(f.scores[arm, n], f.scores[untuned, n])
-        if not len(ours):
+        gap = f.gap(arm, untuned, n, 1 - (1 - f.level) / sum(b == n for _, _, b in pairs))
+        if gap is None:
             continue
-        level = 1 - (1 - f.level) / sum(b == n for _, _, b in pairs)
         alone = f.arms[untuned]["tuned"]["alone"]
         row: dict[str, Any] = {"arm": arm, "untuned": untuned, "n": n, "alone": alone}
-        row["difference"] = asdict(f.interval(ours - theirs, n, level))
+        row["difference"] = asdict(gap)
         curve = curve_of(f.scores, untuned, f.scores[arm, n].draws)
         if len(curve) >= 2:
             found = worth(f.scores[arm, n].values, curve, f.level, f.population, f.pool)
