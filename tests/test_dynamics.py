@@ -191,7 +191,7 @@ def test_hostile_texts_are_shown_as_text() -> None:
     s = statistics(effects={"useless": 1.0})
     evil = "=HYPERLINK(1)<script>alert(1)</script> | [x](y)"
     s["corpora"][0]["hardest"][0]["text"] = evil
-    files = render(s, Path())
+    files = render(s)
     html, markdown = str(files["index.html"]), str(files["report.md"])
     assert "<script>alert" not in html and "\u2068=HYPERLINK(1)&lt;script&gt;" in html
     assert "\\<script\\>" in markdown and "\\| \\[x\\]" in markdown
@@ -205,7 +205,7 @@ def test_hostile_texts_are_shown_as_text() -> None:
 @pytest.mark.parametrize("how", ["shown", "hidden"])
 def test_hidden_texts_are_nowhere(how: str) -> None:
     s = statistics(effects={"useless": 1.0}, shown=how)
-    files = render(s, Path())
+    files = render(s)
     told = json.dumps(s) + "".join(v for v in files.values() if isinstance(v, str))
     for text in ("words of test text", "words of pool text", "<b>rain"):
         assert (text in told) == (how == "shown")

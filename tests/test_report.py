@@ -36,7 +36,7 @@ def test_one_draw_gives_no_interval_and_no_claim() -> None:
     said = text_of(s)
     assert "No statement about strategies: one draw gives no interval" in said
     assert "better" not in said and "[" not in said
-    assert "not done" not in render(s, Path())["report.md"]
+    assert "not done" not in render(s)["report.md"]
 
 
 def test_an_incomplete_study_says_so() -> None:
@@ -44,7 +44,7 @@ def test_an_incomplete_study_says_so() -> None:
     missing = {"arm": "lstm:x", "n": 200, "draw": 0, "seed": 0, "error": "ValueError: <b>no</b>"}
     s["corpora"][0]["missing"] = [missing]
     assert "The study is incomplete: 1 of" in text_of(s)
-    html = render(s, Path())["index.html"]
+    html = render(s)["index.html"]
     assert "ValueError: &lt;b&gt;no&lt;/b&gt;" in html and "<b>no</b>" not in html
 
 
@@ -55,7 +55,7 @@ def test_macro_f1_leads_where_a_class_dominates() -> None:
     told = text_of(s)
     assert "reaches a macro-F1 of" in told and "holds 87.0 % of the test texts" in told
     assert "Picked by validation macro-F1" in told
-    assert "Macro-F1 minus the baseline's" in render(s, Path())["report.md"].replace("\\", "")
+    assert "Macro-F1 minus the baseline's" in render(s)["report.md"].replace("\\", "")
 
 
 def test_checks_that_fail_are_named() -> None:
@@ -69,24 +69,24 @@ def test_users_text_is_escaped_everywhere() -> None:
     evil = "<script>alert(1)</script> | [x](y)"
     s["corpora"][0]["card"]["classes"] = {evil: {"pool": 1}}
     s["corpora"][0]["notices"] = [evil]
-    files = render(s, Path())
+    files = render(s)
     assert "<script>alert" not in files["index.html"] and "&lt;script&gt;" in files["index.html"]
     assert "\\<script\\>" in files["report.md"] and "\\[x\\]" in files["report.md"]
 
 
 def test_the_page_is_whole_and_alone() -> None:
-    files = render(statistics(effects={"useless": 1.0}), Path())
+    files = render(statistics(effects={"useless": 1.0}))
     html = files["index.html"]
     assert "src=" not in html and "@import" not in html
     assert not re.search(r'href="(?!#)', re.sub(r'xlink:href="#[^"]*"', "", html))
     assert html.count("<figure") == len([f for f in files if f.endswith(".svg")]) >= 3
     for table in re.findall(r"<table>.*?</table>", html, re.S):
         assert "<caption>" in table and 'scope="col"' in table and 'scope="row"' in table
-    assert files == render(statistics(effects={"useless": 1.0}), Path()), "same input, same bytes"
+    assert files == render(statistics(effects={"useless": 1.0})), "same input, same bytes"
 
 
 def test_sections_follow_the_readers_order() -> None:
-    markdown = render(statistics(effects={"useless": 1.0}), Path())["report.md"]
+    markdown = render(statistics(effects={"useless": 1.0}))["report.md"]
     titles = re.findall(r"^### (.*)$", markdown, re.M)
     order = [
         "The answer",
@@ -158,7 +158,7 @@ def test_several_corpora_start_with_a_line_each_and_published_scores() -> None:
     assert "5 corpora of 1 families" in lines.paragraphs[0]
     assert "the same + EDA" in [row[0] for row in beside.tables[0].rows]
     assert view.overview({**s, "corpora": corpora[:1]}) == []
-    html = render(s, Path())["index.html"]
+    html = render(s)["index.html"]
     assert html.index("Every corpus in a line") < html.index("The answer")
 
 
@@ -168,7 +168,7 @@ def test_shared_texts_and_overlap_are_told() -> None:
         {"corpora": ["written", "other"], "texts": 40, "share": 0.2, "test_in_other": [7, 3],
          "other_class": 2, "same_family": False}
     ]  # fmt: skip
-    said = render(s, Path())["report.md"]
+    said = render(s)["report.md"]
     assert (
         "occur in other, compared by their letters: 40" in said
         and "7 test texts of written" in said
@@ -304,7 +304,7 @@ def test_missing_arms_and_draws_are_analysed_with_what_is_there(tmp_path: Path) 
     ]
     d = {(d["arm"], d["n"]): d["difference"] for d in c["differences"]}
     assert d["lstm:strong", 200]["draws"] == 3 and d["lstm:useless", 400]["low"] is None
-    said = str(render(s, Path())["report.md"])
+    said = str(render(s)["report.md"])
     assert "3 of 14 combinations of arm and budget lack draws" in said
 
 
@@ -319,7 +319,7 @@ def test_all_scores_equal_claims_nothing(tmp_path: Path) -> None:
     same = np.tile(np.arange(800) % 2, (3, 1)).astype(float)
     flat = {arm: dict.fromkeys(curve, same) for arm, curve in made.items()}
     s = stats.analyse(tables(tmp_path, flat), tmp_path)
-    said = str(render(s, Path())["report.md"])
+    said = str(render(s)["report.md"])
     assert "lstm:strong is better" not in said
     assert "no arm is picked before lstm:plain at 200 and 400 labels" in said
     (goal,) = [t for t in s["corpora"][0]["target"] if t["arm"] == "lstm:plain"]
@@ -327,9 +327,7 @@ def test_all_scores_equal_claims_nothing(tmp_path: Path) -> None:
 
 
 def test_one_draw_invents_no_interval_anywhere() -> None:
-    said = str(
-        render(statistics(effects={"strong": 3.0, "useless": 1.0}, draws=1), Path())["report.md"]
-    )
+    said = str(render(statistics(effects={"strong": 3.0, "useless": 1.0}, draws=1))["report.md"])
     assert r"\[" not in said and "with too few draws for an interval" in said
 
 
@@ -345,7 +343,7 @@ def test_the_report_is_made_without_torch(tmp_path: Path) -> None:
         "sys.meta_path.insert(0, NoTorch())\n"
         "from pathlib import Path\nfrom datayield.report import render, metrics\n"
         "from tests.report_data import statistics\n"
-        "s = statistics({'strong': 3.0})\nfiles = render(s, Path())\nmetrics(s)\n"
+        "s = statistics({'strong': 3.0})\nfiles = render(s)\nmetrics(s)\n"
         "assert len(files['index.html'].encode()) <= 3_000_000\nprint(len(files))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -357,7 +355,7 @@ def test_tables_and_pictures_come_as_files() -> None:
     import io
 
     s = statistics(effects={"strong": 3.0, "useless": 1.0})
-    files = render(s, Path())
+    files = render(s)
     assert files["figures/written-curves.png"].startswith(b"\x89PNG")
     rows = list(csv.DictReader(io.StringIO(str(files["tables/differences.csv"]))))
     first = s["corpora"][0]["differences"][0]

@@ -77,7 +77,7 @@ def choose(
         UserError: too few texts or classes, a strategy that acquires nothing, n above what is there.
     """
     classes = tuple(sorted(set(labels)))
-    _check(texts, classes, by, n)
+    _check(texts, classes, n)
     ids, already, repeated = distinct(texts, unlabelled)
     if n > len(ids):
         raise UserError(
@@ -139,7 +139,7 @@ def one_round(by: str) -> Strategy:
     return make(by, rounds)
 
 
-def _check(texts: Sequence[str], classes: Sequence[str], by: str, n: int) -> None:
+def _check(texts: Sequence[str], classes: Sequence[str], n: int) -> None:
     if n < 1:
         raise UserError(f"--n {n}: wanted at least 1 text to label")
     if len(classes) < 2:

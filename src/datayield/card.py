@@ -4,11 +4,22 @@ from collections.abc import Mapping
 from typing import Any
 
 NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+_USE = [
+    "## Use",
+    "",
+    "```",
+    "datayield predict FOLDER texts.txt          # a text per line; csv, tsv, jsonl, parquet too",
+    "```",
+    "",
+    "`model.safetensors` holds the weights, `config.json` everything else (classes, vocabulary,"
+    " settings, scores, versions, checksums). Nothing is unpickled.",
+    "",
+]
 
 
 def text_of(config: Mapping[str, Any]) -> str:
     """README.md of an exported model, from its configuration."""
-    return "\n".join([*_head(config), *_scores(config), *_use(config), *_limits(config)]) + "\n"
+    return "\n".join([*_head(config), *_scores(config), *_USE, *_limits(config)]) + "\n"
 
 
 def _head(c: Mapping[str, Any]) -> list[str]:
@@ -61,20 +72,6 @@ def _scores(c: Mapping[str, Any]) -> list[str]:
 
 def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
-
-
-def _use(c: Mapping[str, Any]) -> list[str]:
-    return [
-        "## Use",
-        "",
-        "```",
-        "datayield predict FOLDER texts.txt          # a text per line; csv, tsv, jsonl, parquet too",
-        "```",
-        "",
-        "`model.safetensors` holds the weights, `config.json` everything else (classes, vocabulary,"
-        " settings, scores, versions, checksums). Nothing is unpickled.",
-        "",
-    ]
 
 
 def _limits(c: Mapping[str, Any]) -> list[str]:

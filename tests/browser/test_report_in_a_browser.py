@@ -33,7 +33,7 @@ def page() -> str:
     s["corpora"][0]["card"]["classes"] = {HOSTILE: {"pool": 1}}
     s["corpora"][0]["notices"] = [HOSTILE]
     s["corpora"][0]["hardest"][0]["text"] = HOSTILE
-    return str(render(s, Path())["index.html"])
+    return str(render(s)["index.html"])
 
 
 def seen(tmp_path: Path, script: str, width: int, html: str | None = None) -> dict:

@@ -10,7 +10,7 @@ GOLDEN = Path(__file__).with_name("report.md")
 
 def markdown() -> str:
     """The report of a simulated study: a strong arm, a useless one, a check, a simple baseline."""
-    return str(render(statistics({"strong": 3.0, "useless": 1.0}, twin=1.0), Path())["report.md"])
+    return str(render(statistics({"strong": 3.0, "useless": 1.0}, twin=1.0))["report.md"])
 
 
 def test_the_report_says_what_it_said() -> None:

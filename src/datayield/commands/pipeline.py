@@ -85,7 +85,7 @@ def _report(options: argparse.Namespace) -> None:
     path = folder / "statistics.json"
     if not path.exists():
         raise UserError(f"{path} is missing. Run `dvc repro` to make it.")
-    for name, content in report.render(statistics(path), common.ROOT).items():
+    for name, content in report.render(statistics(path)).items():
         as_bytes = content.encode("utf-8") if isinstance(content, str) else content
         table.write_bytes(as_bytes, folder / name)
     print(f"report: {folder / 'index.html'}", file=sys.stderr)

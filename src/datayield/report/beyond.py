@@ -14,7 +14,7 @@ FAMILY = {
 }
 
 
-def next_labels(c: Stats, s: Stats) -> Section:
+def next_labels(c: Stats) -> Section:
     """What 500 more labels buy at the budgets that most arms share."""
     shown = words.main_budgets(c["scores"])
     ends = {a: max(x["n"] for x in c["scores"] if x["arm"] == a) for a in c["arms"]}

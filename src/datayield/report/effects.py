@@ -45,7 +45,7 @@ def _by_role(c: dict[str, Any]) -> list[str]:
     return sorted(c["arms"], key=lambda a: (order.index(c["arms"][a]["role"]), a))
 
 
-def multipliers(c: dict[str, Any], s: dict[str, Any]) -> Section:
+def multipliers(c: dict[str, Any]) -> Section:
     """Data multipliers and label savings."""
     rows = []
     main = words.main_budgets(c["scores"])
@@ -81,7 +81,7 @@ def multipliers(c: dict[str, Any], s: dict[str, Any]) -> Section:
     return Section("What the labels are worth", (note,), (table,), pictures)
 
 
-def differences(c: dict[str, Any], s: dict[str, Any]) -> Section:
+def differences(c: dict[str, Any]) -> Section:
     """Paired differences with corrected p-values."""
     rows = [
         (

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,7 +14,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 _REFERENCE = re.compile(r'((?:\bid|href)="#?|url\(#)(?=[^"])')
 
 
-def render(statistics: dict[str, Any], root: Path) -> dict[str, str | bytes]:
+def render(statistics: dict[str, Any]) -> dict[str, str | bytes]:
     """All files of a report by their name inside the report's folder."""
     pictured: dict[str, Drawing] = {}
     parts = []
