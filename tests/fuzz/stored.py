@@ -21,7 +21,6 @@ from datayield import (
     grid,
     records,
     stages,
-    study,
     table,
 )
 from datayield.commands import pipeline
@@ -162,7 +161,7 @@ def _metrics(path: Path) -> object:
 def _settings(path: Path) -> object:
     found = config.parse(small_params("0" * 64))
     scope = grid.Scope("written", 500, "digest", defaultdict(str))
-    return grid.make(found, scope, study._settings(path))
+    return grid.make(found, scope, table.read_json(path))
 
 
 def _shape(path: Path) -> object:
