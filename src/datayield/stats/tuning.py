@@ -12,9 +12,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from datayield import table
-from datayield.stats.compare import Frame
-from datayield.stats.curves import worth
-from datayield.stats.scores import curve_of, mean_known
+from datayield.stats.compare import Frame, multiplier
+from datayield.stats.scores import mean_known
 from datayield.types import Floats
 
 EVALUATOR = "fANOVA"
@@ -203,10 +202,8 @@ def gains(f: Frame, served: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
         alone = f.arms[untuned]["tuned"]["alone"]
         row: dict[str, Any] = {"arm": arm, "untuned": untuned, "n": n, "alone": alone}
         row["difference"] = asdict(gap)
-        curve = curve_of(f.scores, untuned, f.scores[arm, n].draws)
-        if len(curve) >= 2:
-            found = worth(f.scores[arm, n].values, curve, f.level, f.population, f.pool)
-            row["multiplier"] = asdict(found.scaled(n))
+        if (found := multiplier(f, arm, n, untuned)) is not None:
+            row["multiplier"] = asdict(found)
         out.append(row)
     return out
 
