@@ -159,6 +159,9 @@ def test_a_control_with_settings_of_its_own_need_not_equal_its_arm() -> None:
     own = {key: "searched" if key[0] == "lstm:twin" else "same" for key in f.scores}
     found = [k for k in compare.checks(f, own) if "equals" in k]
     assert found and all(k["holds"] is None and not k["same_settings"] for k in found)
+    # What equals no network, as permuted labels equal the majority, has nothing to share.
+    alone = {key: "searched" for key in f.scores if key[0] == "lstm:twin"}
+    assert all(k["same_settings"] for k in compare.checks(f, alone) if "equals" in k)
 
 
 def test_interactions_are_what_the_parts_do_not_explain() -> None:

@@ -78,7 +78,10 @@ def times(m: dict[str, Any]) -> str:
 
 def share(value: float | None) -> str:
     """A label saving in percent, without decimals."""
-    return "–" if value is None else f"{100 * value:.0f} %".replace("-", "−")
+    if value is None:
+        return "–"
+    text = f"{100 * value:.0f} %"
+    return "0 %" if text == "-0 %" else text.replace("-", "−")
 
 
 def labels(m: dict[str, Any]) -> str:

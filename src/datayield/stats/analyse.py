@@ -162,11 +162,13 @@ def _digest(lines: list[dict[str, Any]]) -> str:
 
 
 def _networks(lines: list[dict[str, Any]]) -> dict[tuple[str, int], set[str]]:
-    """Per arm and budget the settings of the network, or of the linear model, in its cells."""
-    return {
-        key: {table.canonical(json.loads(x["settings"]).get("model")) for x in own}
-        for key, own in _groups(lines).items()
-    }
+    """Per arm and budget with a network its settings in the cells."""
+    out: dict[tuple[str, int], set[str]] = {}
+    for line in lines:
+        if "model" in (settings := json.loads(line["settings"])):
+            key = line["arm"], line["n"]
+            out.setdefault(key, set()).add(table.canonical(settings["model"]))
+    return out
 
 
 def unbalanced(f: compare.Frame) -> list[dict[str, Any]]:

@@ -215,8 +215,8 @@ def checks(f: Frame, networks: Mapping[tuple[str, int], Any]) -> list[dict[str, 
 
     Args:
         f: the corpus.
-        networks: per arm and budget the network's settings in its cells. An arm with others than the
-            arm that it should equal (a search of its own chose them) need not equal it.
+        networks: per arm and budget with a network that network's settings in its cells. An arm with
+            others than the network that it should equal (a search of its own chose them) need not.
     """
     out = []
     for arm, n in sorted(f.scores):
@@ -224,7 +224,8 @@ def checks(f: Frame, networks: Mapping[tuple[str, int], Any]) -> list[dict[str, 
         if "arm" in expected and (expected["arm"], n) in f.scores:
             d = f.gap(arm, expected["arm"], n)
             if d is not None:
-                same = networks[arm, n] == networks[expected["arm"], n]
+                wanted = networks.get((expected["arm"], n))
+                same = wanted is None or networks.get((arm, n)) == wanted
                 out.append(
                     {"arm": arm, "n": n, "equals": expected["arm"], "difference": asdict(d),
                      "same_settings": same,
