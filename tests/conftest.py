@@ -168,7 +168,7 @@ def call(folder: Path, *arguments: str, **extra: str) -> subprocess.CompletedPro
 
 
 def datayield(folder: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    return call(folder, sys.executable, "-m", "datayield.cli", *arguments, **extra)
+    return call(folder, sys.executable, "-m", "datayield", *arguments, **extra)
 
 
 def flow(folder: Path, name: str, **extra: str) -> subprocess.CompletedProcess[str]:
