@@ -469,7 +469,25 @@ def test_a_plan_knows_which_searches_are_done(
     assert planned(trials=2) == (0, None)
     missing, seconds = planned(trials=6)
     assert seconds is not None and missing
-    missing, other = planned(trials=6, space={"hidden": {"low": 4, "high": 9}})
+    missing, other = planned(trials=6, space={"hidden": {"options": [128]}})
     assert other is not None and other > seconds and missing
     missing, none = planned(trials=0)
     assert none is None
+
+
+def test_a_plan_foresees_trials_from_all_of_the_space(search: Search) -> None:
+    cells = regimes.foreseen(search, 200)
+    assert len(cells) == 200 * regimes.trainings(search.cell.n)
+    assert cells == regimes.foreseen(search, 200), "a plan says the same twice"
+    models = [c.settings["model"] for c in cells]
+    for axis in search.space.values():
+        values = {m.get(axis.name, getattr(axis, "off", None)) for m in models}
+        if isinstance(axis, Choice):
+            assert values == set(axis.options)
+            continue
+        limits = axis.range if isinstance(axis, Sometimes) else axis
+        numbers = values - {getattr(axis, "off", None)}
+        assert all(limits.low <= v <= limits.high for v in numbers) and len(numbers) > 2
+        assert not isinstance(axis, Sometimes) or axis.off in values
+    rates = np.log([m["learning_rate"] for m in models])
+    assert abs(rates.mean() - np.log(0.001 * 0.04) / 2) < 0.3, "even on a log scale"

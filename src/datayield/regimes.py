@@ -10,11 +10,11 @@ from importlib.metadata import version
 from itertools import groupby
 from typing import Any
 
-from datayield import grid, strategies, table
+from datayield import grid, seeds, strategies, table
 from datayield.config import Params
 from datayield.draws import FOLDS, FOLDS_UP_TO, TUNING_DRAW
 from datayield.errors import UserError
-from datayield.search import SHAPES, Axis, Choice, Range, Sometimes, space_of
+from datayield.search import SHAPES, Axis, Choice, Range, Sometimes, any_value, space_of
 from datayield.strategies.base import Knob, Plan
 from datayield.types import Arm, Cell, Settings
 
@@ -176,6 +176,17 @@ def untuned(search: Search) -> dict[str, Any]:
         group, _, setting = name.partition(".")
         own = search.cell.settings.get(group, {})
         out[name] = getattr(model, setting) if group == "model" else own.get(setting)
+    return out
+
+
+def foreseen(search: Search, trials: int) -> list[Cell]:
+    """The trainings of so many trials with settings from all of the space, for a plan of their time."""
+    rng = seeds.rng("plan", search.name)
+    out = []
+    for _ in range(trials):
+        values = {name: any_value(axis, rng) for name, axis in search.space.items()}
+        cell = replace(search.cell, settings=with_values(search.cell.settings, values))
+        out += [cell] * trainings(search.cell.n)
     return out
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from math import isfinite
+from math import exp, isfinite, log
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from datayield.config import Limits
 from datayield.errors import UserError, nearest
@@ -73,6 +75,20 @@ SPACE: tuple[Axis, ...] = (
 )
 # What a pretrained start decides.
 SHAPES = ("hidden", "layers", "embedding", "embedding_scale", "min_count")
+
+
+def any_value(axis: Axis, rng: np.random.Generator) -> Any:
+    """A value of an axis as a random trial draws it."""
+    match axis:
+        case Choice():
+            return axis.options[int(rng.integers(len(axis.options)))]
+        case Sometimes():
+            return any_value(axis.range, rng) if rng.random() < 0.5 else axis.off
+        case Range():
+            ends = (log(axis.low), log(axis.high)) if axis.log else (axis.low, axis.high)
+            value = float(rng.uniform(*ends))
+            value = exp(value) if axis.log else value
+            return round(value) if axis.integer else value
 
 
 def space_of(

@@ -60,7 +60,7 @@ def planned(params: "Params", names: Sequence[str]) -> dict[str, Any]:
         cells = _cells(params, name, scope, {(s.cell.arm, s.cell.n) for s, _ in left})
         open_cells = [c for c in cells if not store.has(grid.key(c))]
         missing += open_cells
-        trials += [s.cell for s, more in left for _ in range(more * regimes.trainings(s.cell.n))]
+        trials += [cell for s, more in left for cell in regimes.foreseen(s, more)]
         out.append(
             {
                 "corpus": name,
@@ -83,6 +83,7 @@ def planned(params: "Params", names: Sequence[str]) -> dict[str, Any]:
         "missing": len(missing),
         "seconds": cost.wall(missing, shapes, model, workers),
         "search_seconds": cost.wall(trials, shapes, model, workers) if trials else None,
+        "prune": params.tuning.prune,
         "workers": workers,
         "fitted_on": model.cells,
     }
@@ -111,7 +112,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     )
     if found["search_seconds"] is not None:
         seconds = duration(found["search_seconds"])
-        out.append(f"before that: the searches' trainings, at most about {seconds}")
+        most = "at most " if found["prune"] else ""
+        out.append(f"before that: the searches' trainings, {most}about {seconds}")
     return out
 
 
