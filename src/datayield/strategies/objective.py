@@ -179,7 +179,7 @@ def vat(epsilon: float = 5.0) -> Strategy:
         objective=objective,
         unlabelled=True,
         compute="each batch, and one without labels, is passed three times forward, twice back",
-        effort=7.0,
+        effort=6.0,
         pins=lambda labels: {"normalised": True},
         space=(Knob("epsilon", 0.5, 10.0, log=True),),
         source="Miyato et al. 2017, arXiv 1605.07725",
