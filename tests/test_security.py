@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from datayield import config, errors, memory, servers, spreadsheet, tolabel, tune
@@ -628,6 +629,14 @@ def test_no_package_leaves_a_user_the_gpl_alone() -> None:
             named[canonicalize_name(about["Name"])] = licence
     assert "grandalf" in named, "the walk finds what is known to be there"
     assert all(OTHER_LICENCES.get(n, "none") in licence for n, licence in named.items()), named
+
+
+def test_every_pin_installs_on_any_python_3_11() -> None:
+    """README asks for Python 3.11 or newer; Debian 12 has 3.11.2."""
+    pins = [Requirement(line) for line in (REPO / "requirements.lock").read_text().splitlines()]
+    wanted = {p.name: distribution(p.name).metadata.get("Requires-Python") or "" for p in pins}
+    assert len(wanted) > 200
+    assert {n: w for n, w in wanted.items() if "3.11.0" not in SpecifierSet(w)} == {}
 
 
 def test_the_tests_use_the_limits_of_the_page() -> None:
