@@ -226,7 +226,7 @@ def unpacked(content: bytes, name: str = "a") -> bytes:
         (encrypted(), "no zip or tar archive that can be read"),
         (zipped("a", body=b"y" * 5000)[:-3000], "no zip or tar archive"),
         (tar(member("a", size=90_000), mode="w:gz", body=os.urandom(90_000))[:30_000], "no zip or tar"),
-        (gzip.compress(b"no tar"), "no zip or tar archive"),
+        (gzip.compress(b"no tar", mtime=0), "no zip or tar archive"),
         (b"", "no zip or tar archive"),
     ],
 )  # fmt: skip
