@@ -148,7 +148,7 @@ def test_the_best_by_validation_carries_a_wider_interval() -> None:
 
 
 def test_checks_hold_for_a_twin_and_not_for_an_impostor() -> None:
-    same = dict.fromkeys(_frame().scores, "same")
+    same = {key: dict.fromkeys(m.draws, "same") for key, m in _frame().scores.items()}
     assert all(k["holds"] for k in compare.checks(_frame(), same) if k["n"] == 400)
     broken = compare.checks(_frame(twin=4.0), same)
     assert any(not k["holds"] for k in broken)
@@ -156,12 +156,17 @@ def test_checks_hold_for_a_twin_and_not_for_an_impostor() -> None:
 
 def test_a_control_with_settings_of_its_own_need_not_equal_its_arm() -> None:
     f = _frame(twin=4.0)
-    own = {key: "searched" if key[0] == "lstm:twin" else "same" for key in f.scores}
+    same = {key: dict.fromkeys(m.draws, "same") for key, m in f.scores.items()}
+    own = {key: {0: "searched"} if key[0] == "lstm:twin" else v for key, v in same.items()}
     found = [k for k in compare.checks(f, own) if "equals" in k]
     assert found and all(k["holds"] is None and not k["same_settings"] for k in found)
     # What equals no network, as permuted labels equal the majority, has nothing to share.
-    alone = {key: "searched" for key in f.scores if key[0] == "lstm:twin"}
+    alone = {key: {0: "searched"} for key in f.scores if key[0] == "lstm:twin"}
     assert all(k["same_settings"] for k in compare.checks(f, alone) if "equals" in k)
+    # A draw that one side lacks switches no check off.
+    less = {key: {0: "same"} if key[0] == "lstm:twin" else v for key, v in same.items()}
+    found = [k for k in compare.checks(f, less) if "equals" in k]
+    assert all(k["same_settings"] for k in found) and any(k["holds"] is False for k in found)
 
 
 def test_interactions_are_what_the_parts_do_not_explain() -> None:

@@ -21,9 +21,8 @@ def render(statistics: dict[str, Any]) -> dict[str, str | bytes]:
     for c in statistics["corpora"]:
         found = view.sections(c, statistics)
         pictured |= {name: draw() for name, draw in _drawings(c, statistics, found).items()}
-        source = c["card"].get(
-            "source", {}
-        )  # says what the corpus is, where somebody wrote it down
+        # What the corpus is, where somebody wrote it down.
+        source = c["card"].get("source", {})
         told = source.get("title") or source.get("what")
         parts.append({"corpus": c, "sections": found, "told": told})
     context = {

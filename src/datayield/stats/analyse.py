@@ -161,13 +161,13 @@ def _digest(lines: list[dict[str, Any]]) -> str:
     return table.digest(found)[:16]
 
 
-def _networks(lines: list[dict[str, Any]]) -> dict[tuple[str, int], set[str]]:
-    """Per arm and budget with a network its settings in the cells."""
-    out: dict[tuple[str, int], set[str]] = {}
+def _networks(lines: list[dict[str, Any]]) -> dict[tuple[str, int], dict[int, str]]:
+    """Per arm and budget with a network its settings by draw."""
+    out: dict[tuple[str, int], dict[int, str]] = {}
     for line in lines:
         if "model" in (settings := json.loads(line["settings"])):
-            key = line["arm"], line["n"]
-            out.setdefault(key, set()).add(table.canonical(settings["model"]))
+            by_draw = out.setdefault((line["arm"], line["n"]), {})
+            by_draw[line["draw"]] = table.canonical(settings["model"])
     return out
 
 

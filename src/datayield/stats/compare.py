@@ -210,13 +210,13 @@ def best_by_validation(f: Frame) -> list[dict[str, Any]]:
     return out
 
 
-def checks(f: Frame, networks: Mapping[tuple[str, int], Any]) -> list[dict[str, Any]]:
+def checks(f: Frame, networks: Mapping[tuple[str, int], Mapping[int, str]]) -> list[dict[str, Any]]:
     """Controls and checks with what they should equal and what was measured.
 
     Args:
         f: the corpus.
-        networks: per arm and budget with a network that network's settings in its cells. An arm with
-            others than the network that it should equal (a search of its own chose them) need not.
+        networks: per arm and budget with a network its settings by draw. An arm with others than the
+            network that it should equal (a search of its own chose them) need not equal it.
     """
     out = []
     for arm, n in sorted(f.scores):
@@ -224,8 +224,8 @@ def checks(f: Frame, networks: Mapping[tuple[str, int], Any]) -> list[dict[str, 
         if "arm" in expected and (expected["arm"], n) in f.scores:
             d = f.gap(arm, expected["arm"], n)
             if d is not None:
-                wanted = networks.get((expected["arm"], n))
-                same = wanted is None or networks.get((arm, n)) == wanted
+                ours, wanted = (networks.get((a, n), {}) for a in (arm, expected["arm"]))
+                same = all(ours[draw] == wanted[draw] for draw in ours.keys() & wanted.keys())
                 out.append(
                     {"arm": arm, "n": n, "equals": expected["arm"], "difference": asdict(d),
                      "same_settings": same,
