@@ -1,38 +1,76 @@
-"""Cells per minute on one GPU: our processes sharing it, networks stacked in one, and one cuDNN loop.
+"""A GPU against this machine's cores: cells per minute of one training, and a whole study's cells.
 
     python benchmarks/gpu.py [corpus]
 
 Same texts and widths as benchmarks/engine.py, then the same at datayield's default widths. A cell is one
-training of 600 updates; the start of processes is left out. The rival trains one model after the other,
-packed, as PyTorch's tutorials do it, on the same device; our processes on the machine's cores alone stand
-beside. `graphed` and `stacked` are prototypes in benchmarks/rivals. Needs a CUDA build of torch and the
-corpus and subsample stages (`dvc repro subsample@pydocs`).
+training of 600 updates; the start of processes is left out, the making of a stack's graphs is not. The
+rival trains one model after the other, packed, as PyTorch's tutorials do it, on the same device; our
+processes on the machine's cores alone stand beside. Then every cell of params.yaml, untuned, by the pool
+that studies use, start of its processes included. Needs a CUDA build of torch and the data stages of the
+corpus (`dvc repro curriculum@pydocs`).
 """
 
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from engine import CORES, HERE, measure, write_texts
 
+from datayield import config, grid, stages, together
+from datayield.types import Row
+from datayield.workers import WorkerPool
+
 RIVAL = "one by one, packed cuDNN"
 WIDTHS: dict[str, list[str]] = {"BiLSTM 128, embedding 300": [], "default widths": ["default"]}
+SHARES = (1, 4, 8)  # processes that train stacks on one device
 
 
 def ways() -> Iterator[tuple[str, str, int, int, list[str]]]:
     """(name, script, processes, cells per process, further arguments)."""
     yield RIVAL, "packed.py", 1, 1, ["cuda"]
     yield f"datayield, {CORES} cores, no GPU", "ours.py", CORES, 1, []
-    for k in (1, 4, 8, 16):
-        yield f"datayield, processes: {k}", "ours.py", k, 1, ["cuda"]
-    yield "datayield, bf16, processes: 8", "ours.py", 8, 1, ["cuda", "bf16"]
-    for k in (1, 8):
-        yield f"graphed, processes: {k}", "graphed.py", k, 1, ["cuda"]
-    for k in (8, 32, 64):
-        yield f"stacked, networks: {k}", "stacked.py", 1, k, [str(k), "cuda"]
+    yield "datayield, processes: 8, not stacked", "ours.py", 8, 1, ["cuda"]
+    for k in SHARES:
+        yield (
+            f"datayield, processes: {k}",
+            "ours.py",
+            k,
+            together.WIDTH,
+            ["cuda", str(together.WIDTH)],
+        )
+
+
+def study(corpus: str, device: str, workers: int) -> dict[str, float]:
+    """Seconds of all cells of params.yaml with untuned settings, and the mean accuracy of its networks."""
+    root = Path()
+    params = config.load(root / "params.yaml")
+    scope = replace(stages.scope(params, corpus, root), device=device)
+    entries, _ = grid.entries(params, scope.pool)
+    cells = [
+        grid.cell(params, scope, arm, n, draw, seed, grid.default_settings(params, arm, n))
+        for arm, n in sorted(entries, key=lambda e: -e[1])
+        for draw in params.study.numbers
+        for seed in range(params.study.seeds)
+    ]
+    pool, began = WorkerPool(root, 3600, workers), time.perf_counter()
+    try:
+        with ThreadPoolExecutor(workers) as threads:
+            rows = [row for unit in threads.map(pool.run, together.units(cells)) for row in unit]
+    finally:
+        pool.close()
+    seconds = time.perf_counter() - began
+    failed = [row for row in rows if not isinstance(row, Row)]
+    if failed:
+        raise SystemExit(f"{len(failed)} cells failed, the first with {failed[0]}")
+    networks = [r.accuracy for r in rows if isinstance(r, Row) and r.cell.arm.strategies]
+    return {"cells": len(cells), "seconds": seconds, "accuracy": float(np.mean(networks))}
 
 
 def main() -> None:
@@ -62,7 +100,15 @@ def main() -> None:
                     f"{name:34} {rate:8.1f} cells/min {ratio:6.1f}x   accuracy {accuracy:.3f}",
                     flush=True,
                 )
-    told = {"device": torch.cuda.get_device_name(), "ways": found}
+    studies: dict[str, dict[str, float]] = {}
+    for device, workers in (("cpu", CORES), *(("cuda", k) for k in SHARES)):
+        name = f"{device}, processes: {workers}"
+        s = studies[name] = study(corpus, device, workers)
+        print(
+            f"all {s['cells']:.0f} cells, {name:20} {s['seconds']:6.1f} s   accuracy {s['accuracy']:.4f}",
+            flush=True,
+        )
+    told = {"device": torch.cuda.get_device_name(), "ways": found, "studies": studies}
     (HERE / "gpu.json").write_text(json.dumps(told, indent=1) + "\n")
 
 

@@ -24,7 +24,7 @@ environment.prepare()
 
 from datayield import config, grid, records, track  # noqa: E402
 from datayield.types import Cell, Row  # noqa: E402
-from datayield.workers import Pool, WorkerPool  # noqa: E402
+from datayield.workers import CellFailed, Pool, WorkerPool  # noqa: E402
 
 
 class Sleeping:
@@ -34,10 +34,10 @@ class Sleeping:
         """Take the rows that are returned, by key."""
         self._rows, self._seconds, self.size = rows, seconds, size
 
-    def run(self, cell: Cell) -> Row:
-        """The known row, after its time."""
-        time.sleep(self._seconds)
-        return self._rows[grid.key(cell)]
+    def run(self, unit: Sequence[Cell]) -> list[Row | CellFailed]:
+        """The known rows, each after its time."""
+        time.sleep(self._seconds * len(unit))
+        return [self._rows[grid.key(cell)] for cell in unit]
 
     def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
         """Never asked."""

@@ -1,6 +1,6 @@
 """datayield's own training at the same widths; run by benchmarks/engine.py.
 
-Further arguments: `bf16` takes the other precision, `cuda` the GPU.
+Further arguments: `bf16` takes the other precision, `cuda` the GPU, a number so many networks as one stack.
 """
 
 import sys
@@ -14,7 +14,8 @@ import torch  # noqa: E402
 from data import BATCH, EMBEDDING, EVERY, HIDDEN, LIMIT, UPDATES, answer, arguments  # noqa: E402
 
 from datayield import place  # noqa: E402
-from datayield.train import Verbs, train  # noqa: E402
+from datayield.stacked import train_together  # noqa: E402
+from datayield.train import Job, Verbs, train  # noqa: E402
 from datayield.types import Settings, TrainingSet  # noqa: E402
 
 
@@ -31,9 +32,19 @@ def main() -> None:
     targets = np.eye(texts.classes, dtype=np.float32)[texts.labels]
     rows = TrainingSet(lines, targets, np.ones(len(lines), np.float32), np.arange(len(lines)))
     held = [" ".join(f"w{i}" for i in line) for line in texts.validation]
-    done = train(rows, (held, texts.validation_labels), settings, Verbs(), ("rival", seed))
-    curve = [(done.seconds * h.updates / UPDATES, h.validation_accuracy) for h in done.history]
-    answer(done.tokens, done.seconds, curve)
+    count = next((int(a) for a in sys.argv[4:] if a.isdigit()), 0)
+    jobs = [
+        Job(rows, (held, texts.validation_labels), settings, Verbs(), ("rival", seed + 1000 * k))
+        for k in range(max(1, count))
+    ]
+    done = train_together(jobs, ("rival", "turns")) if count else [train(*jobs[0])]
+    seconds = sum(d.seconds for d in done)
+    told = zip(*(d.history for d in done), strict=True)
+    curve = [
+        (seconds * each[0].updates / UPDATES, sum(h.validation_accuracy for h in each) / len(each))
+        for each in told
+    ]
+    answer(sum(d.tokens for d in done), seconds, curve)
 
 
 if __name__ == "__main__":

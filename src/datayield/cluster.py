@@ -153,7 +153,7 @@ def _answer(root: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     environment.prepare()
     from datayield import worker
 
-    said = _unfit(root, asked["cell"])
+    said = _unfit(root, asked["cells"][0])
     if said is None:
         return worker.answer(root, asked)
     return {"missing": f"node {socket.gethostname()} of the Ray cluster: {said}"}

@@ -3,9 +3,10 @@
 import sys
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -13,12 +14,15 @@ from numpy.typing import NDArray
 
 from datayield import text
 from datayield.place import tensor
-from datayield.types import Ints, TrainingSet
+from datayield.types import Floats, Ints, TrainingSet
 
 PAD, UNKNOWN = 0, 1
 SPECIAL = ("<pad>", "<unk>")
 WINDOW = 16  # batches that are sorted by length together
 BLUR = 0.15  # sd of log length noise in that sorting
+
+Turns: TypeAlias = Callable[[int, int], Floats]
+"""(update, count) -> a number for each of `count` updates from there on; larger means longer texts."""
 
 
 @lru_cache(maxsize=100_000)
@@ -141,11 +145,27 @@ def batch_of(encoded: Encoded, training_set: TrainingSet, rows: Ints) -> Batch:
     )
 
 
-def row_stream(rows: Ints, lengths: Ints, size: int, rng: np.random.Generator) -> Iterator[Ints]:
+def row_stream(
+    rows: Ints,
+    lengths: Ints,
+    size: int,
+    rng: np.random.Generator,
+    turns: Turns | None = None,
+    update: int = 0,
+) -> Iterator[Ints]:
     """Batches of `size` rows for ever: every row once per pass, passes follow each other.
 
     Texts of similar length meet in a batch: up to WINDOW batches, at most one pass, are sorted
     together by their length times a random factor (so that mates keep changing) and then shuffled.
+
+    Args:
+        rows: row numbers, repeats allowed.
+        lengths: (rows of the training set,) tokens.
+        size: of a batch; fewer where there are fewer rows.
+        rng: of this training.
+        turns: instead of shuffling, where the batch of an update stands among the lengths of its
+            window, so that trainings side by side read long texts at the same updates.
+        update: of the first batch, which `turns` counts by.
     """
     size = min(size, len(rows))
     window = int(np.clip(len(rows) // size, 1, WINDOW)) * size
@@ -155,7 +175,13 @@ def row_stream(rows: Ints, lengths: Ints, size: int, rng: np.random.Generator) -
             waiting = np.concatenate([waiting, rng.permutation(rows)])
         chunk, waiting = waiting[:window], waiting[window:]
         blurred = lengths[chunk] * np.exp(BLUR * rng.standard_normal(window))
-        yield from rng.permutation(chunk[np.argsort(blurred)].reshape(-1, size))
+        batches = chunk[np.argsort(blurred)].reshape(-1, size)
+        if turns is None:
+            yield from rng.permutation(batches)
+        else:
+            own = turns(update, len(batches))
+            yield from batches[np.argsort(np.argsort(own, kind="stable"))]
+            update += len(batches)
 
 
 def by_length(lengths: Ints, token_budget: int) -> Iterator[Ints]:

@@ -33,11 +33,11 @@ def flip(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     t = torch.arange(x.shape[1])[None, :]
     source = torch.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)
     places = (source + torch.arange(len(x))[:, None] * x.shape[1]).flatten()
-    flipped: torch.Tensor = _Swap.apply(x.reshape(-1, x.shape[2]), places)  # type: ignore[no-untyped-call]
+    flipped: torch.Tensor = Swap.apply(x.reshape(-1, x.shape[2]), places)  # type: ignore[no-untyped-call]
     return flipped.view_as(x)
 
 
-class _Swap(torch.autograd.Function):
+class Swap(torch.autograd.Function):
     """Rows in an order that is its own inverse, so that the gradient takes the same way back.
 
     The general gather would add gradients into place one by one; here each has one place.
@@ -53,7 +53,7 @@ class _Swap(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
         """The gradient of x; differentiable again."""
         (places,) = ctx.saved_tensors
-        return _Swap.apply(gradients[0], places), None  # type: ignore[no-untyped-call]
+        return Swap.apply(gradients[0], places), None  # type: ignore[no-untyped-call]
 
 
 class _Moments(torch.autograd.Function):

@@ -26,6 +26,7 @@ def settle(device: str = "cpu", precision: str = "fp32") -> None:
     global _half  # noqa: PLW0603 - a setting of the process, as the default device is
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32
     # Nothing reads memory before it is written; filling it costs a seventh of a GPU's work.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if (

@@ -1,10 +1,11 @@
-"""run_cell: the straight line from a cell to its row."""
+"""run_cell: the straight line from a cell to its row; run_cells: the same for a stack of them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from datayield.grid import key as cell_key
 from datayield.score import accuracy, macro_f1
 from datayield.strategies import Composition, compose
 from datayield.strategies.base import Plan
-from datayield.train import Trained, Verbs, Watch, train
+from datayield.together import company
+from datayield.train import Held, Job, Trained, Verbs, Watch, train
 from datayield.types import (
     Account,
     Arm,
@@ -32,7 +34,7 @@ from datayield.types import (
 SEED_LABELS = 50  # an acquiring arm starts from the first min(50, half) training labels of the draw
 
 Fit: TypeAlias = Trained | linear.Linear
-Held: TypeAlias = tuple[list[str], Ints]  # held-out texts and their labels
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,62 @@ def run_cell(cell: Cell, data: Data) -> Row:
     return fitted_cell(cell, data)[0]
 
 
+def run_cells(cells: Sequence[Cell], data: Data) -> Iterator[Row | Exception]:
+    """The row of every cell, or the error that it raised, in order.
+
+    Args:
+        cells: one, or several of one company (`together.units`).
+        data: of their corpus.
+    """
+    for found in _fitted_cells(cells, data):
+        yield found if isinstance(found, Exception) else found[0]
+
+
 def fitted_cell(cell: Cell, data: Data) -> tuple[Row, Fit]:
     """As `run_cell`, with what was fitted: the row that the store keeps, and its model."""
+    (found,) = _fitted_cells([cell], data)
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _fitted_cells(cells: Sequence[Cell], data: Data) -> Iterator[tuple[Row, Fit] | Exception]:
     reset_peak_memory()
-    started = time.perf_counter()
+    begun = [_or_error(partial(_begun, cell, data)) for cell in cells]
+    ready = [b for b in begun if not isinstance(b, Exception)]
+    if company(cells[0]) is None:
+        fits: Iterator[Any] = (_or_error(partial(_alone, b)) for b in ready)
+    else:
+        fits = iter(_stacked(ready))
+    for each in begun:
+        if isinstance(each, Exception):
+            yield each
+        elif isinstance(fit := next(fits), Exception):
+            yield fit
+        else:
+            yield _or_error(partial(_judged, each, fit))
+
+
+def _or_error(step: Callable[[], T]) -> T | Exception:
+    try:
+        return step()
+    except Exception as e:  # every error of a cell is that cell's answer; the others go on
+        return e
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A cell whose rows are ready."""
+
+    case: _Case
+    validation: Held
+    training_set: TrainingSet
+    job: Job | None  # of a network
+
+
+def _begun(cell: Cell, data: Data) -> _Begun:
+    """Sample, label and prepare."""
+    began = time.perf_counter()
     account = Account(labels_paid=cell.n)
     parts = compose(cell.arm.strategies, cell.settings)
     rewritten = parts.one("plan")
@@ -64,28 +118,60 @@ def fitted_cell(cell: Cell, data: Data) -> tuple[Row, Fit]:
     sample = _split(data.draws.sample(cell.draw, plan.labels), plan.validates)
     data = replace(data, corpus=_labelled(data.corpus, sample, plan, key))
     validation = _texts(data.corpus, sample.validation), data.corpus.labels[sample.validation]
+    case = _Case(cell, data, sample, parts, account, key)
+    training_set, job = _prepared(case, validation)
+    account.cell_seconds = time.perf_counter() - began
+    return _Begun(case, validation, training_set, job)
 
-    fitted = _fitted(_Case(cell, data, sample, parts, account, key), validation)
+
+def _alone(begun: _Begun) -> Fit:
+    """Fit one cell."""
+    began = time.perf_counter()
+    fit = _fitted(begun.case, begun.training_set, begun.job)
+    begun.case.account.cell_seconds += time.perf_counter() - began
+    return fit
+
+
+def _stacked(every: Sequence[_Begun]) -> list[Trained]:
+    """Fit cells of one company side by side; each bears an equal share of the time."""
+    jobs = [b.job for b in every if b.job is not None]
+    if not jobs:
+        return []
+    from datayield.stacked import train_together
+
+    cell, began = every[0].case.cell, time.perf_counter()
+    fits = train_together(jobs, (cell.identity["study_seed"], cell.corpus, "turns"))
+    for begun, fit in zip(every, fits, strict=True):
+        _book(begun.case.account, fit)
+        begun.case.account.cell_seconds += (time.perf_counter() - began) / len(jobs)
+    return fits
+
+
+def _judged(begun: _Begun, fitted: Fit) -> tuple[Row, Fit]:
+    """Predict and score."""
+    started = time.perf_counter()
+    case, validation = begun.case, begun.validation
+    cell, corpus, account = case.cell, case.data.corpus, case.account
     guessed = fitted.predict(validation[0]).argmax(1) if validation[0] else np.empty(0, np.int64)
     began = time.perf_counter()
-    predicted = fitted.predict(data.corpus.test_texts).argmax(1)
+    predicted = fitted.predict(corpus.test_texts).argmax(1)
     account.inference_seconds = time.perf_counter() - began
     account.peak_memory_mib = peak_memory_mib()
-    account.cell_seconds = time.perf_counter() - started
+    account.cell_seconds += time.perf_counter() - started
 
-    classes, truth = len(data.corpus.classes), data.corpus.test_labels
+    classes, truth = len(corpus.classes), corpus.test_labels
     row = Row(
         cell=cell,
         key=cell_key(cell),
-        n_train=len(sample.train),
-        n_validation=len(sample.validation),
+        n_train=len(case.sample.train),
+        n_validation=len(case.sample.validation),
         validation_accuracy=accuracy(guessed, validation[1]),
         validation_macro_f1=macro_f1(guessed, validation[1], classes),
         accuracy=accuracy(predicted, truth),
         macro_f1=macro_f1(predicted, truth, classes),
         predicted=predicted,
         hits=predicted == truth,
-        test_digest=data.corpus.test_digest,
+        test_digest=corpus.test_digest,
         account=account,
         history=fitted.history if isinstance(fitted, Trained) else (),
         dynamics=dynamics.of(fitted.shown, fitted.parents) if isinstance(fitted, Trained) else None,
@@ -119,7 +205,8 @@ def run_trial(
         texts, labels = _texts(data.corpus, held), data.corpus.labels[held]
         shown = ([], held[:0]) if folded else (texts, labels)
         watch = None if folded else judge.watch(labels)
-        fitted = _fitted(_Case(cell, data, part, parts, account, key), shown, watch)
+        case = _Case(cell, data, part, parts, account, key)
+        fitted = _fitted(case, *_prepared(case, shown), watch)
         judge.keep(fitted.predict(texts).argmax(1), labels)
         if folded and judge.ends(judge.said, judge.truth):
             break
@@ -169,16 +256,32 @@ class Judge:
         return macro_f1(said, truth, self.classes)
 
 
-def _fitted(case: _Case, validation: Held, watch: Watch | None = None) -> Fit:
-    """Prepare the arm's rows and fit its model; the cost goes into the account."""
+def _prepared(case: _Case, validation: Held) -> tuple[TrainingSet, Job | None]:
+    """The arm's rows, and what its network trains on where it is one; the cost goes into the account."""
     began = time.perf_counter()
     desks = _desks(case)
-    training_set, labelled = _prepared(case, desks)
+    training_set, labelled = _rows(case, desks)
     case.account.examples = int(np.isin(np.unique(training_set.parents), labelled).sum())
+    job = _job(case, desks, training_set, validation) if case.cell.arm.strategies else None
     case.account.prepare_seconds += time.perf_counter() - began
-    if case.cell.arm.strategies:
-        return _network(case, desks, training_set, validation, watch)
-    return _simple(case, training_set)
+    return training_set, job
+
+
+def _fitted(
+    case: _Case, training_set: TrainingSet, job: Job | None, watch: Watch | None = None
+) -> Fit:
+    """The network or baseline of these rows; the cost goes into the account."""
+    if job is None:
+        return _simple(case, training_set)
+    trained = train(*job, watch)
+    _book(case.account, trained)
+    return trained
+
+
+def _book(account: Account, trained: Trained) -> None:
+    account.train_seconds, account.parameters = trained.seconds, trained.parameters
+    account.updates += trained.history[-1].updates
+    account.tokens += trained.tokens
 
 
 def _split(sample: Sample, validates: float) -> Sample:
@@ -213,7 +316,7 @@ def _desks(case: _Case) -> list[CellDesk]:
     ]
 
 
-def _prepared(case: _Case, desks: Sequence[CellDesk]) -> tuple[TrainingSet, Ints]:
+def _rows(case: _Case, desks: Sequence[CellDesk]) -> tuple[TrainingSet, Ints]:
     """The texts that the arm labels, as one-hot rows, after every `prepare`; and their ids."""
     corpus, sample = case.data.corpus, case.sample
     ids = sample.train
@@ -245,31 +348,21 @@ def _simple(case: _Case, training_set: TrainingSet) -> Fit:
     return simple
 
 
-def _network(
-    case: _Case,
-    desks: Sequence[CellDesk],
-    training_set: TrainingSet,
-    validation: Held,
-    watch: Watch | None,
-) -> Fit:
-    """A network, from what a part has pretrained where one does."""
-    parts, account = list(zip(case.parts.parts, desks, strict=True)), case.account
+def _job(
+    case: _Case, desks: Sequence[CellDesk], training_set: TrainingSet, validation: Held
+) -> Job:
+    """What a network trains on, from what a part has pretrained where one does."""
+    parts = list(zip(case.parts.parts, desks, strict=True))
     settings = Settings.of(case.cell.settings["model"])
     shape = {k: getattr(settings, k) for k in ("embedding", "hidden", "layers")}
     start = None
     for part, desk in parts:
         if part.pretrain is not None:
-            began = time.perf_counter()
             start = part.pretrain(readable(case.data.corpus, case.sample), shape, desk)
-            account.prepare_seconds += time.perf_counter() - began
     reading = [desk for part, desk in parts if part.unlabelled and part.objective]
     beside = reading[0].unlabelled if reading else ()
     verbs = Verbs(case.parts.present, case.parts.one("objective"), start, beside)
-    trained = train(training_set, validation, settings, verbs, case.key, watch)
-    account.train_seconds, account.parameters = trained.seconds, trained.parameters
-    account.updates += trained.history[-1].updates
-    account.tokens += trained.tokens
-    return trained
+    return Job(training_set, validation, settings, verbs, case.key)
 
 
 def reset_peak_memory() -> None:

@@ -5,6 +5,7 @@ in any process, whatever ran before, so results cannot depend on worker count, o
 """
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,11 +15,23 @@ from numpy.typing import NDArray
 Key: TypeAlias = str | int
 
 
-def _digest(key: tuple[Key, ...], size: int) -> bytes:
+def _part(key: Key) -> str:
     # The type is part of the text: 1 and "1" are different keys; the separator cannot occur in ints
     # and is escaped in strings, so ("a", "b") and ("a\x1fb",) differ too.
-    parts = (f"{type(k).__name__}:{str(k).replace(chr(31), chr(31) * 2)}" for k in key)
-    return hashlib.blake2b(chr(31).join(parts).encode(), digest_size=size).digest()
+    return f"{type(key).__name__}:{str(key).replace(chr(31), chr(31) * 2)}"
+
+
+def _digest(key: tuple[Key, ...], size: int) -> bytes:
+    return hashlib.blake2b(chr(31).join(map(_part, key)).encode(), digest_size=size).digest()
+
+
+def _digests(key: tuple[Key, ...], words: Iterable[str], size: int) -> Iterator[bytes]:
+    """The digest of (*key, word) for every word, with the key read once."""
+    common = hashlib.blake2b("".join(_part(k) + chr(31) for k in key).encode(), digest_size=size)
+    for word in words:
+        own = common.copy()
+        own.update(_part(word).encode())
+        yield own.digest()
 
 
 class _Words(ISeedSequence):
@@ -52,9 +65,7 @@ def uniform_rows(words: list[str], width: int, *key: Key) -> NDArray[np.float32]
     A word's row depends on the key and the word alone, so two vocabularies that share a word share
     its row. splitmix64 over (word hash + column), vectorised.
     """
-    base = np.frombuffer(
-        b"".join(_digest((*key, w), 8) for w in words), dtype="<u8", count=len(words)
-    )
+    base = np.frombuffer(b"".join(_digests(key, words, 8)), dtype="<u8", count=len(words))
     columns = np.arange(1, width + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     z = base[:, None] + columns[None, :]
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -6,12 +6,12 @@ processes here or on a cluster) is handed in.
 
 import sys
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datayield import corpora, cost, dynamics, grid, records, stages, table
+from datayield import corpora, cost, dynamics, grid, records, stages, table, together
 from datayield.cells import CellStore
 from datayield.config import Params
 from datayield.draws import thin_classes
@@ -20,7 +20,7 @@ from datayield.progress import Progress
 from datayield.recorder import Recorder
 from datayield.settle import Carry
 from datayield.types import Cell, Row
-from datayield.workers import Pool
+from datayield.workers import CellFailed, Pool
 
 
 def compute(
@@ -33,7 +33,7 @@ def compute(
         params: the study.
         root: the project folder; this process holds its study lock.
         carry: works on many keys at once.
-        pool: computes one cell at a time for each of the carrying threads.
+        pool: computes one unit of cells at a time for each of the carrying threads.
 
     Returns:
         The summary that is written as study.json, and every row by its key.
@@ -96,39 +96,56 @@ def _carried(
     seconds = {grid.key(c): model.seconds(c, shapes[c.corpus]) for c in missing}
     # Costly cells first, so that no worker is left alone with one at the end.
     ordered = sorted(missing, key=lambda c: (-seconds[grid.key(c)], grid.key(c)))
-    cells = {grid.key(c): c for c in ordered}
-    progress = Progress(len(cells), sum(seconds.values()))
+    units = {grid.key(unit[0]): unit for unit in together.units(ordered)}
+    progress = Progress(len(ordered), sum(seconds.values()))
     stop = threading.Event()
+    failed: dict[str, str] = {}
 
-    def work(key: str) -> None:
-        if not stop.is_set():
-            row = pool.run(cells[key])
-            store.put(row if key in mapped else replace(row, dynamics=None))
+    def work(first: str) -> None:
+        if stop.is_set():
+            return
+        unit = units[first]
+        errors = []
+        for cell, row in zip(unit, pool.run(unit), strict=True):
+            key = grid.key(cell)
+            if isinstance(row, CellFailed):
+                failed[key] = str(row.args[0])
+                errors.append(row)
+            else:
+                store.put(row if key in mapped else replace(row, dynamics=None))
+        if errors:
+            raise errors[0]
 
     rows: dict[str, Row] = {}
-    failed: dict[str, str] = {}
     fault: UserError | None = None
     try:
-        for key, error in carry({k: _label(c) for k, c in cells.items()}, work):
+        for first, error in carry({k: _named(u) for k, u in units.items()}, work):
             if isinstance(error, UserError) or fault is not None:
                 # Nothing can be stored: end what runs, let what waits pass, then say it once.
                 fault = error if fault is None else fault
                 stop.set()
                 pool.close()
                 continue
-            if error is not None:
-                failed[key] = str(error.args[0] if error.args else error)
-                print(f"failed: {_label(cells[key])}: {failed[key]}", file=sys.stderr)
-            elif (row := store.get(key)) is not None:
-                rows[key] = row
-                recorder.row(row)
-            progress.add(seconds[key], _label(cells[key]))
+            for cell in units[first]:
+                key = grid.key(cell)
+                if (row := store.get(key)) is not None:
+                    rows[key] = row
+                    recorder.row(row)
+                elif error is not None:
+                    failed.setdefault(key, str(error.args[0] if error.args else error))
+                    print(f"failed: {_label(cell)}: {failed[key]}", file=sys.stderr)
+                progress.add(seconds[key], _label(cell))
     finally:
         stop.set()
         pool.close()
     if fault is not None:
         raise fault
     return rows, failed
+
+
+def _named(unit: Sequence[Cell]) -> str:
+    others = f" and {len(unit) - 1} beside it" if len(unit) > 1 else ""
+    return _label(unit[0]) + others
 
 
 def _label(cell: Cell) -> str:

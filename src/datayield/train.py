@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -25,13 +25,15 @@ from datayield.encode import (
     padded,
     row_stream,
 )
+from datayield.feed import Feed
 from datayield.model import Classifier, initialise, probabilities
 from datayield.place import array, tensor
-from datayield.strategies.base import NOTHING_SHOWN, Objective, Present, Shown, Start
+from datayield.strategies.base import Objective, Present, Shown, Start
 from datayield.strategies.objective import cross_entropy
-from datayield.types import Ints, Past, Round, Settings, TrainingSet
+from datayield.types import Ints, Round, Settings, TrainingSet
 
 Watch: TypeAlias = Callable[[NDArray[np.float32]], bool]
+Held: TypeAlias = tuple[Sequence[str], Ints]  # held-out texts and their labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,19 @@ class Verbs:
     unlabelled: Sequence[str] = ()  # texts for objectives that read some beside each batch
 
 
+class Job(NamedTuple):
+    """What `train` is given for one network."""
+
+    training_set: TrainingSet
+    validation: Held
+    settings: Settings
+    verbs: Verbs
+    key: tuple[seeds.Key, ...]
+
+
 def train(
     training_set: TrainingSet,
-    validation: tuple[Sequence[str], Ints],
+    validation: Held,
     settings: Settings,
     verbs: Verbs,
     key: tuple[seeds.Key, ...],
@@ -92,6 +104,46 @@ def train(
             answers whether to end the training there.
     """
     torch.manual_seed(seeds.integer(*key, "dropout"))
+    begun = begin(training_set, validation, settings, verbs, key)
+    loop = _Loop(begun, training_set, settings, verbs, key)
+    history = []
+    for number in range(settings.rounds):
+        done = loop.round(number)
+        texts = begun.held_out if evaluates(number, settings) else None
+        held = loop.predicted(texts) if texts else None
+        history.append(Round(number, loop.update, loop.rate, *done, *judged(held, validation[1])))
+        if held is not None and watch is not None and watch(held):
+            break
+    loop.settle()
+    return Trained(
+        begun.model.eval(),
+        begun.vocabulary,
+        tuple(history),
+        loop.feed.shown(),
+        loop.tokens,
+        loop.seconds,
+        training_set.parents,
+    )
+
+
+class Begun(NamedTuple):
+    """A network before its first update, and what it reads."""
+
+    model: Classifier
+    vocabulary: Vocabulary
+    encoded: Encoded  # training rows
+    unlabelled: Encoded | None
+    held_out: Encoded | None  # validation texts
+
+
+def begin(
+    training_set: TrainingSet,
+    validation: Held,
+    settings: Settings,
+    verbs: Verbs,
+    key: tuple[seeds.Key, ...],
+) -> Begun:
+    """Read the texts and give the network its first weights; arguments as of `train`."""
     vocabulary, both = _read(chain(training_set.texts, verbs.unlabelled), settings, verbs.start)
     encoded, others = both.split(len(training_set))
     held_out = encode(validation[0], vocabulary, settings.max_tokens) if validation[0] else None
@@ -101,27 +153,7 @@ def train(
         model.normalise_by(
             tensor(np.bincount(both.flat, minlength=len(vocabulary)).astype(np.float32))
         )
-    loop = _Loop(
-        model, encoded, others if len(others) else None, training_set, settings, verbs, key
-    )
-    history = []
-    for number in range(settings.rounds):
-        done = loop.round(number)
-        held = loop.predicted(held_out) if held_out and _evaluates(number, settings) else None
-        judged = _validate(held, validation[1]) if held is not None else (float("nan"),) * 2
-        history.append(Round(number, loop.update, loop.rate, *done, *judged))
-        if held is not None and watch is not None and watch(held):
-            break
-    loop.settle()
-    return Trained(
-        model.eval(),
-        vocabulary,
-        tuple(history),
-        loop.shown(),
-        loop.tokens,
-        loop.seconds,
-        training_set.parents,
-    )
+    return Begun(model, vocabulary, encoded, others if len(others) else None, held_out)
 
 
 def _read(
@@ -134,7 +166,8 @@ def _read(
     return vocabulary, encode(list(texts), vocabulary, settings.max_tokens)
 
 
-def _evaluates(number: int, settings: Settings) -> bool:
+def evaluates(number: int, settings: Settings) -> bool:
+    """Whether the validation part is scored after this round."""
     every = max(1, settings.rounds // max(1, settings.evaluations))
     return (settings.rounds - 1 - number) % every == 0
 
@@ -144,15 +177,14 @@ class _Loop:
 
     def __init__(
         self,
-        model: Classifier,
-        encoded: Encoded,
-        unlabelled: Encoded | None,
+        begun: Begun,
         training_set: TrainingSet,
         settings: Settings,
         verbs: Verbs,
         key: tuple[seeds.Key, ...],
     ) -> None:
-        self.model, self.encoded, self.training_set = model, encoded, training_set
+        model, unlabelled = begun.model, begun.unlabelled
+        self.model, self.encoded, self.training_set = model, begun.encoded, training_set
         self.settings, self.verbs = settings, verbs
         kind = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[settings.optimizer]
         self.tuning = verbs.start.tuning if verbs.start else None
@@ -164,14 +196,8 @@ class _Loop:
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.batches_rng = seeds.rng(*key, "batches")
-        self.present_rng = seeds.rng(*key, "present")
+        self.feed = Feed(training_set, begun.encoded.lengths, settings, verbs.present, key)
         self.objective_rng = seeds.rng(*key, "objective")
-        self.rows: Ints | None = None
-        self.stream: Iterator[Ints] = iter(())
-        shape = training_set.targets.shape
-        self.seen = np.full(shape, np.nan, np.float32)
-        self.presented: list[tuple[Ints, NDArray[np.float32]]] = []
         self.carry: Any = None
         self.unlabelled = unlabelled
         self.unlabelled_stream: Iterator[Ints] = iter(())
@@ -190,29 +216,13 @@ class _Loop:
         """Train one round; returns its mean loss and the accuracy of its rows as presented."""
         began = time.perf_counter()
         s = self.settings
-        self._renew_rows(Past(number, self.update / s.updates, s.batch, _read_only(self.seen)))
-        losses, right, shown = 0.0, 0, 0
-        first = self.update
+        self.feed.renew(number, self.update)
+        losses, first = 0.0, self.update
         self.model.train()
         for _ in range(s.updates * (number + 1) // s.rounds - first):
-            rows = next(self.stream)
-            losses += self._step(rows)
-            hits = self.seen[rows].argmax(1) == self.training_set.targets[rows].argmax(1)
-            right, shown = right + int(hits.sum()), shown + len(rows)
+            losses += self._step(self.feed.take())
         self.seconds += time.perf_counter() - began
-        known = shown > 0 and not np.isnan(self.seen).all()
-        return losses / max(1, self.update - first), right / shown if known else float("nan")
-
-    def _renew_rows(self, past: Past) -> None:
-        present = self.verbs.present
-        rows = present(self.training_set, past, self.present_rng) if present else None
-        if rows is None:
-            rows = np.arange(len(self.training_set))
-        if self.rows is None or not np.array_equal(rows, self.rows):
-            self.rows = rows
-            self.stream = row_stream(
-                rows, self.encoded.lengths, self.settings.batch, self.batches_rng
-            )
+        return losses / max(1, self.update - first), self.feed.accuracy
 
     def _step(self, rows: Ints) -> float:
         self._set_rates()
@@ -286,14 +296,14 @@ class _Loop:
             if self.verbs.present is not None:  # a presenting verb may ask for what was predicted
                 self.model.eval()
                 with torch.no_grad():
-                    self._remember(self.model(batch.ids, batch.lengths), rows)
+                    self.feed.hear(rows, array(self.model(batch.ids, batch.lengths).softmax(1)))
                 self.model.train()
             loss, self.carry = objective(
                 self.model, batch, self._beside(), self.carry, self.objective_rng
             )
             return loss
         logits = self.model(batch.ids, batch.lengths)
-        self._remember(logits.detach(), rows)
+        self.feed.hear(rows, array(logits.detach().softmax(1)))
         return cross_entropy(logits, batch.targets)
 
     def _beside(self) -> tuple[Batch, ...]:
@@ -307,22 +317,6 @@ class _Loop:
         even = torch.full((len(rows), classes), 1 / classes)
         return (Batch(ids, lengths, even, torch.ones(len(rows))),)
 
-    def _remember(self, logits: torch.Tensor, rows: Ints) -> None:
-        p = array(logits.softmax(1))
-        self.seen[rows] = p
-        self.presented.append((rows, p))
-
-    def shown(self) -> Shown:
-        """Every presentation in order; empty where an objective hides what was predicted."""
-        if not self.presented:
-            return NOTHING_SHOWN
-        rows = np.concatenate([r for r, _ in self.presented])
-        p = np.concatenate([p for _, p in self.presented])
-        labels = self.training_set.targets[rows].argmax(1)
-        gold = p[np.arange(len(rows)), labels].astype(np.float64)
-        said = p.argmax(1)
-        return Shown(rows, gold, said == labels, said)
-
 
 def _parts(model: Classifier) -> dict[str, list[nn.Parameter]]:
     """Parameters by part ("embedding", "recurrent.<layer>", "linear"), in the model's order."""
@@ -334,12 +328,9 @@ def _parts(model: Classifier) -> dict[str, list[nn.Parameter]]:
     return out
 
 
-def _read_only(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    view = values.view()
-    view.flags.writeable = False
-    return view
-
-
-def _validate(p: NDArray[np.float32], labels: Ints) -> tuple[float, float]:
+def judged(p: NDArray[np.float32] | None, labels: Ints) -> tuple[float, float]:
+    """Mean -log p(label) and accuracy of held-out probabilities; NaN where there are none."""
+    if p is None:
+        return float("nan"), float("nan")
     gold = p[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(gold, 1e-12)).mean()), float((p.argmax(1) == labels).mean())

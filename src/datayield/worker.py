@@ -39,24 +39,34 @@ def serve(root: Path, requests: IO[str], answers: IO[str]) -> None:
 
 
 def answer(root: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """A row, a trial's scores, or the error that the cell raised.
+    """Rows or a trial's scores, and in their place the error that a cell raised.
 
     Args:
         root: the project folder; corpora that were opened stay open in this process.
-        asked: `want` ("row" or "trial"), the `cell`, and of a trial its `metric` and `floors`.
+        asked: `want` ("rows" or "trial"), the `cells` (of a trial one, of rows those of one unit),
+            and of a trial its `metric` and `floors`.
     """
     from datayield import cells, place
-    from datayield.run import from_json, run_cell, run_trial
+    from datayield.run import from_json, run_cells, run_trial
 
     try:
-        cell = from_json(asked["cell"])
-        place.settle(cell.identity["device"], cell.identity["precision"])
-        data = _opened(root / "data" / cell.corpus)
+        unit = [from_json(fields) for fields in asked["cells"]]
+        place.settle(unit[0].identity["device"], unit[0].identity["precision"])
+        data = _opened(root / "data" / unit[0].corpus)
         if asked["want"] == "trial":
-            return {"trial": run_trial(cell, data, asked["metric"], asked["floors"])}
-        return {"row": cells.dumps(run_cell(cell, data))}
-    except Exception as e:  # every error of a cell is that cell's answer; the worker goes on
-        return {"error": f"{type(e).__name__}: {e}", "trace": traceback.format_exc()}
+            return {"trial": run_trial(unit[0], data, asked["metric"], asked["floors"])}
+        return {
+            "rows": [
+                _failed(row) if isinstance(row, Exception) else {"row": cells.dumps(row)}
+                for row in run_cells(unit, data)
+            ]
+        }
+    except Exception as e:  # every error is an answer; the worker goes on
+        return _failed(e)
+
+
+def _failed(e: Exception) -> dict[str, str]:
+    return {"error": f"{type(e).__name__}: {e}", "trace": "".join(traceback.format_exception(e))}
 
 
 @cache

@@ -31,9 +31,18 @@ class Pool(ABC):
 
     size: int
 
-    def run(self, cell: Cell) -> Row:
-        """Compute one cell; errors as `trial`."""
-        return cells.loads(self._ask("row", {"cell": asdict(cell)}))
+    def run(self, unit: Sequence[Cell]) -> list[Row | CellFailed]:
+        """Compute the cells of one unit (`together.units`): their rows, and the errors of some.
+
+        Raises:
+            WorkerDied, UserError: as `trial`.
+            CellFailed: where no cell of the unit could be computed.
+        """
+        found = self._ask("rows", {"cells": [asdict(cell) for cell in unit]})
+        return [
+            cells.loads(f["row"]) if "row" in f else CellFailed(f["error"], f["trace"])
+            for f in found
+        ]
 
     def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
         """Score one cell's settings on its labels (`run.run_trial`).
@@ -43,13 +52,13 @@ class Pool(ABC):
             CellFailed: the cell raised an error or took too long.
             UserError: nothing can be computed until somebody mends it.
         """
-        asked = {"cell": asdict(cell), "metric": metric, "floors": list(floors)}
+        asked = {"cells": [asdict(cell)], "metric": metric, "floors": list(floors)}
         found: dict[str, Any] = self._ask("trial", asked)
         return found
 
     @abstractmethod
     def _ask(self, want: str, asked: Mapping[str, Any]) -> Any:
-        """What `worker.answer` says of one cell under `want`."""
+        """What `worker.answer` says under `want`."""
 
     @abstractmethod
     def close(self) -> None:

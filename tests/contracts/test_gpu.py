@@ -10,7 +10,7 @@ import torch
 from datayield import grid, place, strategies
 from datayield.desk import Data
 from datayield.run import run_cell
-from datayield.types import Cell, Settings
+from datayield.types import Cell, Row, Settings
 from datayield.workers import WorkerPool
 from tests.contracts.conftest import NAMES, N
 
@@ -79,6 +79,7 @@ def test_workers_share_the_gpu_and_agree_with_one_process(data: Data) -> None:
         place.settle("cpu")
     pool = WorkerPool(data.folder.parent.parent, 300, 2)
     try:
-        assert np.array_equal(pool.run(_cell("lstm:plain")).predicted, alone.predicted)
+        (row,) = pool.run([_cell("lstm:plain")])
+        assert isinstance(row, Row) and np.array_equal(row.predicted, alone.predicted)
     finally:
         pool.close()

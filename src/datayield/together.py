@@ -1,0 +1,49 @@
+"""Which cells are trained as one stack (datayield.stacked). Imports no torch."""
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from datayield.strategies import compose
+from datayield.table import digest
+from datayield.types import Cell, Settings
+
+WIDTH = 32  # networks of a stack
+
+Company: TypeAlias = tuple[str, ...]
+
+
+def company(cell: Cell) -> Company | None:
+    """What cells of one stack have in common; None for a cell that is trained on its own.
+
+    On a GPU every cell whose training is plain but for its rows and their order is stacked, alone if
+    need be: whether it is follows from the cell, never from what else there is to compute.
+    """
+    identity = cell.identity
+    if identity.get("device") != "cuda" or identity.get("precision") != "fp32":
+        return None
+    if not cell.arm.strategies:
+        return None
+    parts = compose(cell.arm.strategies, cell.settings)
+    if parts.one("objective") or any(p.pretrain for p in parts.parts):
+        return None
+    s = Settings.of(cell.settings["model"])
+    other = s.weight_dropout or s.ema or s.normalised
+    if (s.cell, s.layers, s.optimizer) != ("lstm", 1, "adamw") or other:
+        return None
+    return cell.corpus, str(identity["study_seed"]), digest(s.told())
+
+
+def units(cells: Iterable[Cell]) -> list[list[Cell]]:
+    """The cells in lots that one worker computes at once, in the order of their first cells."""
+    lots: list[list[Cell]] = []
+    open_lots: dict[Company, list[Cell]] = {}
+    for cell in cells:
+        own = company(cell)
+        lot = None if own is None else open_lots.get(own)
+        if lot is None or len(lot) == WIDTH:
+            lot = []
+            lots.append(lot)
+            if own is not None:
+                open_lots[own] = lot
+        lot.append(cell)
+    return lots

@@ -1,0 +1,238 @@
+"""A stack trains what `train` trains, and each network the same whatever is stacked beside it."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from datayield import encode, grid, place, stacked, together
+from datayield.desk import Data
+from datayield.run import run_cells
+from datayield.train import Job, Trained, Verbs, train
+from datayield.types import Cell, Row, Settings, TrainingSet
+
+STILL = {"dropout": 0.0, "word_dropout": 0.0, "embedding_dropout": 0.0}
+SMALL = {"hidden": 6, "embedding": 10, "batch": 16, "updates": 24, "rounds": 4, "evaluations": 2}
+TURNS = ("a study", "turns")
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> Iterator[None]:
+    stacked._kept.clear()
+    yield
+    stacked._kept.clear()
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What a stack is for, and the processor, on which the same code runs without graphs."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    place.settle(request.param)
+    yield request.param
+    place.settle("cpu")
+
+
+def job(number: int, rows: int = 60, longest: int = 20, **model: object) -> Job:
+    """Texts whose class follows from some of their words; other numbers, other words."""
+    rng = np.random.default_rng([7, number])
+
+    def texts(count: int) -> tuple[tuple[str, ...], np.ndarray]:
+        labels = rng.integers(0, 3, count)
+        lines = tuple(
+            " ".join(
+                f"w{label if rng.random() < 0.3 else rng.integers(3, 40 + 300 * number)}"
+                for _ in range(rng.integers(1, longest + 1))
+            )
+            for label in labels
+        )
+        return lines, labels
+
+    (lines, labels), held = texts(rows), texts(11 + number)
+    training_set = TrainingSet(
+        lines, np.eye(3, dtype=np.float32)[labels], rng.uniform(0.5, 1.5, rows).astype(np.float32),
+        np.arange(rows),
+    )  # fmt: skip
+    return Job(training_set, held, Settings.of({**SMALL, **model}), Verbs(), ("net", number))
+
+
+def same(a: Trained, b: Trained) -> bool:
+    """Whether weights, history and what was shown are equal to the last bit."""
+    weights = zip(a.model.parameters(), b.model.parameters(), strict=True)
+    history = [np.array([list(asdict(h).values()) for h in t.history], float) for t in (a, b)]
+    return (
+        all(torch.equal(p, q) for p, q in weights)
+        and np.array_equal(*history, equal_nan=True)
+        and np.array_equal(a.shown.rows, b.shown.rows)
+        and np.array_equal(a.shown.gold, b.shown.gold)
+    )
+
+
+@pytest.mark.parametrize(
+    "model",
+    [{}, {"pooling": "last"}, {"bidirectional": False}, {"decay": False, "clip": 0.05}],
+    ids=["default", "last", "one way", "clipped"],
+)
+def test_a_stack_trains_what_one_training_does(device: str, model: dict[str, object]) -> None:
+    """All rows in every batch, so that the order of batches is the same; without dropout."""
+    jobs = [job(k, rows=16 - 3 * k, **{**STILL, **model}) for k in range(3)]
+    for ours, wanted in zip(
+        stacked.train_together(jobs, TURNS), [train(*j) for j in jobs], strict=True
+    ):
+        for h, w in zip(ours.history, wanted.history, strict=True):
+            told, asked = asdict(h), asdict(w)
+            assert told["updates"] == asked["updates"]
+            assert np.allclose(
+                list(told.values()), list(asked.values()), atol=1e-4, equal_nan=True
+            ), "the same rates, losses and scores"
+        for p, q in zip(ours.model.parameters(), wanted.model.parameters(), strict=True):
+            assert torch.allclose(p, q, atol=5e-4)
+        assert ours.tokens == wanted.tokens
+        texts = ["w1 w2 w9", "nothing known"]
+        assert np.allclose(ours.predict(texts), wanted.predict(texts), atol=1e-3)
+
+
+def test_neighbours_change_nothing(device: str) -> None:
+    """Longer texts, more words and more rows beside it: the network is the same to the last bit."""
+    jobs = [job(0), job(1, rows=200, longest=60), job(5, rows=30, longest=3)]
+    beside = stacked.train_together(jobs, TURNS)
+    for k in (0, 2):
+        assert same(stacked.train_together([jobs[k]], TURNS)[0], beside[k])
+    turned = stacked.train_together(jobs[::-1], TURNS)
+    assert all(same(a, b) for a, b in zip(turned, beside[::-1], strict=True))
+
+
+def test_a_stack_that_served_before_leaves_nothing_behind(device: str) -> None:
+    first = stacked.train_together([job(0), job(9, rows=300)], TURNS)
+    (kept,) = stacked._kept.values()
+    again = stacked.train_together([job(9, rows=300), job(0)], TURNS)
+    assert same(first[0], again[1]) and same(first[1], again[0])
+    assert kept in stacked._kept.values()
+    small = stacked.train_together([job(0)], TURNS)
+    assert same(small[0], first[0]) and kept.room == 2048, "in a table with room for more"
+    stacked._kept.clear()
+    assert same(stacked.train_together([job(0)], TURNS)[0], first[0])
+
+
+def test_it_learns_as_one_training_does(device: str) -> None:
+    """With dropout and its own order of batches nothing is equal but what is learnt."""
+    jobs = [job(k, rows=150, longest=12, updates=200, batch=16) for k in range(6)]
+    ours = [t.history[-1].train_accuracy for t in stacked.train_together(jobs, TURNS)]
+    alone = [train(*j).history[-1].train_accuracy for j in jobs]
+    assert abs(np.mean(ours) - np.mean(alone)) < 0.05
+    assert min(ours) > 0.5, "a third is chance"
+
+
+def test_dropout_is_drawn_from_a_hash_of_network_update_and_place(device: str) -> None:
+    j = job(0, word_dropout=0.2)
+    stack = stacked._Stack(j.settings, 3, 1024)
+    stack._seeds += torch.arange(together.WIDTH)
+    stack._turn += 7
+    noise = stack._noise().cpu()
+    assert noise.shape == (together.WIDTH, 16, len(stack._places))
+    assert noise.min() >= 0 and noise.max() < 1
+    assert abs(noise.mean() - 0.5) < 0.005 and abs(noise.std() - 12**-0.5) < 0.005
+    flat = noise.flatten(1)
+    correlations = torch.corrcoef(flat[:8]) - torch.eye(8)
+    assert correlations.abs().max() < 0.1, "networks draw on their own"
+    stack._turn += 1
+    assert not torch.equal(noise, stack._noise().cpu())
+    # The same arithmetic in numpy's unsigned numbers.
+    z = np.array([0, 1, 2**63 + 12345], np.uint64)
+    mixed = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed = mixed ^ (mixed >> np.uint64(31))
+    ours = place.array(stacked._mixed(place.tensor(z.astype(np.int64)))).astype(np.uint64)
+    assert np.array_equal(ours, mixed)
+
+
+def test_long_texts_come_at_the_same_updates() -> None:
+    """Every row once a pass; the batch of an update stands where its turn stands in the window."""
+    order = np.random.default_rng(0).random(40)
+
+    def batches(seed: int, count: int) -> list[np.ndarray]:
+        rng = np.random.default_rng(seed)
+        lengths = rng.integers(1, 60, count)
+        stream = encode.row_stream(
+            np.arange(count), lengths, 16, rng, lambda update, n: order[update : update + n]
+        )
+        taken = [next(stream) for _ in range(16)]
+        assert count % 16 or sorted(np.concatenate(taken[: count // 16])) == [*range(count)]
+        return [lengths[b].mean() for b in taken]
+
+    many = np.array([batches(seed, 256) for seed in range(5)])
+    assert np.corrcoef(many)[np.triu_indices(5, 1)].min() > 0.9
+    assert np.argmax(many.mean(0)) == np.argmax(order[:16])
+
+
+# Which cells are stacked
+
+
+def cell(arm: str = "lstm:plain", draw: int = 0, device: str = "cuda", **more: object) -> Cell:
+    parsed = grid.parse_arm(arm)
+    model = {**SMALL, "batch": 8, "cell": "gru" if arm.startswith("gru") else "lstm", **more}
+    chosen = {"model": asdict(Settings.of(model))} if parsed.strategies else {}
+    identity = {"study_seed": 5, "device": device, "precision": "fp32"}
+    return Cell("written", 60, parsed, draw, 0, chosen, identity)
+
+
+@pytest.mark.parametrize(
+    ("own", "stacks"),
+    [
+        (cell(), True),
+        (cell("lstm:competence"), True),
+        (cell("lstm:eda_nn"), True),
+        (cell("lstm:margin"), True),
+        (cell(device="cpu"), False),
+        (cell("lstm:mixup_word"), False),
+        (cell("lstm:vectors"), False),
+        (cell("gru:plain"), False),
+        (cell("tfidf"), False),
+        (cell(layers=2), False),
+        (cell(ema=20), False),
+        (cell(optimizer="sgd"), False),
+        (replace(cell(), identity={**cell().identity, "precision": "bf16"}), False),
+    ],
+)
+def test_a_cell_is_stacked_by_what_it_is(own: Cell, stacks: bool) -> None:
+    assert (together.company(own) is not None) == stacks
+
+
+def test_units_hold_cells_of_equal_settings() -> None:
+    cells = [cell(draw=d, **more) for d in range(40) for more in ({}, {"hidden": 5})]
+    cells.insert(3, cell("lstm:mixup_word"))
+    units = together.units(cells)
+    assert sorted(map(len, units)) == [1, 8, 8, 32, 32]
+    assert units[0][0] == cells[0] and [cells[3]] in units
+    assert all(len({together.company(c) for c in unit}) == 1 for unit in units)
+    assert [c for unit in units for c in unit if c.settings["model"]["hidden"] == 5] == [
+        c for c in cells if c.settings["model"]["hidden"] == 5
+    ]
+    alone = together.units([cell(device="cpu", draw=d) for d in range(3)])
+    assert [len(u) for u in alone] == [1, 1, 1]
+
+
+@pytest.fixture(scope="module")
+def data(prepared: Path) -> Data:
+    return Data.load(prepared / "data" / "written")
+
+
+def test_rows_of_a_unit_are_rows_of_its_cells(device: str, data: Data) -> None:
+    """With one cell that fails: it says so, and the others go on."""
+    arms = ["lstm:plain", "lstm:repeat", "lstm:competence", "lstm:self_paced", "lstm:refit_all"]
+    unit = [cell(arm, draw=d) for d in (0, 1) for arm in arms]
+    broken = replace(cell(), draw=99)
+    found = list(run_cells([*unit[:2], broken, *unit[2:]], data))
+    assert isinstance(found.pop(2), Exception)
+    for own, row in zip(unit, found, strict=True):
+        assert isinstance(row, Row) and row.cell == own
+        (alone,) = run_cells([own], data)
+        assert isinstance(alone, Row)
+        assert np.array_equal(alone.predicted, row.predicted)
+        assert alone.account.tokens == row.account.tokens > 0
+        assert alone.account.updates == row.account.updates == 24
+        assert row.dynamics is not None and 0 < row.account.train_seconds < row.account.cell_seconds
+    assert len({tuple(r.predicted) for r in found if isinstance(r, Row)}) > 5
