@@ -29,7 +29,8 @@ from datayield.workers import WorkerPool
 
 RIVAL = "one by one, packed cuDNN"
 WIDTHS: dict[str, list[str]] = {"BiLSTM 128, embedding 300": [], "default widths": ["default"]}
-SHARES = (1, 4, 8)  # processes that train stacks on one device
+SHARES = (1, 4)  # processes that train stacks on one device
+STUDY_SHARES = (4, 8)  # of a study, which has other work for them too
 
 
 def ways() -> Iterator[tuple[str, str, int, int, list[str]]]:
@@ -47,8 +48,8 @@ def ways() -> Iterator[tuple[str, str, int, int, list[str]]]:
         )
 
 
-def study(corpus: str, device: str, workers: int) -> dict[str, float]:
-    """Seconds of all cells of params.yaml with untuned settings, and the mean accuracy of its networks."""
+def study(corpus: str, device: str, workers: int) -> tuple[float, list[Row]]:
+    """Seconds of all cells of params.yaml with untuned settings, and their rows."""
     root = Path()
     params = config.load(root / "params.yaml")
     scope = replace(stages.scope(params, corpus, root), device=device)
@@ -66,11 +67,43 @@ def study(corpus: str, device: str, workers: int) -> dict[str, float]:
     finally:
         pool.close()
     seconds = time.perf_counter() - began
-    failed = [row for row in rows if not isinstance(row, Row)]
-    if failed:
-        raise SystemExit(f"{len(failed)} cells failed, the first with {failed[0]}")
-    networks = [r.accuracy for r in rows if isinstance(r, Row) and r.cell.arm.strategies]
-    return {"cells": len(cells), "seconds": seconds, "accuracy": float(np.mean(networks))}
+    done = sorted(
+        (row for row in rows if isinstance(row, Row)),
+        key=lambda r: (str(r.cell.arm), r.cell.n, r.cell.draw, r.cell.seed),
+    )
+    if len(done) < len(rows):
+        failed = next(row for row in rows if not isinstance(row, Row))
+        raise SystemExit(f"{len(rows) - len(done)} cells failed, the first with {failed}")
+    return seconds, done
+
+
+def studies(corpus: str) -> dict[str, object]:
+    """The study on cores and on the device, and what stacking changes about accuracy, cell by cell."""
+    ways = {
+        f"{device}, processes: {k}": (device, k)
+        for device, k in (("cpu", CORES), *(("cuda", k) for k in STUDY_SHARES))
+    }
+    found: dict[str, object] = {}
+    rows: list[list[Row]] = []
+    for name, (device, workers) in ways.items():
+        seconds, done = study(corpus, device, workers)
+        rows.append(done)
+        found[name] = seconds
+        print(f"all {len(done)} cells, {name:20} {seconds:6.1f} s", flush=True)
+    for others in rows[2:]:
+        told = zip(rows[1], others, strict=True)
+        assert all(np.array_equal(a.predicted, b.predicted) for a, b in told), "rows differ"
+    pairs = [
+        (cuda.accuracy - cpu.accuracy)
+        for cpu, cuda in zip(rows[0], rows[1], strict=True)
+        if together.company(cuda.cell) is not None
+    ]
+    mean, error = np.mean(pairs), np.std(pairs, ddof=1) / len(pairs) ** 0.5
+    low, high = (float(100 * (mean + z * 1.96 * error)) for z in (-1, 1))
+    print(
+        f"stacked - cores: {100 * mean:+.2f} points [{low:+.2f}, {high:+.2f}], {len(pairs)} pairs"
+    )
+    return {**found, "stacked - cores": [100 * float(mean), low, high, len(pairs)]}
 
 
 def main() -> None:
@@ -100,15 +133,7 @@ def main() -> None:
                     f"{name:34} {rate:8.1f} cells/min {ratio:6.1f}x   accuracy {accuracy:.3f}",
                     flush=True,
                 )
-    studies: dict[str, dict[str, float]] = {}
-    for device, workers in (("cpu", CORES), *(("cuda", k) for k in SHARES)):
-        name = f"{device}, processes: {workers}"
-        s = studies[name] = study(corpus, device, workers)
-        print(
-            f"all {s['cells']:.0f} cells, {name:20} {s['seconds']:6.1f} s   accuracy {s['accuracy']:.4f}",
-            flush=True,
-        )
-    told = {"device": torch.cuda.get_device_name(), "ways": found, "studies": studies}
+    told = {"device": torch.cuda.get_device_name(), "ways": found, "study": studies(corpus)}
     (HERE / "gpu.json").write_text(json.dumps(told, indent=1) + "\n")
 
 

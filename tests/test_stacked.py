@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from datayield import encode, grid, place, stacked, together
+from datayield import encode, grid, noise, place, stacked, together
 from datayield.desk import Data
 from datayield.run import run_cells
 from datayield.train import Job, Trained, Verbs, train
@@ -73,8 +73,16 @@ def same(a: Trained, b: Trained) -> bool:
 
 @pytest.mark.parametrize(
     "model",
-    [{}, {"pooling": "last"}, {"bidirectional": False}, {"decay": False, "clip": 0.05}],
-    ids=["default", "last", "one way", "clipped"],
+    [
+        {},
+        {"pooling": "last"},
+        {"bidirectional": False},
+        {"decay": False, "clip": 0.05},
+        {"cell": "gru"},
+        {"optimizer": "sgd", "learning_rate": 0.3},
+        {"updates": 3, "rounds": 4},
+    ],
+    ids=["default", "last", "one way", "clipped", "gru", "sgd", "more rounds than updates"],
 )
 def test_a_stack_trains_what_one_training_does(device: str, model: dict[str, object]) -> None:
     """All rows in every batch, so that the order of batches is the same; without dropout."""
@@ -85,6 +93,7 @@ def test_a_stack_trains_what_one_training_does(device: str, model: dict[str, obj
         for h, w in zip(ours.history, wanted.history, strict=True):
             told, asked = asdict(h), asdict(w)
             assert told["updates"] == asked["updates"]
+            assert told["learning_rate"] == asked["learning_rate"]
             assert np.allclose(
                 list(told.values()), list(asked.values()), atol=1e-4, equal_nan=True
             ), "the same rates, losses and scores"
@@ -95,9 +104,14 @@ def test_a_stack_trains_what_one_training_does(device: str, model: dict[str, obj
         assert np.allclose(ours.predict(texts), wanted.predict(texts), atol=1e-3)
 
 
-def test_neighbours_change_nothing(device: str) -> None:
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_neighbours_change_nothing(device: str, kind: str) -> None:
     """Longer texts, more words and more rows beside it: the network is the same to the last bit."""
-    jobs = [job(0), job(1, rows=200, longest=60), job(5, rows=30, longest=3)]
+    jobs = [
+        job(0, cell=kind),
+        job(1, rows=200, longest=60, cell=kind),
+        job(5, rows=30, longest=3, cell=kind),
+    ]
     beside = stacked.train_together(jobs, TURNS)
     for k in (0, 2):
         assert same(stacked.train_together([jobs[k]], TURNS)[0], beside[k])
@@ -127,25 +141,23 @@ def test_it_learns_as_one_training_does(device: str) -> None:
 
 
 def test_dropout_is_drawn_from_a_hash_of_network_update_and_place(device: str) -> None:
-    j = job(0, word_dropout=0.2)
-    stack = stacked._Stack(j.settings, 3, 1024)
-    stack._seeds += torch.arange(together.WIDTH)
-    stack._turn += 7
-    noise = stack._noise().cpu()
-    assert noise.shape == (together.WIDTH, 16, len(stack._places))
-    assert noise.min() >= 0 and noise.max() < 1
-    assert abs(noise.mean() - 0.5) < 0.005 and abs(noise.std() - 12**-0.5) < 0.005
-    flat = noise.flatten(1)
-    correlations = torch.corrcoef(flat[:8]) - torch.eye(8)
+    networks, turn = place.tensor(np.arange(32)), place.tensor(np.array(7))
+    drawn = noise.uniform(networks, turn, 16, 300).cpu()
+    assert drawn.shape == (32, 16, 300)
+    assert drawn.min() >= 0 and drawn.max() < 1
+    assert abs(drawn.mean() - 0.5) < 0.005 and abs(drawn.std() - 12**-0.5) < 0.005
+    correlations = torch.corrcoef(drawn.flatten(1)) - torch.eye(32)
     assert correlations.abs().max() < 0.1, "networks draw on their own"
-    stack._turn += 1
-    assert not torch.equal(noise, stack._noise().cpu())
+    later = noise.uniform(networks, turn + 1, 16, 300).cpu()
+    assert abs(torch.corrcoef(torch.stack([drawn.flatten(), later.flatten()]))[0, 1]) < 0.02
+    one = noise.uniform(networks[3:4], turn, 16, 300).cpu()
+    assert torch.equal(one[0], drawn[3])
     # The same arithmetic in numpy's unsigned numbers.
     z = np.array([0, 1, 2**63 + 12345], np.uint64)
     mixed = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed = mixed ^ (mixed >> np.uint64(31))
-    ours = place.array(stacked._mixed(place.tensor(z.astype(np.int64)))).astype(np.uint64)
+    ours = place.array(noise.mixed(place.tensor(z.astype(np.int64)))).astype(np.uint64)
     assert np.array_equal(ours, mixed)
 
 
@@ -189,11 +201,12 @@ def cell(arm: str = "lstm:plain", draw: int = 0, device: str = "cuda", **more: o
         (cell(device="cpu"), False),
         (cell("lstm:mixup_word"), False),
         (cell("lstm:vectors"), False),
-        (cell("gru:plain"), False),
+        (cell("gru:plain"), True),
+        (cell(optimizer="sgd"), True),
+        (cell("lstm:vat"), False),
         (cell("tfidf"), False),
         (cell(layers=2), False),
         (cell(ema=20), False),
-        (cell(optimizer="sgd"), False),
         (replace(cell(), identity={**cell().identity, "precision": "bf16"}), False),
     ],
 )

@@ -27,8 +27,7 @@ def company(cell: Cell) -> Company | None:
     if parts.one("objective") or any(p.pretrain for p in parts.parts):
         return None
     s = Settings.of(cell.settings["model"])
-    other = s.weight_dropout or s.ema or s.normalised
-    if (s.cell, s.layers, s.optimizer) != ("lstm", 1, "adamw") or other:
+    if s.layers > 1 or s.weight_dropout or s.ema or s.normalised:
         return None
     return cell.corpus, str(identity["study_seed"]), digest(s.told())
 
