@@ -1,8 +1,9 @@
 """The cost model: recovers planted costs, orders cells, stands in before anything was computed."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
+import pytest
 
 from datayield import cost, probe
 from datayield.types import Account, Arm, Cell, Row, Settings
@@ -68,6 +69,26 @@ def test_before_any_cell_the_machine_is_asked_once_how_fast_it_is() -> None:
     rows = [_row(c, 1.0) for c in _cells()]
     cost.fit(rows, SHAPES, slower)
     assert len(asked) == 1, "cells of this machine say it better"
+
+
+def test_what_a_gpu_stacks_costs_its_share() -> None:
+    """Trials are trained one by one; rows of one device say nothing about another."""
+    cell = _cell("a", Arm("lstm", ("plain",)), 100)
+    own = replace(cell, identity={"device": "cuda", "precision": "fp32", "study_seed": 1})
+    model = cost.fit([], SHAPES, device="cuda")
+    alone = model.seconds(own, SHAPES["a"], trial=True)
+    assert alone == cost.fit([], SHAPES).seconds(cell, SHAPES["a"])
+    assert model.seconds(own, SHAPES["a"]) == pytest.approx(cost.STACKED * alone)
+    cells = [own, replace(own, n=300)]
+    total = cost.wall(cells, SHAPES, model, 1, trials=True)
+    assert total == pytest.approx(cost.wall(cells, SHAPES, model, 1) / cost.STACKED)
+    seen = [_row(replace(own, n=100 + k), 0.5) for k in range(20)]
+    assert cost.fit(seen, SHAPES).cells == 0
+    asked: list[float] = []
+    fitted = cost.fit(seen, SHAPES, lambda: asked.append(1) or 7.0, "cuda")
+    assert fitted.cells == 20 and fitted.seconds(own, SHAPES["a"]) == pytest.approx(0.5, rel=0.05)
+    assert asked, "of networks trained alone nothing was seen here"
+    assert fitted.seconds(own, SHAPES["a"], trial=True) == pytest.approx(7 * alone)
 
 
 def test_the_probe_takes_a_moment_and_says_a_ratio() -> None:

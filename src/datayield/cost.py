@@ -4,7 +4,8 @@ A cell's seconds are linear in a few counts (updates, multiply-adds of training 
 of a linear model); the coefficients come from non-negative least squares on relative errors. What a
 strategy adds is a factor, the mean ratio seen with it, or what it declares (`Strategy.effort`) where it
 was never seen. Without earlier cells the coefficients of `REFERENCE` stand in, times how much slower
-this machine trains (`datayield.probe`), and the prediction says so.
+this machine trains (`datayield.probe`), and the prediction says so. Cells that a GPU trains as one stack
+are a kind of their own: each bears its share.
 """
 
 from collections import defaultdict
@@ -16,6 +17,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from datayield.strategies import compose
+from datayield.together import company
 from datayield.types import Cell, Floats, Row
 
 FEWEST = 12  # cells of a kind before its coefficients are fitted
@@ -25,6 +27,8 @@ REFERENCE: Mapping[str, tuple[float, ...]] = {
     "gru": (0.3, 4.0e-3, 9.0e-2, 2.0e-2),
     "linear": (0.1, 2.0e-5),
 }
+# Seconds of a cell in a stack over those of one alone on the same GPU (benchmarks/gpu.py, 4 processes).
+STACKED = 0.05
 # Of the wall time of a study in all workers' hands, the share that is inside cells.
 INSIDE = 0.9
 
@@ -47,10 +51,10 @@ class CostModel:
     slower: float = 1.0  # than the machine of REFERENCE, for kinds that were not fitted
     fitted: frozenset[str] = frozenset()  # kinds
 
-    def seconds(self, cell: Cell, shape: Shape) -> float:
-        """Predicted seconds, > 0."""
-        kind = _kind(cell)
-        base = float(np.dot(features(cell, shape), self.coefficients[kind]))
+    def seconds(self, cell: Cell, shape: Shape, trial: bool = False) -> float:
+        """Predicted seconds of a cell, or of a trial with its settings; > 0."""
+        kind = _kind(cell, trial)
+        base = float(np.dot(features(cell, shape), self.coefficients.get(kind) or _reference(kind)))
         machine = 1.0 if kind in self.fitted else self.slower
         return max(base, 0.01) * machine * self._factor(cell.arm.strategies)
 
@@ -67,19 +71,24 @@ def effort(names: Sequence[str]) -> float:
 
 
 def fit(
-    rows: Iterable[Row], shapes: Mapping[str, Shape], slower: Callable[[], float] = lambda: 1.0
+    rows: Iterable[Row],
+    shapes: Mapping[str, Shape],
+    slower: Callable[[], float] = lambda: 1.0,
+    device: str = "cpu",
 ) -> CostModel:
     """The model of the cells that were computed on this machine.
 
     Args:
-        rows: finished cells; those of other corpora are left out.
+        rows: finished cells; those of other corpora, and networks of another device, are left out.
         shapes: corpus → shape.
-        slower: how many times slower than the machine of REFERENCE this one is; asked where no cell
-            of a network was computed here.
+        slower: how many times slower than the machine of REFERENCE this one is; asked where no
+            network was trained on its own here.
+        device: of networks, "cpu" or "cuda".
     """
     by_kind: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if row.cell.corpus in shapes:
+        own = row.cell.identity.get("device", device) if row.cell.arm.strategies else device
+        if row.cell.corpus in shapes and own == device:
             by_kind[_kind(row.cell)].append(row)
     coefficients = dict(REFERENCE)
     fitted: set[str] = set()
@@ -98,7 +107,7 @@ def fit(
         for row, predicted, real in zip(own, x @ found, y, strict=True):
             factors[row.cell.arm.strategies].append(real / max(float(predicted), 0.01))
     means = {k: float(np.mean(v)) for k, v in factors.items()}
-    machine = 1.0 if fitted - {"linear"} else slower()
+    machine = 1.0 if fitted & {"lstm", "gru"} else slower()
     return CostModel(coefficients, means, used, machine, frozenset(fitted))
 
 
@@ -116,15 +125,26 @@ def features(cell: Cell, shape: Shape) -> Floats:
     return np.array([1.0, model["updates"], trained * giga, shape.test * tokens * giga])
 
 
-def _kind(cell: Cell) -> str:
+def _kind(cell: Cell, trial: bool = False) -> str:
     model = cell.settings.get("model")
-    return "linear" if model is None else str(model["cell"])
+    if model is None:
+        return "linear"
+    stacked = company(cell) is not None and not trial
+    return f"stacked {model['cell']}" if stacked else str(model["cell"])
+
+
+def _reference(kind: str) -> tuple[float, ...]:
+    alone = kind.removeprefix("stacked ")
+    return tuple(c * (1.0 if kind == alone else STACKED) for c in REFERENCE[alone])
 
 
 def wall(
-    cells: Sequence[Cell], shapes: Mapping[str, Shape], model: CostModel, workers: int
+    cells: Sequence[Cell],
+    shapes: Mapping[str, Shape],
+    model: CostModel,
+    workers: int,
+    trials: bool = False,
 ) -> float:
-    """Predicted seconds of the cells of a study, shared by so many workers."""
-    total = sum(model.seconds(c, shapes[c.corpus]) for c in cells)
-    longest = max((model.seconds(c, shapes[c.corpus]) for c in cells), default=0.0)
-    return max(total / (workers * INSIDE), longest)
+    """Predicted seconds of cells, or of trials with their settings, shared by so many workers."""
+    each = [model.seconds(c, shapes[c.corpus], trials) for c in cells]
+    return max(sum(each) / (workers * INSIDE), max(each, default=0.0))

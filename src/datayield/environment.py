@@ -78,7 +78,8 @@ def prepare_prefect(root: Path) -> None:
     os.environ["PREFECT_HOME"] = str(home)
 
 
-SHARING = 8  # processes that share one GPU at most; so many cores train as fast without it
+SHARING = 4  # processes that share one GPU at most, unless more are asked for
+CORES_OF_A_GPU = 16  # that compute a study of all kinds of arms about as fast as one GPU
 
 
 def cores() -> int:
@@ -99,12 +100,11 @@ def workers(asked: int | str, device: str = "cpu") -> int:
 def device(asked: str) -> str:
     """Where networks are trained: "cpu" or "cuda".
 
-    "auto" is cuda where PyTorch finds one and fewer than 8 cores could do its work
-    (docs/performance.md).
+    "auto" is cuda where PyTorch finds one and few cores could do its work (docs/performance.md).
     """
     if asked != "auto":
         return asked
-    if cores() >= SHARING:
+    if cores() >= CORES_OF_A_GPU:
         return "cpu"
     try:
         ctypes.CDLL("libcuda.so.1")

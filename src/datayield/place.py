@@ -4,6 +4,7 @@ Both are set once per process and are part of every cell's identity; networks an
 know them.
 """
 
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -27,6 +28,8 @@ def settle(device: str = "cpu", precision: str = "fp32") -> None:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32
+    # Masked weights (DropConnect) are new tensors at every update and can lie nowhere in advance.
+    warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
     # Nothing reads memory before it is written; filling it costs a seventh of a GPU's work.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if (

@@ -66,7 +66,9 @@ def compute(
         for row in done.values():
             recorder.row(row)
         if missing:
-            computed, failed = _carried(missing, mapped, root, store, recorder, carry, pool)
+            computed, failed = _carried(
+                missing, scope.device, mapped, root, store, recorder, carry, pool
+            )
             done |= computed
         recorder.curves(list(done.values()))
     return _export(corpus, root, replace(planned, notices=notices), mapped, done, failed), done
@@ -80,6 +82,7 @@ def _thin_classes(corpus: str, planned: grid.Grid, root: Path) -> list[str]:
 
 def _carried(
     missing: list[Cell],
+    device: str,
     mapped: Collection[str],
     root: Path,
     store: CellStore,
@@ -92,7 +95,7 @@ def _carried(
     Training dynamics are kept of the cells in `mapped` alone.
     """
     shapes = stages.shapes(root, {c.corpus for c in missing})
-    model = cost.fit(store.rows(), stages.shapes(root))
+    model = cost.fit(store.rows(), stages.shapes(root), device=device)
     seconds = {grid.key(c): model.seconds(c, shapes[c.corpus]) for c in missing}
     # Costly cells first, so that no worker is left alone with one at the end.
     ordered = sorted(missing, key=lambda c: (-seconds[grid.key(c)], grid.key(c)))

@@ -77,12 +77,12 @@ def planned(params: "Params", names: Sequence[str]) -> dict[str, Any]:
     workers = environment.workers(params.execution.workers, device)
     machine = partial(probe.slower, device, params.execution.precision)
     shapes = stages.shapes(common.ROOT)
-    model = cost.fit(store.rows(), shapes, machine)
+    model = cost.fit(store.rows(), shapes, machine, device)
     return {
         "corpora": out,
         "missing": len(missing),
         "seconds": cost.wall(missing, shapes, model, workers),
-        "search_seconds": cost.wall(trials, shapes, model, workers) if trials else None,
+        "search_seconds": cost.wall(trials, shapes, model, workers, True) if trials else None,
         "prune": params.tuning.prune,
         "workers": workers,
         "fitted_on": model.cells,
