@@ -1,5 +1,7 @@
 """A stack trains what `train` trains, and each network the same whatever is stacked beside it."""
 
+import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -8,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from datayield import encode, grid, noise, place, stacked, together
+from datayield import encode, grid, noise, place, stacked, table, together
 from datayield.desk import Data
 from datayield.run import run_cells
 from datayield.train import Job, Trained, Verbs, train
-from datayield.types import Cell, Row, Settings, TrainingSet
+from datayield.types import Account, Cell, Row, Settings, TrainingSet
+from tests.conftest import flow, read_params, write_params
 
 STILL = {"dropout": 0.0, "word_dropout": 0.0, "embedding_dropout": 0.0}
 SMALL = {"hidden": 6, "embedding": 10, "batch": 16, "updates": 24, "rounds": 4, "evaluations": 2}
@@ -249,3 +252,64 @@ def test_rows_of_a_unit_are_rows_of_its_cells(device: str, data: Data) -> None:
         assert alone.account.updates == row.account.updates == 24
         assert row.dynamics is not None and 0 < row.account.train_seconds < row.account.cell_seconds
     assert len({tuple(r.predicted) for r in found if isinstance(r, Row)}) > 5
+
+
+AS_A_GPU = """
+from datayield import place
+
+settle = place.settle
+place.settle = lambda device='cpu', precision='fp32': settle('cpu', precision)
+place.check = lambda device, precision: None
+"""
+FAULTY = """
+from datayield.strategies.base import Strategy
+
+def fail(rows, desk): raise ValueError('never works')
+def faulty(): return Strategy('faulty', 'raises', prepare=fail)
+"""
+
+
+@pytest.mark.slow
+def test_a_study_of_stacks_goes_on_where_it_ended(project: Path) -> None:
+    """By flow and workers, on a processor that passes for a GPU: whatever is left to compute is
+    stacked with whatever else is left, and rows are the same.
+    """
+    plugin = project / "plugin"
+    (plugin / "faulty-1.dist-info").mkdir(parents=True)
+    (plugin / "faulty-1.dist-info" / "METADATA").write_text("Name: faulty\nVersion: 1\n")
+    (plugin / "faulty-1.dist-info" / "entry_points.txt").write_text(
+        "[datayield.strategies]\nfaulty = faulty:faulty\n"
+    )
+    (plugin / "faulty.py").write_text(FAULTY)
+    (plugin / "sitecustomize.py").write_text(AS_A_GPU)
+    paths = {"PYTHONPATH": f"{plugin}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    params = read_params(project)
+    arms = ["lstm:plain", "lstm:repeat", "lstm:competence", "lstm:mixup_word", "lstm:faulty"]
+    params["study"] |= {"draws": 2, "grid": [{"arms": [*arms, "majority"], "budgets": [30, 60]}]}
+    params["execution"] |= {"device": "cuda", "workers": 2}
+    params["tuning"] = {"trials": 0}
+    write_params(project, params)
+    results, store = project / "results" / "written", project / "state" / "cells"
+    assert flow(project, "tune", **paths).returncode == 0
+
+    def rows() -> list[dict[str, object]]:
+        done = flow(project, "study", **paths)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("failed: written lstm:faulty") == 4, "named, cell by cell"
+        cells = table.read(results / "cells.parquet", table.CELLS)
+        found: list[dict[str, object]] = cells.drop_columns(list(Account.MEASURED)).to_pylist()
+        return found
+
+    first = rows()
+    assert len(first) == 2 * 2 * 5
+    missing = json.loads((results / "study.json").read_text())["missing"]
+    assert {m["error"] for m in missing} == {"ValueError: never works"} and len(missing) == 4
+    for name in ("cells.parquet", "history.parquet"):
+        (results / name).unlink()
+    kept = sorted(store.glob("*.json"))
+    for path in kept[::2]:
+        path.unlink()
+    params["execution"]["workers"] = 1
+    write_params(project, params)
+    assert repr(rows()) == repr(first)
+    assert len(list(store.glob("*.json"))) == len(kept)
