@@ -63,7 +63,7 @@ def study(corpus: str, device: str, workers: int) -> tuple[float, list[Row]]:
     pool, began = WorkerPool(root, 3600, workers), time.perf_counter()
     try:
         with ThreadPoolExecutor(workers) as threads:
-            rows = [row for unit in threads.map(pool.run, together.units(cells)) for row in unit]
+            rows = [row for lot in threads.map(pool.run, together.lots(cells)) for row in lot]
     finally:
         pool.close()
     seconds = time.perf_counter() - began

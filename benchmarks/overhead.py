@@ -34,10 +34,10 @@ class Sleeping:
         """Take the rows that are returned, by key."""
         self._rows, self._seconds, self.size = rows, seconds, size
 
-    def run(self, unit: Sequence[Cell]) -> list[Row | CellFailed]:
+    def run(self, lot: Sequence[Cell]) -> list[Row | CellFailed]:
         """The known rows, each after its time."""
-        time.sleep(self._seconds * len(unit))
-        return [self._rows[grid.key(cell)] for cell in unit]
+        time.sleep(self._seconds * len(lot))
+        return [self._rows[grid.key(cell)] for cell in lot]
 
     def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
         """Never asked."""

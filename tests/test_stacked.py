@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from datayield import encode, grid, noise, place, stacked, table, together
+from datayield import config, encode, grid, noise, place, stacked, stages, table, together
 from datayield.desk import Data
 from datayield.run import run_cells
 from datayield.train import Job, Trained, Verbs, train
@@ -110,11 +110,8 @@ def test_a_stack_trains_what_one_training_does(device: str, model: dict[str, obj
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
 def test_neighbours_change_nothing(device: str, kind: str) -> None:
     """Longer texts, more words and more rows beside it: the network is the same to the last bit."""
-    jobs = [
-        job(0, cell=kind),
-        job(1, rows=200, longest=60, cell=kind),
-        job(5, rows=30, longest=3, cell=kind),
-    ]
+    own = {"cell": kind, "clip": 0.05}  # so that every gradient's length matters
+    jobs = [job(0, **own), job(9, rows=300, longest=60, **own), job(5, rows=30, longest=3, **own)]
     beside = stacked.train_together(jobs, TURNS)
     for k in (0, 2):
         assert same(stacked.train_together([jobs[k]], TURNS)[0], beside[k])
@@ -217,18 +214,33 @@ def test_a_cell_is_stacked_by_what_it_is(own: Cell, stacks: bool) -> None:
     assert (together.company(own) is not None) == stacks
 
 
-def test_units_hold_cells_of_equal_settings() -> None:
+def test_lots_hold_cells_of_equal_settings() -> None:
     cells = [cell(draw=d, **more) for d in range(40) for more in ({}, {"hidden": 5})]
     cells.insert(3, cell("lstm:mixup_word"))
-    units = together.units(cells)
-    assert sorted(map(len, units)) == [1, 8, 8, 32, 32]
-    assert units[0][0] == cells[0] and [cells[3]] in units
-    assert all(len({together.company(c) for c in unit}) == 1 for unit in units)
-    assert [c for unit in units for c in unit if c.settings["model"]["hidden"] == 5] == [
+    cells.append(replace(cell(), corpus="another"))
+    lots = together.lots(cells)
+    assert sorted(map(len, lots)) == [1, 1, 8, 8, 32, 32]
+    assert lots[0][0] == cells[0] and [cells[3]] in lots
+    assert all(len({together.company(c) for c in lot}) == 1 for lot in lots)
+    assert [c for lot in lots for c in lot if c.settings["model"]["hidden"] == 5] == [
         c for c in cells if c.settings["model"]["hidden"] == 5
     ]
-    alone = together.units([cell(device="cpu", draw=d) for d in range(3)])
+    alone = together.lots([cell(device="cpu", draw=d) for d in range(3)])
     assert [len(u) for u in alone] == [1, 1, 1]
+
+
+def test_only_keys_of_a_gpu_say_how_they_are_trained(staged: Path) -> None:
+    params = config.load(staged / "params.yaml")
+    scope = stages.scope(params, "written", staged)
+    told = {}
+    for device in ("cpu", "cuda"):
+        for arm in ("lstm:plain", "lstm:mixup_word", "tfidf"):
+            parsed = grid.parse_arm(arm)
+            chosen = grid.default_settings(params, parsed, 30)
+            made = grid.cell(params, replace(scope, device=device), parsed, 30, 0, 0, chosen)
+            told[device, arm] = made.identity.get("stack")
+    assert [told["cuda", a] for a in ("lstm:plain", "lstm:mixup_word", "tfidf")] == [1, 0, None]
+    assert {v for (device, _), v in told.items() if device == "cpu"} == {None}
 
 
 @pytest.fixture(scope="module")
@@ -239,11 +251,11 @@ def data(staged: Path) -> Data:
 def test_rows_of_a_unit_are_rows_of_its_cells(device: str, data: Data) -> None:
     """With one cell that fails: it says so, and the others go on."""
     arms = ["lstm:plain", "lstm:repeat", "lstm:competence", "lstm:self_paced", "lstm:refit_all"]
-    unit = [cell(arm, draw=d) for d in (0, 1) for arm in arms]
+    lot = [cell(arm, draw=d) for d in (0, 1) for arm in arms]
     broken = replace(cell(), draw=99)
-    found = list(run_cells([*unit[:2], broken, *unit[2:]], data))
+    found = list(run_cells([*lot[:2], broken, *lot[2:]], data))
     assert isinstance(found.pop(2), Exception)
-    for own, row in zip(unit, found, strict=True):
+    for own, row in zip(lot, found, strict=True):
         assert isinstance(row, Row) and row.cell == own
         (alone,) = run_cells([own], data)
         assert isinstance(alone, Row)

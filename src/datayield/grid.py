@@ -1,13 +1,13 @@
 """params → the cells of a study."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import pairwise
 from math import ceil, log2
 from typing import Any
 
-from datayield import linear
+from datayield import linear, together
 from datayield.config import Block, Params
 from datayield.errors import UserError, nearest
 from datayield.search import ARCHITECTURES, settings
@@ -293,7 +293,10 @@ def cell(
         }
     else:
         identity["engine"] = f"scikit-learn {version('scikit-learn')}"
-    return Cell(scope.corpus, n, arm, draw, seed, dict(chosen), identity)
+    made = Cell(scope.corpus, n, arm, draw, seed, dict(chosen), identity)
+    if identity["device"] == "cpu":
+        return made
+    return replace(made, identity={**identity, "stack": together.version(made)})
 
 
 def key(cell: Cell) -> str:

@@ -58,7 +58,7 @@ def run_cells(cells: Sequence[Cell], data: Data) -> Iterator[Row | Exception]:
     """The row of every cell, or the error that it raised, in order.
 
     Args:
-        cells: one, or several of one company (`together.units`).
+        cells: one, or several of one company (`together.lots`).
         data: of their corpus.
     """
     for found in _fitted_cells(cells, data):

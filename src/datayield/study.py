@@ -33,7 +33,7 @@ def compute(
         params: the study.
         root: the project folder; this process holds its study lock.
         carry: works on many keys at once.
-        pool: computes one unit of cells at a time for each of the carrying threads.
+        pool: computes one lot of cells at a time for each of the carrying threads.
 
     Returns:
         The summary that is written as study.json, and every row by its key.
@@ -99,7 +99,7 @@ def _carried(
     seconds = {grid.key(c): model.seconds(c, shapes[c.corpus]) for c in missing}
     # Costly cells first, so that no worker is left alone with one at the end.
     ordered = sorted(missing, key=lambda c: (-seconds[grid.key(c)], grid.key(c)))
-    units = {grid.key(unit[0]): unit for unit in together.units(ordered)}
+    lots = {grid.key(lot[0]): lot for lot in together.lots(ordered)}
     progress = Progress(len(ordered), sum(seconds.values()))
     stop = threading.Event()
     failed: dict[str, str] = {}
@@ -107,9 +107,9 @@ def _carried(
     def work(first: str) -> None:
         if stop.is_set():
             return
-        unit = units[first]
+        lot = lots[first]
         errors = []
-        for cell, row in zip(unit, pool.run(unit), strict=True):
+        for cell, row in zip(lot, pool.run(lot), strict=True):
             key = grid.key(cell)
             if isinstance(row, CellFailed):
                 failed[key] = str(row.args[0])
@@ -122,14 +122,14 @@ def _carried(
     rows: dict[str, Row] = {}
     fault: UserError | None = None
     try:
-        for first, error in carry({k: _named(u) for k, u in units.items()}, work):
+        for first, error in carry({k: _named(own) for k, own in lots.items()}, work):
             if isinstance(error, UserError) or fault is not None:
                 # Nothing can be stored: end what runs, let what waits pass, then say it once.
                 fault = error if fault is None else fault
                 stop.set()
                 pool.close()
                 continue
-            for cell in units[first]:
+            for cell in lots[first]:
                 key = grid.key(cell)
                 if (row := store.get(key)) is not None:
                     rows[key] = row
@@ -146,9 +146,9 @@ def _carried(
     return rows, failed
 
 
-def _named(unit: Sequence[Cell]) -> str:
-    others = f" and {len(unit) - 1} beside it" if len(unit) > 1 else ""
-    return _label(unit[0]) + others
+def _named(lot: Sequence[Cell]) -> str:
+    others = f" and {len(lot) - 1} beside it" if len(lot) > 1 else ""
+    return _label(lot[0]) + others
 
 
 def _label(cell: Cell) -> str:

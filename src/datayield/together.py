@@ -32,17 +32,22 @@ def company(cell: Cell) -> Company | None:
     return cell.corpus, str(identity["study_seed"]), digest(s.told())
 
 
-def units(cells: Iterable[Cell]) -> list[list[Cell]]:
+def version(cell: Cell) -> int:
+    """Part of a cell's identity on a GPU: how stacks compute, 0 for what is trained on its own."""
+    return 0 if company(cell) is None else 1
+
+
+def lots(cells: Iterable[Cell]) -> list[list[Cell]]:
     """The cells in lots that one worker computes at once, in the order of their first cells."""
-    lots: list[list[Cell]] = []
-    open_lots: dict[Company, list[Cell]] = {}
+    out: list[list[Cell]] = []
+    filling: dict[Company, list[Cell]] = {}
     for cell in cells:
         own = company(cell)
-        lot = None if own is None else open_lots.get(own)
+        lot = None if own is None else filling.get(own)
         if lot is None or len(lot) == WIDTH:
             lot = []
-            lots.append(lot)
+            out.append(lot)
             if own is not None:
-                open_lots[own] = lot
+                filling[own] = lot
         lot.append(cell)
-    return lots
+    return out

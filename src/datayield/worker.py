@@ -43,22 +43,22 @@ def answer(root: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         root: the project folder; corpora that were opened stay open in this process.
-        asked: `want` ("rows" or "trial"), the `cells` (of a trial one, of rows those of one unit),
+        asked: `want` ("rows" or "trial"), the `cells` (of a trial one, of rows those of one lot),
             and of a trial its `metric` and `floors`.
     """
     from datayield import cells, place
     from datayield.run import from_json, run_cells, run_trial
 
     try:
-        unit = [from_json(fields) for fields in asked["cells"]]
-        place.settle(unit[0].identity["device"], unit[0].identity["precision"])
-        data = _opened(root / "data" / unit[0].corpus)
+        lot = [from_json(fields) for fields in asked["cells"]]
+        place.settle(lot[0].identity["device"], lot[0].identity["precision"])
+        data = _opened(root / "data" / lot[0].corpus)
         if asked["want"] == "trial":
-            return {"trial": run_trial(unit[0], data, asked["metric"], asked["floors"])}
+            return {"trial": run_trial(lot[0], data, asked["metric"], asked["floors"])}
         return {
             "rows": [
                 _failed(row) if isinstance(row, Exception) else {"row": cells.dumps(row)}
-                for row in run_cells(unit, data)
+                for row in run_cells(lot, data)
             ]
         }
     except Exception as e:  # every error is an answer; the worker goes on

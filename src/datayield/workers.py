@@ -31,14 +31,14 @@ class Pool(ABC):
 
     size: int
 
-    def run(self, unit: Sequence[Cell]) -> list[Row | CellFailed]:
-        """Compute the cells of one unit (`together.units`): their rows, and the errors of some.
+    def run(self, lot: Sequence[Cell]) -> list[Row | CellFailed]:
+        """Compute the cells of one lot (`together.lots`): their rows, and the errors of some.
 
         Raises:
             WorkerDied, UserError: as `trial`.
-            CellFailed: where no cell of the unit could be computed.
+            CellFailed: where no cell of the lot could be computed.
         """
-        found = self._ask("rows", {"cells": [asdict(cell) for cell in unit]})
+        found = self._ask("rows", {"cells": [asdict(cell) for cell in lot]})
         return [
             cells.loads(f["row"]) if "row" in f else CellFailed(f["error"], f["trace"])
             for f in found
