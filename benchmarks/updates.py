@@ -16,7 +16,7 @@ environment.prepare()
 from datayield import config, grid, place, stages  # noqa: E402
 from datayield.desk import Data  # noqa: E402
 from datayield.draws import TUNING_DRAW  # noqa: E402
-from datayield.run import run_trial  # noqa: E402
+from datayield.trial import run_trial  # noqa: E402
 
 
 def main() -> None:

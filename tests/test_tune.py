@@ -18,9 +18,9 @@ from datayield.commands import plan
 from datayield.desk import Data
 from datayield.errors import UserError
 from datayield.regimes import Search
-from datayield.run import run_trial
 from datayield.search import SHAPES, SPACE, Choice, Range, Sometimes
 from datayield.strategies.base import Knob
+from datayield.trial import run_trial
 from datayield.types import Cell
 from tests.conftest import call, flow, read_params, tool_environment, write_params
 

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from datayield import __version__, card, exported, grid, place, records, stages, table
+from datayield.case import Fit
 from datayield.config import Params
 from datayield.desk import Data
 from datayield.errors import UserError
-from datayield.run import Fit, fitted_cell
+from datayield.run import fitted_cell
 from datayield.score import leading
 from datayield.stats.plan import finished_arm
 from datayield.train import Trained

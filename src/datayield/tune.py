@@ -40,7 +40,7 @@ OURS = "datayield"  # marks a study in the storage as a search of ours
 Storage: TypeAlias = BaseStorage
 Floors: TypeAlias = Sequence[float]
 Score: TypeAlias = Callable[[Cell, str, Floors], Mapping[str, Any]]
-"""(cell, metric, floors) -> what `run.run_trial` returns; RuntimeError where it cannot be trained."""
+"""(cell, metric, floors) -> what `trial.run_trial` returns; RuntimeError where it cannot be trained."""
 
 
 def storage(root: Path, alone: bool = False) -> BaseStorage:

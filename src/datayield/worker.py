@@ -47,7 +47,8 @@ def answer(root: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
             and of a trial its `metric` and `floors`.
     """
     from datayield import cells, place
-    from datayield.run import from_json, run_cells, run_trial
+    from datayield.run import from_json, run_cells
+    from datayield.trial import run_trial
 
     try:
         lot = [from_json(fields) for fields in asked["cells"]]

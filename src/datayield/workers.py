@@ -45,7 +45,7 @@ class Pool(ABC):
         ]
 
     def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
-        """Score one cell's settings on its labels (`run.run_trial`).
+        """Score one cell's settings on its labels (`trial.run_trial`).
 
         Raises:
             WorkerDied: the process ended before it answered; another one takes the next call.

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from datayield import grid, strategies
+from datayield.case import SEED_LABELS
 from datayield.desk import CellDesk, Data
 from datayield.encode import Vocabulary, batch_of, encode
 from datayield.model import Classifier, initialise
-from datayield.run import SEED_LABELS, run_cell
+from datayield.run import run_cell
 from datayield.strategies import active
 from datayield.strategies.base import Plan, Strategy
 from datayield.strategies.operations import MARKS
