@@ -43,8 +43,8 @@ def ways() -> Iterator[tuple[str, str, int, int, list[str]]]:
             f"datayield, processes: {k}",
             "ours.py",
             k,
-            together.WIDTH,
-            ["cuda", str(together.WIDTH)],
+            together.PLACES,
+            ["cuda", str(together.PLACES)],
         )
 
 
@@ -63,7 +63,11 @@ def study(corpus: str, device: str, workers: int) -> tuple[float, list[Row]]:
     pool, began = WorkerPool(root, 3600, workers), time.perf_counter()
     try:
         with ThreadPoolExecutor(workers) as threads:
-            rows = [row for lot in threads.map(pool.run, together.lots(cells)) for row in lot]
+            rows = [
+                row
+                for lot in threads.map(pool.run, together.lots(cells, lambda cell: 0.0))
+                for row in lot
+            ]
     finally:
         pool.close()
     seconds = time.perf_counter() - began

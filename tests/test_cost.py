@@ -71,17 +71,17 @@ def test_before_any_cell_the_machine_is_asked_once_how_fast_it_is() -> None:
     assert len(asked) == 1, "cells of this machine say it better"
 
 
+GPU = {"device": "cuda", "precision": "fp32", "study_seed": 1}
+
+
 def test_what_a_gpu_stacks_costs_its_share() -> None:
     """Trials are trained one by one; rows of one device say nothing about another."""
     cell = _cell("a", Arm("lstm", ("plain",)), 100)
-    own = replace(cell, identity={"device": "cuda", "precision": "fp32", "study_seed": 1})
+    own = replace(cell, identity=GPU)
     model = cost.fit([], SHAPES, device="cuda")
     alone = model.seconds(own, SHAPES["a"], trial=True)
     assert alone == cost.fit([], SHAPES).seconds(cell, SHAPES["a"])
     assert model.seconds(own, SHAPES["a"]) == pytest.approx(cost.STACKED * alone)
-    cells = [own, replace(own, n=300)]
-    total = cost.wall(cells, SHAPES, model, 1, trials=True)
-    assert total == pytest.approx(cost.wall(cells, SHAPES, model, 1) / cost.STACKED)
     seen = [_row(replace(own, n=100 + k), 0.5) for k in range(20)]
     assert cost.fit(seen, SHAPES).cells == 0
     asked: list[float] = []
@@ -89,6 +89,38 @@ def test_what_a_gpu_stacks_costs_its_share() -> None:
     assert fitted.cells == 20 and fitted.seconds(own, SHAPES["a"]) == pytest.approx(0.5, rel=0.05)
     assert asked, "of networks trained alone nothing was seen here"
     assert fitted.seconds(own, SHAPES["a"], trial=True) == pytest.approx(7 * alone)
+
+
+def test_what_was_seen_of_one_kind_serves_the_other() -> None:
+    """Trained alone here, a network says what its share of a stack is; a stacked cell with helpers
+    says nothing of a trial with the same settings.
+    """
+    plain, margin, other = (Arm("lstm", (s,)) for s in ("plain", "margin", "label_smoothing"))
+    one_by_one = [_row(replace(_cell("a", other, n), identity=GPU), 5.0) for n in range(100, 120)]
+    model = cost.fit(one_by_one, SHAPES, device="cuda")
+    cell = replace(_cell("a", plain, 100), identity=GPU)
+    assert model.seconds(cell, SHAPES["a"]) == pytest.approx(5 * cost.STACKED, rel=0.05)
+    helped = replace(_cell("a", margin, 100), identity=GPU)
+    more = 5 * (cost.effort(("margin",)) - 1)
+    assert model.seconds(helped, SHAPES["a"]) == pytest.approx(more + 5 * cost.STACKED, rel=0.05)
+    mixed = [_row(replace(_cell("a", plain, n), identity=GPU), 0.2) for n in range(100, 120)]
+    mixed += [_row(replace(_cell("a", margin, n), identity=GPU), 15.0) for n in range(100, 104)]
+    both = cost.fit([*one_by_one, *mixed], SHAPES, device="cuda")
+    trial = both.seconds(helped, SHAPES["a"], trial=True)
+    assert trial == pytest.approx(5 * cost.effort(("margin",)), rel=0.05)
+    assert both.seconds(helped, SHAPES["a"]) == pytest.approx(15, rel=0.3)
+
+
+def test_a_study_of_stacks_is_as_long_as_its_longest_lot() -> None:
+    """Full or not, a stack takes as long."""
+    model = cost.fit([], SHAPES, device="cuda")
+    cells = [replace(_cell("a", Arm("lstm", ("plain",)), 100 + k), identity=GPU) for k in range(64)]
+    one = model.seconds(cells[0], SHAPES["a"])
+    assert cost.wall(cells, SHAPES, model, 4) == pytest.approx(32 * one)
+    assert cost.wall(cells[:1], SHAPES, model, 4) == pytest.approx(32 * one)
+    assert cost.wall(cells, SHAPES, model, 1) == pytest.approx(64 * one / cost.INSIDE)
+    trials = cost.wall(cells, SHAPES, model, 4, trials=True)
+    assert trials == pytest.approx(64 * one / cost.STACKED / 4 / cost.INSIDE)
 
 
 def test_the_probe_takes_a_moment_and_says_a_ratio() -> None:

@@ -106,7 +106,7 @@ def test_a_gpu_is_shared_by_a_few_processes() -> None:
     assert environment.device("cuda") == "cuda" and environment.device("cpu") == "cpu"
 
 
-@pytest.mark.parametrize(("cores", "chosen"), [(2, "cuda"), (15, "cuda"), (16, "cpu"), (64, "cpu")])
+@pytest.mark.parametrize(("cores", "chosen"), [(2, "cuda"), (7, "cuda"), (8, "cpu"), (64, "cpu")])
 def test_auto_takes_a_gpu_where_few_cores_could_do_its_work(
     monkeypatch: pytest.MonkeyPatch, cores: int, chosen: str
 ) -> None:

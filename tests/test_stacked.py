@@ -10,11 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from datayield import config, encode, grid, noise, place, stacked, stages, table, together
+from datayield import (
+    config,
+    encode,
+    grid,
+    noise,
+    place,
+    stacked,
+    stages,
+    strategies,
+    table,
+    together,
+)
 from datayield.desk import Data
 from datayield.run import run_cells
+from datayield.strategies.base import Strategy
 from datayield.train import Job, Trained, Verbs, train
-from datayield.types import Account, Cell, Row, Settings, TrainingSet
+from datayield.types import Account, Cell, Past, Row, Settings, TrainingSet
 from tests.conftest import flow, read_params, write_params
 
 STILL = {"dropout": 0.0, "word_dropout": 0.0, "embedding_dropout": 0.0}
@@ -119,6 +131,11 @@ def test_neighbours_change_nothing(device: str, kind: str) -> None:
     assert all(same(a, b) for a, b in zip(turned, beside[::-1], strict=True))
 
 
+def test_more_networks_than_places_are_refused() -> None:
+    with pytest.raises(ValueError, match="at most 32 jobs for a stack, got 33"):
+        stacked.train_together([job(0)] * 33, TURNS)
+
+
 def test_a_stack_that_served_before_leaves_nothing_behind(device: str) -> None:
     first = stacked.train_together([job(0), job(9, rows=300)], TURNS)
     (kept,) = stacked._kept.values()
@@ -185,7 +202,7 @@ def test_long_texts_come_at_the_same_updates() -> None:
 
 def cell(arm: str = "lstm:plain", draw: int = 0, device: str = "cuda", **more: object) -> Cell:
     parsed = grid.parse_arm(arm)
-    model = {**SMALL, "batch": 8, "cell": "gru" if arm.startswith("gru") else "lstm", **more}
+    model = {**SMALL, "cell": "gru" if arm.startswith("gru") else "lstm", **more}
     chosen = {"model": asdict(Settings.of(model))} if parsed.strategies else {}
     identity = {"study_seed": 5, "device": device, "precision": "fp32"}
     return Cell("written", 60, parsed, draw, 0, chosen, identity)
@@ -206,6 +223,8 @@ def cell(arm: str = "lstm:plain", draw: int = 0, device: str = "cuda", **more: o
         (cell("lstm:vat"), False),
         (cell("tfidf"), False),
         (cell(layers=2), False),
+        (cell(batch=12), False),
+        (cell(batch=13), True),
         (cell(ema=20), False),
         (replace(cell(), identity={**cell().identity, "precision": "bf16"}), False),
     ],
@@ -218,15 +237,28 @@ def test_lots_hold_cells_of_equal_settings() -> None:
     cells = [cell(draw=d, **more) for d in range(40) for more in ({}, {"hidden": 5})]
     cells.insert(3, cell("lstm:mixup_word"))
     cells.append(replace(cell(), corpus="another"))
-    lots = together.lots(cells)
+    lots = together.lots(cells, lambda c: 1.0)
     assert sorted(map(len, lots)) == [1, 1, 8, 8, 32, 32]
     assert lots[0][0] == cells[0] and [cells[3]] in lots
     assert all(len({together.company(c) for c in lot}) == 1 for lot in lots)
     assert [c for lot in lots for c in lot if c.settings["model"]["hidden"] == 5] == [
         c for c in cells if c.settings["model"]["hidden"] == 5
     ]
-    alone = together.lots([cell(device="cpu", draw=d) for d in range(3)])
-    assert [len(u) for u in alone] == [1, 1, 1]
+    alone = together.lots([cell(device="cpu", draw=d) for d in range(3)], lambda c: 1.0)
+    assert [len(lot) for lot in alone] == [1, 1, 1]
+
+
+def test_long_lots_come_first_and_take_no_more_cells() -> None:
+    """Helpers are fitted one by one, so that one worker would be left alone with many."""
+    costly = [cell("lstm:margin", draw=d) for d in range(4)]
+    plain = [cell(draw=d, hidden=7) for d in range(32)]
+    others = [cell("lstm:mixup_word", draw=d) for d in range(3)]
+
+    def seconds(c: Cell) -> float:
+        return {"margin": 40.0, "mixup_word": 5.0, "plain": 1.0}[c.arm.strategies[0]]
+
+    lots = together.lots([*costly, *others, *plain], seconds)
+    assert lots == [costly[:2], costly[2:], plain, *([c] for c in others)]
 
 
 def test_only_keys_of_a_gpu_say_how_they_are_trained(staged: Path) -> None:
@@ -237,10 +269,17 @@ def test_only_keys_of_a_gpu_say_how_they_are_trained(staged: Path) -> None:
         for arm in ("lstm:plain", "lstm:mixup_word", "tfidf"):
             parsed = grid.parse_arm(arm)
             chosen = grid.default_settings(params, parsed, 30)
+            if "model" in chosen:
+                chosen["model"]["batch"] = 16
             made = grid.cell(params, replace(scope, device=device), parsed, 30, 0, 0, chosen)
             told[device, arm] = made.identity.get("stack")
     assert [told["cuda", a] for a in ("lstm:plain", "lstm:mixup_word", "tfidf")] == [1, 0, None]
     assert {v for (device, _), v in told.items() if device == "cpu"} == {None}
+
+
+def _late(training_set: TrainingSet, past: Past, rng: np.random.Generator) -> None:
+    if past.round == 2:
+        raise ValueError("fails in mid-training")
 
 
 @pytest.fixture(scope="module")
@@ -248,13 +287,17 @@ def data(staged: Path) -> Data:
     return Data.load(staged / "data" / "written")
 
 
-def test_rows_of_a_unit_are_rows_of_its_cells(device: str, data: Data) -> None:
-    """With one cell that fails: it says so, and the others go on."""
+def test_rows_of_a_lot_are_rows_of_its_cells(
+    device: str, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With cells that fail early, while training and late: each says so, and the others go on."""
+    monkeypatch.setitem(strategies.registry(), "late", lambda: Strategy("late", "", present=_late))
     arms = ["lstm:plain", "lstm:repeat", "lstm:competence", "lstm:self_paced", "lstm:refit_all"]
     lot = [cell(arm, draw=d) for d in (0, 1) for arm in arms]
     broken = replace(cell(), draw=99)
-    found = list(run_cells([*lot[:2], broken, *lot[2:]], data))
+    found = list(run_cells([*lot[:2], broken, *lot[2:], cell("lstm:late")], data))
     assert isinstance(found.pop(2), Exception)
+    assert str(found.pop()) == "fails in mid-training"
     for own, row in zip(lot, found, strict=True):
         assert isinstance(row, Row) and row.cell == own
         (alone,) = run_cells([own], data)
@@ -274,10 +317,13 @@ place.settle = lambda device='cpu', precision='fp32': settle('cpu', precision)
 place.check = lambda device, precision: None
 """
 FAULTY = """
+import os
 from datayield.strategies.base import Strategy
 
 def fail(rows, desk): raise ValueError('never works')
+def die(rows, desk): os._exit(9)
 def faulty(): return Strategy('faulty', 'raises', prepare=fail)
+def deadly(): return Strategy('deadly', 'ends its process', prepare=die)
 """
 
 
@@ -290,16 +336,19 @@ def test_a_study_of_stacks_goes_on_where_it_ended(project: Path) -> None:
     (plugin / "faulty-1.dist-info").mkdir(parents=True)
     (plugin / "faulty-1.dist-info" / "METADATA").write_text("Name: faulty\nVersion: 1\n")
     (plugin / "faulty-1.dist-info" / "entry_points.txt").write_text(
-        "[datayield.strategies]\nfaulty = faulty:faulty\n"
+        "[datayield.strategies]\nfaulty = faulty:faulty\ndeadly = faulty:deadly\n"
     )
     (plugin / "faulty.py").write_text(FAULTY)
     (plugin / "sitecustomize.py").write_text(AS_A_GPU)
     paths = {"PYTHONPATH": f"{plugin}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     params = read_params(project)
     arms = ["lstm:plain", "lstm:repeat", "lstm:competence", "lstm:mixup_word", "lstm:faulty"]
-    params["study"] |= {"draws": 2, "grid": [{"arms": [*arms, "majority"], "budgets": [30, 60]}]}
+    blocks = [{"arms": [*arms, "majority"], "budgets": [30, 60]}]
+    blocks.append({"arms": ["lstm:deadly"], "budgets": [60]})
+    params["study"] |= {"draws": 2, "grid": blocks}
     params["execution"] |= {"device": "cuda", "workers": 2}
     params["tuning"] = {"trials": 0}
+    params["model"]["batch"] = 16
     write_params(project, params)
     results, store = project / "results" / "written", project / "state" / "cells"
     assert flow(project, "tune", **paths).returncode == 0
@@ -308,14 +357,19 @@ def test_a_study_of_stacks_goes_on_where_it_ended(project: Path) -> None:
         done = flow(project, "study", **paths)
         assert done.returncode == 0, done.stderr
         assert done.stderr.count("failed: written lstm:faulty") == 4, "named, cell by cell"
+        assert done.stderr.count("failed: written lstm:deadly") == 2, "and not those beside it"
         cells = table.read(results / "cells.parquet", table.CELLS)
         found: list[dict[str, object]] = cells.drop_columns(list(Account.MEASURED)).to_pylist()
         return found
 
     first = rows()
     assert len(first) == 2 * 2 * 5
+    stacked_cells = [json.loads(str(row["identity"])).get("stack") == 1 for row in first]
+    assert sum(stacked_cells) == 2 * 2 * 3, "all networks but those of mixup_word"
     missing = json.loads((results / "study.json").read_text())["missing"]
-    assert {m["error"] for m in missing} == {"ValueError: never works"} and len(missing) == 4
+    errors = sorted(m["error"] for m in missing)
+    assert errors[:4] == ["ValueError: never works"] * 4 and len(errors) == 6
+    assert all("ended with status 9" in e for e in errors[4:])
     for name in ("cells.parquet", "history.parquet"):
         (results / name).unlink()
     kept = sorted(store.glob("*.json"))

@@ -50,19 +50,17 @@ class RayPool(Pool):
         self.size = _size(self._ray.cluster_resources(), execution, share)
 
     def _ask(self, want: str, asked: Mapping[str, Any]) -> Any:
-        errors = self._ray.exceptions
+        errors, timeout = self._ray.exceptions, self._timeout * len(asked["cells"])
         with self._lock:
             if self._closed:
                 raise WorkerDied("the cluster is no longer used")
             answer = self._task.remote(self._root, {"want": want, **asked})
             self._waiting.add(answer)
         try:
-            found = self._ray.get(answer, timeout=self._timeout)
+            found = self._ray.get(answer, timeout=timeout)
         except errors.GetTimeoutError as e:
             self._ray.cancel(answer, force=True)
-            raise CellFailed(
-                f"no answer within {self._timeout / 60:.0f} minutes; it was ended"
-            ) from e
+            raise CellFailed(f"no answer within {timeout / 60:.0f} minutes; it was ended") from e
         except errors.RuntimeEnvSetupError as e:
             raise UserError(f"a node of the Ray cluster cannot start workers: {e}") from e
         except errors.RayError as e:

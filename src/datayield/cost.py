@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from datayield.strategies import compose
-from datayield.together import company
+from datayield.together import PLACES, company, lots
 from datayield.types import Cell, Floats, Row
 
 FEWEST = 12  # cells of a kind before its coefficients are fitted
@@ -27,8 +27,10 @@ REFERENCE: Mapping[str, tuple[float, ...]] = {
     "gru": (0.3, 4.0e-3, 9.0e-2, 2.0e-2),
     "linear": (0.1, 2.0e-5),
 }
-# Seconds of a cell in a stack over those of one alone on the same GPU (benchmarks/gpu.py, 4 processes).
+# Seconds of a cell in a full stack over those of one alone where processes share the same GPU: 0.03 at
+# the default widths, 0.06 at wide ones (benchmarks/gpu.py).
 STACKED = 0.05
+STACK = "stacked "  # before the kind of a cell that is trained in one
 # Of the wall time of a study in all workers' hands, the share that is inside cells.
 INSIDE = 0.9
 
@@ -46,7 +48,8 @@ class CostModel:
     """Predicts the seconds of a cell in one worker."""
 
     coefficients: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: dict(REFERENCE))
-    factors: Mapping[tuple[str, ...], float] = field(default_factory=dict)  # by strategies
+    factors: Mapping[tuple[str, tuple[str, ...]], float] = field(default_factory=dict)
+    """By kind and strategies."""
     cells: int = 0  # that it was fitted on
     slower: float = 1.0  # than the machine of REFERENCE, for kinds that were not fitted
     fitted: frozenset[str] = frozenset()  # kinds
@@ -54,15 +57,24 @@ class CostModel:
     def seconds(self, cell: Cell, shape: Shape, trial: bool = False) -> float:
         """Predicted seconds of a cell, or of a trial with its settings; > 0."""
         kind = _kind(cell, trial)
-        base = float(np.dot(features(cell, shape), self.coefficients.get(kind) or _reference(kind)))
-        machine = 1.0 if kind in self.fitted else self.slower
-        return max(base, 0.01) * machine * self._factor(cell.arm.strategies)
+        alone = kind.removeprefix(STACK)
+        own = self.coefficients.get(kind)
+        known = own or tuple(STACKED * c for c in self.coefficients[alone])
+        base = float(np.dot(features(cell, shape), known))
+        machine = 1.0 if self.fitted & {kind, alone} else self.slower
+        return max(base, 0.01) * machine * self._factor(kind, cell.arm.strategies)
 
-    def _factor(self, names: tuple[str, ...]) -> float:
+    def _factor(self, kind: str, names: tuple[str, ...]) -> float:
         """Of a composition: as seen, or its parts' factors multiplied."""
-        if names in self.factors or len(names) == 1:
-            return self.factors.get(names, effort(names))
-        return prod(self._factor((name,)) for name in names)
+        if (kind, names) in self.factors or len(names) == 1:
+            return self.factors.get((kind, names), _declared(kind, names))
+        return prod(self._factor(kind, (name,)) for name in names)
+
+
+def _declared(kind: str, names: Sequence[str]) -> float:
+    """Of cells of a kind; what comes on top of a training, helper fits above all, is not stacked."""
+    more = effort(names) - 1
+    return 1 + (more / STACKED if kind.startswith(STACK) and more > 0 else more)
 
 
 def effort(names: Sequence[str]) -> float:
@@ -92,7 +104,7 @@ def fit(
             by_kind[_kind(row.cell)].append(row)
     coefficients = dict(REFERENCE)
     fitted: set[str] = set()
-    factors: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    factors: dict[tuple[str, tuple[str, ...]], list[float]] = defaultdict(list)
     used = 0
     for kind, own in by_kind.items():
         if len(own) < FEWEST:
@@ -101,11 +113,11 @@ def fit(
         fitted.add(kind)
         x = np.array([features(r.cell, shapes[r.cell.corpus]) for r in own])
         y = np.array([max(r.account.cell_seconds, 0.01) for r in own])
-        plain = y / np.array([effort(r.cell.arm.strategies) for r in own])
+        plain = y / np.array([_declared(kind, r.cell.arm.strategies) for r in own])
         found, _ = nnls(x / plain[:, None], np.ones(len(y)))
         coefficients[kind] = tuple(float(c) for c in found)
         for row, predicted, real in zip(own, x @ found, y, strict=True):
-            factors[row.cell.arm.strategies].append(real / max(float(predicted), 0.01))
+            factors[kind, row.cell.arm.strategies].append(real / max(float(predicted), 0.01))
     means = {k: float(np.mean(v)) for k, v in factors.items()}
     machine = 1.0 if fitted & {"lstm", "gru"} else slower()
     return CostModel(coefficients, means, used, machine, frozenset(fitted))
@@ -130,12 +142,7 @@ def _kind(cell: Cell, trial: bool = False) -> str:
     if model is None:
         return "linear"
     stacked = company(cell) is not None and not trial
-    return f"stacked {model['cell']}" if stacked else str(model["cell"])
-
-
-def _reference(kind: str) -> tuple[float, ...]:
-    alone = kind.removeprefix("stacked ")
-    return tuple(c * (1.0 if kind == alone else STACKED) for c in REFERENCE[alone])
+    return STACK + model["cell"] if stacked else str(model["cell"])
 
 
 def wall(
@@ -146,5 +153,15 @@ def wall(
     trials: bool = False,
 ) -> float:
     """Predicted seconds of cells, or of trials with their settings, shared by so many workers."""
-    each = [model.seconds(c, shapes[c.corpus], trials) for c in cells]
-    return max(sum(each) / (workers * INSIDE), max(each, default=0.0))
+
+    def seconds(cell: Cell) -> float:
+        return model.seconds(cell, shapes[cell.corpus], trials)
+
+    each = [[c] for c in cells] if trials else lots(cells, seconds)
+    # A stack that is not full takes as long as a full one.
+    spent = [
+        max(sum(own), PLACES * min(own) if _kind(lot[0], trials).startswith(STACK) else 0.0)
+        for lot in each
+        for own in [[seconds(c) for c in lot]]
+    ]
+    return max(sum(spent) / (workers * INSIDE), max(spent, default=0.0))

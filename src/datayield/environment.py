@@ -79,7 +79,7 @@ def prepare_prefect(root: Path) -> None:
 
 
 SHARING = 4  # processes that share one GPU at most, unless more are asked for
-CORES_OF_A_GPU = 16  # that compute a study of all kinds of arms about as fast as one GPU
+CORES_OF_A_GPU = 8  # that train what is not stacked, trials above all, as fast as one GPU
 
 
 def cores() -> int:

@@ -5,8 +5,8 @@ import torch
 GOLDEN = 0x9E3779B97F4A7C15
 
 
-def uniform(seeds: torch.Tensor, turn: torch.Tensor, rows: int, places: int) -> torch.Tensor:
-    """Numbers in [0, 1), shape (networks, rows, places), each from its own place alone.
+def uniform(seeds: torch.Tensor, turn: torch.Tensor, rows: int, count: int) -> torch.Tensor:
+    """Numbers in [0, 1), shape (networks, rows, count), each from its own place alone.
 
     splitmix64 (Steele et al. 2014) of network and turn, and of that and the place.
 
@@ -14,9 +14,9 @@ def uniform(seeds: torch.Tensor, turn: torch.Tensor, rows: int, places: int) -> 
         seeds: (networks,) int64, one per network.
         turn: () int64, the number of the update.
         rows: texts of a batch.
-        places: numbers per text.
+        count: numbers per text.
     """
-    index = torch.arange(rows)[:, None] * places + torch.arange(places)
+    index = torch.arange(rows)[:, None] * count + torch.arange(count)
     start = mixed(seeds + turn * _signed(GOLDEN))
     z = mixed(start[:, None, None] + index * _signed(GOLDEN))
     return z.bitwise_right_shift(40).bitwise_and(0xFFFFFF).float() * 2.0**-24  # exact in fp32

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
+import torch
 
 from datayield import dynamics, seeds
 from datayield.case import Case, Fit, Prepared, book, fitted, prepared, texts_of
@@ -17,7 +18,7 @@ from datayield.score import accuracy, macro_f1
 from datayield.strategies import compose
 from datayield.strategies.base import Plan
 from datayield.together import company
-from datayield.train import Trained
+from datayield.train import Job, Trained
 from datayield.types import Account, Arm, Cell, Corpus, Row, Sample
 
 T = TypeVar("T")
@@ -56,9 +57,8 @@ def _fitted_cells(cells: Sequence[Cell], data: Data) -> Iterator[tuple[Row, Fit]
     else:
         fits = iter(_stacked(ready))
     for each in begun:
-        if isinstance(each, Exception):
-            yield each
-        elif isinstance(fit := next(fits), Exception):
+        fit = each if isinstance(each, Exception) else next(fits)
+        if isinstance(each, Exception) or isinstance(fit, Exception):
             yield fit
         else:
             yield _or_error(partial(_judged, each, fit))
@@ -95,19 +95,29 @@ def _alone(ready: Prepared) -> Fit:
     return fit
 
 
-def _stacked(every: Sequence[Prepared]) -> list[Trained]:
-    """Fit cells of one company side by side; each bears an equal share of the time."""
-    jobs = [b.job for b in every if b.job is not None]
-    if not jobs:
+def _stacked(every: Sequence[Prepared]) -> list[Trained | Exception]:
+    """Fit cells of one company side by side; each bears an equal share of the time.
+
+    Where that fails, the halves are fitted by themselves, down to the cell that fails: what is stacked
+    beside a cell makes no difference to it.
+    """
+    if not every:
         return []
     from datayield.stacked import train_together
 
     cell, began = every[0].case.cell, time.perf_counter()
-    fits = train_together(jobs, (cell.identity["study_seed"], cell.corpus, "turns"))
+    jobs = [cast(Job, ready.job) for ready in every]
+    try:
+        fits = train_together(jobs, (cell.identity["study_seed"], cell.corpus, "turns"))
+    except Exception as e:
+        half = len(every) // 2
+        if not half or isinstance(e, torch.OutOfMemoryError):
+            return [e] * len(every)
+        return _stacked(every[:half]) + _stacked(every[half:])
     for ready, fit in zip(every, fits, strict=True):
         book(ready.case.account, fit)
-        ready.case.account.cell_seconds += (time.perf_counter() - began) / len(jobs)
-    return fits
+        ready.case.account.cell_seconds += (time.perf_counter() - began) / len(every)
+    return [*fits]
 
 
 def _judged(ready: Prepared, fit: Fit) -> tuple[Row, Fit]:

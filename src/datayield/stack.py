@@ -1,10 +1,10 @@
-"""The networks of a stack: WIDTH places on one device whose every product is one batched product.
+"""The networks of a stack: PLACES places on one device whose every product is one batched product.
 
 Axes: K places, D directions, G = D * K, B texts, T tokens (a multiple of STEP), E embedding, H hidden
 width per direction, C classes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -17,12 +17,13 @@ from datayield.model import NEGATIVE, Swap
 from datayield.noise import uniform
 from datayield.place import array, tensor
 from datayield.recurrent import STEP, Gru, Lstm, total
-from datayield.together import WIDTH
-from datayield.types import Floats, Ints, Settings, TrainingSet
+from datayield.together import PLACES
+from datayield.types import Ints, Settings, TrainingSet
 
+SENT = 64  # updates whose texts are sent to the device at once
 SCORED = 64  # texts per network that are scored at once
-UNIT = 2.0**32  # of the whole numbers in which squared gradients are added up
-LARGEST = 2.0**18  # squared length of a word's gradient that is told apart from larger ones
+TINY = 2.0**-126
+UNIT = 40  # bits of the whole numbers in which words' squared gradients are added up
 GATES = {"lstm": 4, "gru": 3}
 
 
@@ -33,7 +34,7 @@ class Texts:
         ends = np.cumsum([0, *(len(e.flat) for e in encoded)])
         self.first = np.cumsum([0, *(len(e) for e in encoded)])
         self.own = [e.lengths for e in encoded]
-        starts = [e.starts + end for e, end in zip(encoded, ends, strict=False)]
+        starts = [e.starts + end for e, end in zip(encoded, ends[:-1], strict=True)]
         self.lengths = np.concatenate([*self.own, [1]])
         self._flat = tensor(np.concatenate([*(e.flat for e in encoded), [PAD]]))
         self._starts = tensor(np.concatenate([*starts, [ends[-1]]]))
@@ -45,7 +46,7 @@ class Texts:
 
     def numbers(self, rows: Sequence[Ints], size: int) -> Ints:
         """(K, size): each network's rows among all texts; what is missing is the empty text."""
-        out = np.full((WIDTH, size), self.first[-1])
+        out = np.full((PLACES, size), self.first[-1])
         for k, own in enumerate(rows):
             out[k, : len(own)] = own + self.first[k]
         return out
@@ -64,7 +65,7 @@ def _padded(longest: int) -> int:
 
 
 class Stack:
-    """WIDTH networks of one shape on this process's device, and their training."""
+    """PLACES networks of one shape on this process's device, and their training."""
 
     def __init__(self, settings: Settings, classes: int, room: int) -> None:
         s = self._settings = settings
@@ -83,9 +84,9 @@ class Stack:
             "bias_ih_l0": (gates,),
             "bias_hh_l0": (gates,),
         }
-        self._own = {k: torch.zeros(WIDTH, *v) for k, v in shapes.items()}
+        self._own = {k: torch.zeros(PLACES, *v) for k, v in shapes.items()}
         self._own |= {
-            k: torch.zeros(self._directions * WIDTH, *v) for k, v in self._recurrent.items()
+            k: torch.zeros(self._directions * PLACES, *v) for k, v in self._recurrent.items()
         }
         for p in self._own.values():
             p.requires_grad_()
@@ -100,17 +101,16 @@ class Stack:
                 every, self._rate, weight_decay=decay, fused=True, capturable=on_gpu
             )
         )
-        self._seeds = torch.zeros(WIDTH, dtype=torch.int64)
+        self._seeds = torch.zeros(PLACES, dtype=torch.int64)
         self._turn = torch.zeros((), dtype=torch.int64)  # updates made
-        self._offsets = (torch.arange(WIDTH) * room)[:, None, None]
+        self._offsets = (torch.arange(PLACES) * room)[:, None, None]
         longest = _padded(s.max_tokens)
-        self._places = longest + s.embedding + pooled  # of a text, where something may be dropped
-        shape = (WIDTH, s.batch)
+        self._drawn = longest + s.embedding + pooled  # of a text, where something may be dropped
+        shape = (PLACES, s.batch)
         self._lengths = torch.ones(shape, dtype=torch.int64)
         self._targets = torch.zeros(*shape, classes)
         self._scale = torch.zeros(shape)
-        self._loss, self._p = torch.zeros(WIDTH), torch.zeros(*shape, classes)
-        self.said: list[NDArray[np.float32]] = []  # of the last round, per update (K, B, C)
+        self._loss, self._p = torch.zeros(PLACES), torch.zeros(*shape, classes)
         self._graphs: dict[int, tuple[torch.Tensor, Callable[[], None]]] = {}
         self._ready = False
 
@@ -142,18 +142,33 @@ class Stack:
         if not name.startswith("recurrent."):
             return self._own[name].detach()[k]
         _, _, direction, kind = name.split(".")
-        return self._own[kind].detach()[int(direction) * WIDTH + k]
+        return self._own[kind].detach()[int(direction) * PLACES + k]
 
-    def round(
-        self, texts: Texts, taken: Sequence[Sequence[Ints]], update: int
-    ) -> tuple[Floats, float]:
-        """Make one update per list of rows; returns (mean losses (K,), the last rate).
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last update."""
+        return self._last
 
-        What was predicted before each update is in `said` afterwards.
+    def updates(
+        self, texts: Texts, taken: Sequence[Sequence[Ints]], made: int
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Make one update per list of rows, one array of rows for each network.
+
+        Args:
+            texts: of the networks, with weights and targets.
+            taken: per update and network the rows of a batch.
+            made: updates before these.
+
+        Yields:
+            Per update the losses (K,) and what was predicted before it, (K, B, C).
         """
+        for at in range(0, len(taken), SENT):
+            yield from self._sent(texts, taken[at : at + SENT], made + at)
+
+    def _sent(
+        self, texts: Texts, taken: Sequence[Sequence[Ints]], made: int
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         s = self._settings
-        if not taken:
-            return np.zeros(WIDTH), self._last
         rows = np.stack([texts.numbers(each, s.batch) for each in taken])  # (U, K, B)
         counts = np.array([[len(own) for own in each] for each in taken], np.float32)
         scale = texts.weights[rows]
@@ -164,25 +179,24 @@ class Stack:
         targets = texts.targets[chosen]
         losses, said = [], []
         for i, width in enumerate(widths):
-            place, compute = self._compute(width)
-            self._last = s.learning_rate * (1 - (update + i) / s.updates if s.decay else 1)
+            buffer, compute = self._compute(width)
+            self._last = s.learning_rate * (1 - (made + i) / s.updates if s.decay else 1)
             self._rate.fill_(self._last)
-            place.copy_(ids[i, :, :width])
+            buffer.copy_(ids[i, :, :width])
             self._lengths.copy_(lengths[i])
             self._targets.copy_(targets[i])
             self._scale.copy_(scales[i])
             compute()
             losses.append(self._loss.clone())
             said.append(self._p.clone())
-        self.said = list(array(torch.stack(said)))
-        return array(torch.stack(losses)).astype(np.float64).mean(0), self._last
+        yield from zip(array(torch.stack(losses)), array(torch.stack(said)), strict=True)
 
     def _compute(self, width: int) -> tuple[torch.Tensor, Callable[[], None]]:
         """Where the ids of an update of this width belong, and what makes the update."""
         if width not in self._graphs:
-            place = torch.zeros(WIDTH, width, self._settings.batch, dtype=torch.int64)
-            update = partial(self._update, place)
-            self._graphs[width] = place, self._captured(update) if place.is_cuda else update
+            buffer = torch.zeros(PLACES, width, self._settings.batch, dtype=torch.int64)
+            update = partial(self._update, buffer)
+            self._graphs[width] = buffer, self._captured(update) if buffer.is_cuda else update
         return self._graphs[width]
 
     def _captured(self, update: Callable[[], None]) -> Callable[[], None]:
@@ -214,7 +228,7 @@ class Stack:
     def _update(self, ids: torch.Tensor) -> None:
         """One update of all networks on what lies in the places of a batch."""
         self._optimizer.zero_grad(set_to_none=True)
-        noise = uniform(self._seeds, self._turn, len(self._lengths[0]), self._places)
+        noise = uniform(self._seeds, self._turn, len(self._lengths[0]), self._drawn)
         logits = self._logits(ids, self._lengths, noise)
         logs = logits.log_softmax(2)
         losses = (-(self._targets * logs).sum(2) * self._scale).sum(1)
@@ -282,26 +296,26 @@ class Stack:
 
     def _clip(self) -> None:
         """Every network's gradient scaled to the norm `clip` where it is longer."""
-        squares = sum(self._squares(n, p.grad) for n, p in self._own.items() if p.grad is not None)
-        norms = torch.as_tensor(squares).sqrt()
+        gradients = {n: p.grad for n, p in self._own.items() if p.grad is not None}
+        norms = total([self._squares(n, g) for n, g in gradients.items()]).sqrt()
         clip = self._settings.clip
-        scale = torch.where(norms > clip, clip / (norms + 1e-6), 1.0)
-        for name, p in self._own.items():
-            if p.grad is not None:
-                each = scale.repeat(self._directions) if name in self._recurrent else scale
-                p.grad.mul_(each.view(-1, *(1 for _ in p.shape[1:])))
+        scale = torch.where(norms > clip, clip / (norms + 1e-6), 1.0).float()
+        for name, gradient in gradients.items():
+            each = scale.repeat(self._directions) if name in self._recurrent else scale
+            gradient.mul_(each.view(-1, *(1 for _ in gradient.shape[1:])))
 
     def _squares(self, name: str, gradient: torch.Tensor) -> torch.Tensor:
-        """(K,) squared lengths.
+        """(K,) squared lengths, float64.
 
-        Those of words are added in whole numbers: their order follows from the size of the table,
-        and so would the sum of rounded ones.
+        Those of words are added in whole numbers, in units that follow from the largest of them: their
+        order follows from the size of the table, and so would the sum of rounded ones.
         """
-        if name == "embedding.weight":
-            words = gradient.square().sum(2).clamp(max=LARGEST)
-            return (words.double() * UNIT).to(torch.int64).sum(1).double().div(UNIT).float()
-        own = gradient.square().flatten(1).sum(1)
-        return own.view(-1, WIDTH).sum(0)
+        if name != "embedding.weight":
+            return gradient.square().flatten(1).sum(1).double().view(-1, PLACES).sum(0)
+        words = gradient.square().sum(2)
+        exponent = words.amax(1).double().clamp(min=TINY).log2().ceil()
+        parts = words.double() * (UNIT - exponent).exp2()[:, None]
+        return parts.to(torch.int64).sum(1).double() * (exponent - UNIT).exp2()
 
     def predicted(self, texts: Texts) -> list[NDArray[np.float32]]:
         """Probabilities of each network for its texts, (texts, C), in their order."""
@@ -313,7 +327,7 @@ class Stack:
                 numbers = texts.numbers(rows, SCORED)
                 width = _padded(int(texts.lengths[numbers].max()))
                 p = array(self._logits(*texts.read(tensor(numbers), width), None).softmax(2))
-                for own, which, found in zip(out, rows, p, strict=False):
+                for own, which, found in zip(out, rows, p[: len(out)], strict=True):
                     own[which] = found[: len(which)]
         return out
 

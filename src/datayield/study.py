@@ -6,7 +6,7 @@ processes here or on a cluster) is handed in.
 
 import sys
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from datayield.progress import Progress
 from datayield.recorder import Recorder
 from datayield.settle import Carry
 from datayield.types import Cell, Row
-from datayield.workers import CellFailed, Pool
+from datayield.workers import CellFailed, Pool, WorkerDied
 
 
 def compute(
@@ -99,23 +99,26 @@ def _carried(
     seconds = {grid.key(c): model.seconds(c, shapes[c.corpus]) for c in missing}
     # Costly cells first, so that no worker is left alone with one at the end.
     ordered = sorted(missing, key=lambda c: (-seconds[grid.key(c)], grid.key(c)))
-    lots = {grid.key(lot[0]): lot for lot in together.lots(ordered)}
+    made = together.lots(ordered, lambda c: seconds[grid.key(c)])
+    lots = {grid.key(lot[0]): lot for lot in made}
     progress = Progress(len(ordered), sum(seconds.values()))
     stop = threading.Event()
     failed: dict[str, str] = {}
+    tried: set[str] = set()
 
     def work(first: str) -> None:
         if stop.is_set():
             return
-        lot = lots[first]
+        lot, again = lots[first], first in tried
+        tried.add(first)
         errors = []
-        for cell, row in zip(lot, pool.run(lot), strict=True):
+        for cell, row in zip(lot, _computed(lot, pool, again), strict=True):
             key = grid.key(cell)
-            if isinstance(row, CellFailed):
+            if isinstance(row, Row):
+                store.put(row if key in mapped else replace(row, dynamics=None))
+            else:
                 failed[key] = str(row.args[0])
                 errors.append(row)
-            else:
-                store.put(row if key in mapped else replace(row, dynamics=None))
         if errors:
             raise errors[0]
 
@@ -144,6 +147,18 @@ def _carried(
     if fault is not None:
         raise fault
     return rows, failed
+
+
+def _computed(lot: list[Cell], pool: Pool, again: bool) -> Iterator[Row | Exception]:
+    """The rows of a lot, or errors; where its worker died before, cell by cell."""
+    if not again or len(lot) == 1:
+        yield from pool.run(lot)
+        return
+    for cell in lot:
+        try:
+            yield from pool.run([cell])
+        except (CellFailed, WorkerDied) as e:
+            yield e
 
 
 def _named(lot: Sequence[Cell]) -> str:

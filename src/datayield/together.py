@@ -1,13 +1,15 @@
 """Which cells are trained as one stack (datayield.stacked). Imports no torch."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from datayield.strategies import compose
 from datayield.table import digest
 from datayield.types import Cell, Settings
 
-WIDTH = 32  # networks of a stack
+PLACES = 32  # networks of a stack
+BATCH = 13  # texts from which on a GPU sums a stack's word gradients in one way at every length
+LONGEST = 60.0  # predicted seconds after which a lot takes no more cells
 
 Company: TypeAlias = tuple[str, ...]
 
@@ -27,7 +29,7 @@ def company(cell: Cell) -> Company | None:
     if parts.one("objective") or any(p.pretrain for p in parts.parts):
         return None
     s = Settings.of(cell.settings["model"])
-    if s.layers > 1 or s.weight_dropout or s.ema or s.normalised:
+    if s.layers > 1 or s.weight_dropout or s.ema or s.normalised or s.batch < BATCH:
         return None
     return cell.corpus, str(identity["study_seed"]), digest(s.told())
 
@@ -37,17 +39,26 @@ def version(cell: Cell) -> int:
     return 0 if company(cell) is None else 1
 
 
-def lots(cells: Iterable[Cell]) -> list[list[Cell]]:
-    """The cells in lots that one worker computes at once, in the order of their first cells."""
-    out: list[list[Cell]] = []
-    filling: dict[Company, list[Cell]] = {}
+def lots(cells: Iterable[Cell], seconds: Callable[[Cell], float]) -> list[list[Cell]]:
+    """The cells in lots that one worker computes at once, the longest first.
+
+    Args:
+        cells: costly ones first.
+        seconds: predicted for a cell. What a cell does before its network is trained, helper fits
+            above all, is done one by one: cells that take long share a lot with few.
+    """
+    made: list[list[Cell]] = []
+    spent: list[float] = []
+    filling: dict[Company, int] = {}  # number of the lot that takes more
     for cell in cells:
         own = company(cell)
-        lot = None if own is None else filling.get(own)
-        if lot is None or len(lot) == WIDTH:
-            lot = []
-            out.append(lot)
+        number = None if own is None else filling.get(own)
+        if number is None or len(made[number]) == PLACES or spent[number] > LONGEST:
+            number = len(made)
+            made.append([])
+            spent.append(0.0)
             if own is not None:
-                filling[own] = lot
-        lot.append(cell)
-    return out
+                filling[own] = number
+        made[number].append(cell)
+        spent[number] += seconds(cell)
+    return [made[k] for k in sorted(range(len(made)), key=lambda k: -spent[k])]

@@ -123,7 +123,7 @@ class WorkerPool(Pool):
             worker = self._idle.popleft() if self._idle else _Worker(self._root)
             self._busy.add(worker)
         try:
-            answer = worker.ask(want, asked, self._timeout)
+            answer = worker.ask(want, asked, self._timeout * len(asked["cells"]))
         except CellFailed:
             self._give_back(worker)
             raise

@@ -31,7 +31,7 @@ def _cell(arm: str, device: str = "cuda", precision: str = "fp32", **model: obje
     wanted = {
         "hidden": 8,
         "embedding": 8,
-        "batch": 8,
+        "batch": 16,
         **pinned,
         "updates": 40,
         "rounds": 5,

@@ -98,9 +98,9 @@ class Execution(Frozen):
         default="auto",
         description="of the Ray cluster: auto, host:port, ray://host:port; local: one of its own",
     )
-    cores: int = Field(default=1, ge=1, description="that Ray reserves for a cell")
+    cores: int = Field(default=1, ge=1, description="that Ray reserves for a worker")
     gpu_share: float = Field(
-        default=0.125, gt=0, le=1, description="of a GPU that Ray reserves for a cell on cuda"
+        default=0.25, gt=0, le=1, description="of a GPU that Ray reserves for a worker on cuda"
     )
     workers: int | Literal["auto"] = "auto"
     cell_timeout_minutes: int = Field(default=60, ge=1)
