@@ -208,11 +208,11 @@ class Account:
     tokens: int = 0  # real tokens seen in training, helpers included
     helper_fits: int = 0
     prepare_seconds: float = 0.0
-    train_seconds: float = 0.0
+    train_seconds: float = 0.0  # of a stack: shared equally
     inference_seconds: float = 0.0  # whole test set
     cell_seconds: float = 0.0  # the whole cell in its worker
     pretrain_seconds: float = 0.0  # of a language model that other cells of the draw share
-    peak_memory_mib: float = 0.0  # of the worker process
+    peak_memory_mib: float = 0.0  # of the worker process, while it computed this cell's lot
     parameters: int = 0  # trained numbers in the final model
 
     MEASURED: ClassVar[tuple[str, ...]] = (
