@@ -366,3 +366,28 @@ def test_tables_and_pictures_come_as_files() -> None:
     assert {"scores", "target", "recommended", "next", "outlooks"} <= {
         Path(name).stem for name in files if name.startswith("tables/")
     }
+
+
+def test_many_arms_are_counted() -> None:
+    few, many = ["a", "b"], [f"arm{k}" for k in range(8)]
+    assert words.arms(few, "a") == "a, b" and words.arms([], "a") == ""
+    assert words.arms([*many, "a"], "a") == "9 arms, a among them"
+    assert words.arms([*many, "b"], "a") == "9 arms, a not among them"
+
+
+def test_many_arms_that_cannot_be_told_apart_are_no_list_of_names() -> None:
+    differences = [
+        {"arm": f"lstm:x{k}", "n": 100, "baseline": "lstm:plain", "differs": k == 0,
+         "difference": {"estimate": 0.01, "low": -0.02, "high": 0.04}}
+        for k in range(12)
+    ]  # fmt: skip
+    c = {"differences": differences, "multipliers": []}
+    said = answer._strategies(c, {"draws": 3, "level": 0.95})
+    assert said[-1].startswith("At no budget could any of the other 11 arms be told apart")
+    c["differences"] = differences[1:]
+    said = answer._strategies(c, {"draws": 3, "level": 0.95})
+    assert said == [said[0]] and said[0].startswith("At no budget could any of 11 arms be told")
+    one = {"checks": [{"holds": True, "arm": "lstm:repeat", "n": 100}]}
+    assert answer._controls(one, {"level": 0.95}) == [
+        "The one comparison of a control or check (lstm:repeat) agrees."
+    ]

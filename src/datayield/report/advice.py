@@ -133,7 +133,7 @@ def _row(c: Stats, s: Stats, r: Stats) -> tuple[str, ...]:
         worth = _worth(r) if r["multiplier"] else "–"
     return (
         c["corpus"], f"{r['n']:,}", r["arm"], f"{words.score(r['score'])}{_other(c, s)}", worth,
-        ", ".join(r["ties"]) or ("unknown: no interval" if r["unknown"] else "none"),
+        words.arms(r["ties"], s["baseline"]) or ("unknown: no interval" if r["unknown"] else "none"),
     )  # fmt: skip
 
 

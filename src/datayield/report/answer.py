@@ -68,8 +68,10 @@ def _strategies(c: dict[str, Any], s: dict[str, Any]) -> list[str]:
             for d in tested
             if d["arm"] in silent
         )
+        more = "the other " if len(silent) < len(arms) else ""
+        who = listed(silent) if len(silent) <= words.MANY else f"any of {more}{len(silent)} arms"
         out.append(
-            f"At no budget could {listed(silent)} be told apart from the baseline (Holm,"
+            f"At no budget could {who} be told apart from the baseline (Holm,"
             f" {words.level(s['level'])}); effects up to {100 * widest:.1f} points either way are"
             " not excluded everywhere."
         )
@@ -155,6 +157,8 @@ def _controls(c: dict[str, Any], s: dict[str, Any]) -> list[str]:
     broken = [f"{k['arm']} at {k['n']:,}" for k in known if not k["holds"]]
     expected = len(known) * (1 - s["level"])
     if not broken:
+        if len(known) == 1:
+            return [f"The one comparison of a control or check ({known[0]['arm']}) agrees."]
         return [
             f"All {len(known)} comparisons of controls and checks agree with what they must equal."
         ]

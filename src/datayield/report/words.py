@@ -105,6 +105,17 @@ def listed(items: list[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
+MANY = 8  # arms from which on a sentence counts them
+
+
+def arms(names: list[str], among: str) -> str:
+    """The names, or how many they are and whether one of them is `among`."""
+    if len(names) <= MANY:
+        return ", ".join(names)
+    where = "among them" if among in names else "not among them"
+    return f"{len(names)} arms, {among} {where}"
+
+
 def main_budgets(entries: list[dict[str, Any]]) -> list[int]:
     """Budgets with at least half as many entries as the busiest: few enough for ticks and columns."""
     counts: dict[int, int] = {}
