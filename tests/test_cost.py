@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from datayield import cost, probe
+from datayield.draws import FOLDS
 from datayield.types import Account, Arm, Cell, Row, Settings
 
 SHAPES = {"a": cost.Shape(20.0, 1000), "b": cost.Shape(10.0, 400)}
@@ -76,13 +77,13 @@ GPU = {"device": "cuda", "precision": "fp32", "study_seed": 1}
 
 def test_what_a_gpu_stacks_costs_its_share() -> None:
     """Trials are trained one by one; rows of one device say nothing about another."""
-    cell = _cell("a", Arm("lstm", ("plain",)), 100)
+    cell = _cell("a", Arm("lstm", ("plain",)), 300)
     own = replace(cell, identity=GPU)
     model = cost.fit([], SHAPES, device="cuda")
     alone = model.seconds(own, SHAPES["a"], trial=True)
     assert alone == cost.fit([], SHAPES).seconds(cell, SHAPES["a"])
     assert model.seconds(own, SHAPES["a"]) == pytest.approx(cost.STACKED * alone)
-    seen = [_row(replace(own, n=100 + k), 0.5) for k in range(20)]
+    seen = [_row(replace(own, n=300 + k), 0.5) for k in range(20)]
     assert cost.fit(seen, SHAPES).cells == 0
     asked: list[float] = []
     fitted = cost.fit(seen, SHAPES, lambda: asked.append(1) or 7.0, "cuda")
@@ -96,15 +97,15 @@ def test_what_was_seen_of_one_kind_serves_the_other() -> None:
     says nothing of a trial with the same settings.
     """
     plain, margin, other = (Arm("lstm", (s,)) for s in ("plain", "margin", "label_smoothing"))
-    one_by_one = [_row(replace(_cell("a", other, n), identity=GPU), 5.0) for n in range(100, 120)]
+    one_by_one = [_row(replace(_cell("a", other, n), identity=GPU), 5.0) for n in range(300, 320)]
     model = cost.fit(one_by_one, SHAPES, device="cuda")
-    cell = replace(_cell("a", plain, 100), identity=GPU)
+    cell = replace(_cell("a", plain, 300), identity=GPU)
     assert model.seconds(cell, SHAPES["a"]) == pytest.approx(5 * cost.STACKED, rel=0.05)
-    helped = replace(_cell("a", margin, 100), identity=GPU)
+    helped = replace(_cell("a", margin, 300), identity=GPU)
     more = 5 * (cost.effort(("margin",)) - 1)
     assert model.seconds(helped, SHAPES["a"]) == pytest.approx(more + 5 * cost.STACKED, rel=0.05)
-    mixed = [_row(replace(_cell("a", plain, n), identity=GPU), 0.2) for n in range(100, 120)]
-    mixed += [_row(replace(_cell("a", margin, n), identity=GPU), 15.0) for n in range(100, 104)]
+    mixed = [_row(replace(_cell("a", plain, n), identity=GPU), 0.2) for n in range(300, 320)]
+    mixed += [_row(replace(_cell("a", margin, n), identity=GPU), 15.0) for n in range(300, 304)]
     both = cost.fit([*one_by_one, *mixed], SHAPES, device="cuda")
     trial = both.seconds(helped, SHAPES["a"], trial=True)
     assert trial == pytest.approx(5 * cost.effort(("margin",)), rel=0.05)
@@ -114,13 +115,16 @@ def test_what_was_seen_of_one_kind_serves_the_other() -> None:
 def test_a_study_of_stacks_is_as_long_as_its_longest_lot() -> None:
     """Full or not, a stack takes as long."""
     model = cost.fit([], SHAPES, device="cuda")
-    cells = [replace(_cell("a", Arm("lstm", ("plain",)), 100 + k), identity=GPU) for k in range(64)]
+    cells = [replace(_cell("a", Arm("lstm", ("plain",)), 300 + k), identity=GPU) for k in range(64)]
     one = model.seconds(cells[0], SHAPES["a"])
     assert cost.wall(cells, SHAPES, model, 4) == pytest.approx(32 * one)
     assert cost.wall(cells[:1], SHAPES, model, 4) == pytest.approx(32 * one)
     assert cost.wall(cells, SHAPES, model, 1) == pytest.approx(64 * one / cost.INSIDE)
     trials = cost.wall(cells, SHAPES, model, 4, trials=True)
     assert trials == pytest.approx(64 * one / cost.STACKED / 4 / cost.INSIDE)
+    folds = [replace(cells[0], n=100)] * FOLDS
+    one = model.seconds(folds[0], SHAPES["a"])
+    assert cost.wall(folds, SHAPES, model, 1, trials=True) == pytest.approx(32 * one / cost.INSIDE)
 
 
 def test_the_probe_takes_a_moment_and_says_a_ratio() -> None:

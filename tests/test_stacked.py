@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from datayield import (
     grid,
     noise,
     place,
+    seeds,
     stacked,
     stages,
     strategies,
@@ -23,9 +24,11 @@ from datayield import (
     together,
 )
 from datayield.desk import Data
+from datayield.draws import FOLDS
 from datayield.run import run_cells
 from datayield.strategies.base import Strategy
 from datayield.train import Job, Trained, Verbs, train
+from datayield.trial import run_trial
 from datayield.types import Account, Cell, Past, Row, Settings, TrainingSet
 from tests.conftest import flow, read_params, write_params
 
@@ -307,6 +310,28 @@ def test_rows_of_a_lot_are_rows_of_its_cells(
         assert alone.account.updates == row.account.updates == 24
         assert row.dynamics is not None and 0 < row.account.train_seconds < row.account.cell_seconds
     assert len({tuple(r.predicted) for r in found if isinstance(r, Row)}) > 5
+
+
+def test_folds_of_a_trial_are_one_stack(
+    device: str, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judged fold by fold as ever: a floor that a fold lies below ends the trial's steps there."""
+    own = replace(cell(), draw=-1)
+    stacks: list[int] = []
+
+    def noted(jobs: Sequence[Job], turns: tuple[seeds.Key, ...]) -> list[Trained]:
+        stacks.append(len(jobs))
+        return train_together(jobs, turns)
+
+    train_together = stacked.train_together
+    monkeypatch.setattr(stacked, "train_together", noted)
+    found = run_trial(own, data)
+    again = run_trial(own, data, floors=(0.0, 1.1))
+    assert stacks == [FOLDS, FOLDS] and found["updates"] == FOLDS * 24
+    assert len(found["steps"]) == FOLDS and not found["stopped"]
+    assert again["steps"] == found["steps"][:2] and again["stopped"]
+    one_by_one = run_trial(replace(own, identity={**own.identity, "device": "cpu"}), data)
+    assert len(stacks) == 2 and one_by_one["tokens"] == pytest.approx(found["tokens"], rel=0.1)
 
 
 AS_A_GPU = """

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 
@@ -58,6 +58,18 @@ def fitted(ready: Prepared, watch: Watch | None = None) -> Fit:
     trained = train(*ready.job, watch)
     book(ready.case.account, trained)
     return trained
+
+
+def fitted_together(every: Sequence[Prepared]) -> list[Trained]:
+    """The networks of cases of one company (`together.company`), trained as one stack."""
+    from datayield.stacked import train_together
+
+    cell = every[0].case.cell
+    jobs = [cast(Job, ready.job) for ready in every]
+    fits = train_together(jobs, (cell.identity["study_seed"], cell.corpus, "turns"))
+    for ready, fit in zip(every, fits, strict=True):
+        book(ready.case.account, fit)
+    return fits
 
 
 def book(account: Account, trained: Trained) -> None:

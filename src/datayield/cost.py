@@ -16,6 +16,7 @@ from math import prod
 import numpy as np
 from scipy.optimize import nnls
 
+from datayield.draws import FOLDS, FOLDS_UP_TO
 from datayield.strategies import compose
 from datayield.together import PLACES, company, lots
 from datayield.types import Cell, Floats, Row
@@ -55,14 +56,16 @@ class CostModel:
     fitted: frozenset[str] = frozenset()  # kinds
 
     def seconds(self, cell: Cell, shape: Shape, trial: bool = False) -> float:
-        """Predicted seconds of a cell, or of a trial with its settings; > 0."""
+        """Predicted seconds of a cell, or of one training of a trial with its settings; > 0."""
         kind = _kind(cell, trial)
         alone = kind.removeprefix(STACK)
         own = self.coefficients.get(kind)
         known = own or tuple(STACKED * c for c in self.coefficients[alone])
         base = float(np.dot(features(cell, shape), known))
         machine = 1.0 if self.fitted & {kind, alone} else self.slower
-        return max(base, 0.01) * machine * self._factor(kind, cell.arm.strategies)
+        # The folds of a trial are a stack of few, which takes as long as a full one.
+        share = PLACES / FOLDS if trial and kind != alone else 1.0
+        return max(base, 0.01) * machine * share * self._factor(kind, cell.arm.strategies)
 
     def _factor(self, kind: str, names: tuple[str, ...]) -> float:
         """Of a composition: as seen, or its parts' factors multiplied."""
@@ -141,7 +144,7 @@ def _kind(cell: Cell, trial: bool = False) -> str:
     model = cell.settings.get("model")
     if model is None:
         return "linear"
-    stacked = company(cell) is not None and not trial
+    stacked = company(cell) is not None and (not trial or cell.n <= FOLDS_UP_TO)
     return STACK + model["cell"] if stacked else str(model["cell"])
 
 
@@ -152,7 +155,7 @@ def wall(
     workers: int,
     trials: bool = False,
 ) -> float:
-    """Predicted seconds of cells, or of trials with their settings, shared by so many workers."""
+    """Predicted seconds of cells, or of trials' trainings, shared by so many workers."""
 
     def seconds(cell: Cell) -> float:
         return model.seconds(cell, shapes[cell.corpus], trials)
@@ -160,7 +163,7 @@ def wall(
     each = [[c] for c in cells] if trials else lots(cells, seconds)
     # A stack that is not full takes as long as a full one.
     spent = [
-        max(sum(own), PLACES * min(own) if _kind(lot[0], trials).startswith(STACK) else 0.0)
+        max(sum(own), PLACES * min(own) if _kind(lot[0]).startswith(STACK) and not trials else 0.0)
         for lot in each
         for own in [[seconds(c) for c in lot]]
     ]

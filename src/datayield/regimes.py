@@ -107,8 +107,6 @@ def _search(
 ) -> Search:
     t = params.tuning
     cell = grid.cell(params, scope, arm, n, draw, 0, grid.default_settings(params, arm, n))
-    alone = {k: v for k, v in cell.identity.items() if k != "stack"}  # as trials are trained
-    cell = replace(cell, identity=alone)
     after = []
     if "smaller_budget" in t.warm_start:
         below = [s for (a, m, d), s in made.items() if (a, d) == (arm, draw) and m < n]

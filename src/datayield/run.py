@@ -5,20 +5,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from datayield import dynamics, seeds
-from datayield.case import Case, Fit, Prepared, book, fitted, prepared, texts_of
+from datayield.case import Case, Fit, Prepared, fitted, fitted_together, prepared, texts_of
 from datayield.desk import Data
 from datayield.grid import key as cell_key
 from datayield.score import accuracy, macro_f1
 from datayield.strategies import compose
 from datayield.strategies.base import Plan
 from datayield.together import company
-from datayield.train import Job, Trained
+from datayield.train import Trained
 from datayield.types import Account, Arm, Cell, Corpus, Row, Sample
 
 T = TypeVar("T")
@@ -103,19 +103,15 @@ def _stacked(every: Sequence[Prepared]) -> list[Trained | Exception]:
     """
     if not every:
         return []
-    from datayield.stacked import train_together
-
-    cell, began = every[0].case.cell, time.perf_counter()
-    jobs = [cast(Job, ready.job) for ready in every]
+    began = time.perf_counter()
     try:
-        fits = train_together(jobs, (cell.identity["study_seed"], cell.corpus, "turns"))
+        fits = fitted_together(every)
     except Exception as e:
         half = len(every) // 2
         if not half or isinstance(e, torch.OutOfMemoryError):
             return [e] * len(every)
         return _stacked(every[:half]) + _stacked(every[half:])
-    for ready, fit in zip(every, fits, strict=True):
-        book(ready.case.account, fit)
+    for ready in every:
         ready.case.account.cell_seconds += (time.perf_counter() - began) / len(every)
     return [*fits]
 

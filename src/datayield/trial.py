@@ -1,18 +1,19 @@
 """Scoring the settings of a cell on its labels alone, for searches."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from datayield.case import Case, fitted, prepared, texts_of
+from datayield.case import Case, Fit, fitted, fitted_together, prepared, texts_of
 from datayield.desk import Data
 from datayield.draws import FOLDS_UP_TO
 from datayield.score import accuracy, macro_f1
 from datayield.strategies import compose
-from datayield.train import Watch
+from datayield.together import company
+from datayield.train import Held, Watch
 from datayield.types import Account, Cell, Ints
 
 
@@ -33,17 +34,16 @@ def run_trial(
     began = time.perf_counter()
     sample = data.draws.sample(cell.draw, cell.n)
     folded = cell.n <= FOLDS_UP_TO
-    pairs = [(sample.train, sample.validation)]
-    for number, (train_ids, held) in enumerate(
-        data.draws.folds(cell.draw, cell.n) if folded else pairs
-    ):
-        part = replace(sample, train=train_ids, validation=held)
-        key = (cell.identity["study_seed"], cell.corpus, cell.draw, cell.seed, "fold", number)
-        texts, labels = texts_of(data.corpus, held), data.corpus.labels[held]
-        shown = ([], held[:0]) if folded else (texts, labels)
-        watch = None if folded else judge.watch(labels)
-        case = Case(cell, data, part, parts, account, key)
-        fit = fitted(prepared(case, shown), watch)
+    pairs = data.draws.folds(cell.draw, cell.n) if folded else [(sample.train, sample.validation)]
+    key = (cell.identity["study_seed"], cell.corpus, cell.draw, cell.seed, "fold")
+    cases = [
+        Case(
+            cell, data, replace(sample, train=ids, validation=held), parts, account, (*key, number)
+        )
+        for number, (ids, held) in enumerate(pairs)
+    ]
+    for case, fit in zip(cases, _fits(cases, folded, judge), strict=True):
+        texts, labels = _held_out(case)
         judge.keep(fit.predict(texts).argmax(1), labels)
         if folded and judge.ends(judge.said, judge.truth):
             break
@@ -57,6 +57,26 @@ def run_trial(
         "updates": account.updates,
         "helper_fits": account.helper_fits,
     }
+
+
+def _held_out(case: Case) -> Held:
+    corpus, held = case.data.corpus, case.sample.validation
+    return texts_of(corpus, held), corpus.labels[held]
+
+
+def _fits(cases: Sequence[Case], folded: bool, judge: "Judge") -> Iterator[Fit]:
+    """One fit after the other, as they are wanted; the folds of a company as one stack."""
+    if not folded:
+        (case,) = cases
+        held = _held_out(case)
+        yield fitted(prepared(case, held), judge.watch(held[1]))
+        return
+    nothing: Held = [], np.empty(0, np.int64)
+    ready = (prepared(case, nothing) for case in cases)
+    if company(cases[0].cell) is None:
+        yield from map(fitted, ready)
+    else:
+        yield from fitted_together(list(ready))
 
 
 @dataclass(slots=True)
