@@ -31,6 +31,7 @@ class Texts:
     """The texts of all networks on the device, and one that is empty, for idle places."""
 
     def __init__(self, encoded: Sequence[Encoded], sets: Sequence[TrainingSet] = ()) -> None:
+        """Take the texts of each network; with what they train on where they are to be trained on."""
         ends = np.cumsum([0, *(len(e.flat) for e in encoded)])
         self.first = np.cumsum([0, *(len(e) for e in encoded)])
         self.own = [e.lengths for e in encoded]
@@ -68,6 +69,13 @@ class Stack:
     """PLACES networks of one shape on this process's device, and their training."""
 
     def __init__(self, settings: Settings, classes: int, room: int) -> None:
+        """Make them, all zero; `load` gives them weights.
+
+        Args:
+            settings: of every network.
+            classes: number of classes, C.
+            room: words of the largest vocabulary that fits.
+        """
         s = self._settings = settings
         self._classes, self.room = classes, room
         self._directions = 2 if s.bidirectional else 1
@@ -112,10 +120,16 @@ class Stack:
         self._scale = torch.zeros(shape)
         self._loss, self._p = torch.zeros(PLACES), torch.zeros(*shape, classes)
         self._graphs: dict[int, tuple[torch.Tensor, Callable[[], None]]] = {}
-        self._ready = False
+        if on_gpu:
+            self._warm(longest)
 
     def load(self, models: Sequence[nn.Module], dropout: Sequence[int]) -> None:
-        """Take over the weights of these networks; whatever was here before is gone."""
+        """Take over the weights of these networks; whatever was here before is gone.
+
+        Args:
+            models: at most PLACES.
+            dropout: per network the seed that its masks are drawn from.
+        """
         with torch.no_grad():
             for p in self._own.values():
                 p.zero_()
@@ -201,32 +215,22 @@ class Stack:
 
     def _captured(self, update: Callable[[], None]) -> Callable[[], None]:
         """The update as a CUDA graph, none of which has run yet."""
-        if not self._ready:
-            self._warm(update)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             update()
         return graph.replay
 
-    def _warm(self, update: Callable[[], None]) -> None:
-        """What a capture needs to have happened once; nothing of it stays."""
-        kept = [p.detach().clone() for p in (*self._own.values(), self._turn)]
+    def _warm(self, longest: int) -> None:
+        """Do once what a capture needs to have happened; `load` clears what it leaves."""
         beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):
-            update()
+            self._update(torch.zeros(PLACES, longest, self._settings.batch, dtype=torch.int64))
         torch.cuda.current_stream().wait_stream(beside)
-        with torch.no_grad():
-            for p, old in zip((*self._own.values(), self._turn), kept, strict=True):
-                p.copy_(old)
-            for state in self._optimizer.state.values():
-                for value in state.values():
-                    value.zero_()
         self._pool = torch.cuda.graph_pool_handle()
-        self._ready = True
 
     def _update(self, ids: torch.Tensor) -> None:
-        """One update of all networks on what lies in the places of a batch."""
+        """One update of all networks on what lies in the buffers of a batch."""
         self._optimizer.zero_grad(set_to_none=True)
         noise = uniform(self._seeds, self._turn, len(self._lengths[0]), self._drawn)
         logits = self._logits(ids, self._lengths, noise)
@@ -275,8 +279,8 @@ class Stack:
             t = torch.arange(width)[:, None]
             source = torch.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)  # (K, T, B)
             row = torch.arange(k)[:, None, None] * width + source
-            places = (row * b + torch.arange(b)).flatten()
-            ways.append(Swap.apply(x.reshape(-1, e), places).view_as(x))  # type: ignore[no-untyped-call]
+            order = (row * b + torch.arange(b)).flatten()
+            ways.append(Swap.apply(x.reshape(-1, e), order).view_as(x))  # type: ignore[no-untyped-call]
         groups = torch.cat(ways)  # (G, T, B, E)
         inward, own = self._own["weight_ih_l0"].transpose(1, 2), self._own["weight_hh_l0"]
         bias, other = self._own["bias_ih_l0"], self._own["bias_hh_l0"]
@@ -318,7 +322,7 @@ class Stack:
         return parts.to(torch.int64).sum(1).double() * (exponent - UNIT).exp2()
 
     def predicted(self, texts: Texts) -> list[NDArray[np.float32]]:
-        """Probabilities of each network for its texts, (texts, C), in their order."""
+        """Probabilities of each network for its texts, (texts, C), in their order; without dropout."""
         orders = [np.argsort(lengths, kind="stable") for lengths in texts.own]
         out = [np.empty((len(order), self._classes), np.float32) for order in orders]
         with torch.no_grad():
