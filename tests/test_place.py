@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from datayield import environment, place, strategies
+from datayield import environment, place, stack, strategies
 from datayield.encode import Batch, Vocabulary, batch_of, encode
 from datayield.errors import UserError
 from datayield.model import Classifier, initialise
+from datayield.noise import uniform
 from datayield.strategies.objective import cross_entropy
+from datayield.together import PLACES
 from datayield.train import Verbs, train
 from datayield.types import Settings, TrainingSet
 
@@ -55,6 +57,24 @@ def test_networks_live_on_the_device_of_the_process(
     loss.mean().backward()
     assert {p.device.type for p in model.parameters()} == {"meta"}
     assert all(p.grad is not None and p.grad.device.type == "meta" for p in model.parameters())
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("pooling", ["max_mean", "last"])
+def test_stacks_live_there_too(
+    elsewhere: None, cell: str, pooling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a graph of an update holds but the optimizer, which looks at its rate; and scoring."""
+    monkeypatch.setattr(torch.optim, "AdamW", lambda *a, **k: None)
+    settings = Settings(cell=cell, pooling=pooling, hidden=4, embedding=6, batch=4)
+    made = stack.Stack(settings, 2, 1024)
+    ids = torch.zeros(PLACES, 16, 4, dtype=torch.int64)
+    logits = made._logits(ids, made._lengths, uniform(made._seeds, made._turn, 4, made._drawn))
+    (logits.log_softmax(2) * made._targets).sum().backward()
+    made._clip()
+    every = [logits, *made._own.values(), *(p.grad for p in made._own.values())]
+    assert {x.device.type for x in every if x is not None} == {"meta"}
+    assert made._logits(ids, made._lengths, None).shape == (PLACES, 4, 2)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
