@@ -120,6 +120,9 @@ def test_a_study_of_stacks_is_as_long_as_its_longest_lot() -> None:
     assert cost.wall(cells, SHAPES, model, 4) == pytest.approx(32 * one)
     assert cost.wall(cells[:1], SHAPES, model, 4) == pytest.approx(32 * one)
     assert cost.wall(cells, SHAPES, model, 1) == pytest.approx(64 * one / cost.INSIDE)
+    helped = [replace(c, arm=Arm("lstm", ("margin",))) for c in cells[:3]]
+    each = model.seconds(helped[0], SHAPES["a"])
+    assert cost.wall(helped, SHAPES, model, 1) == pytest.approx((3 * each + 29 * one) / cost.INSIDE)
     trials = cost.wall(cells, SHAPES, model, 4, trials=True)
     assert trials == pytest.approx(64 * one / cost.STACKED / 4 / cost.INSIDE)
     folds = [replace(cells[0], n=100)] * FOLDS

@@ -57,6 +57,11 @@ class CostModel:
 
     def seconds(self, cell: Cell, shape: Shape, trial: bool = False) -> float:
         """Predicted seconds of a cell, or of one training of a trial with its settings; > 0."""
+        factor = self._factor(_kind(cell, trial), cell.arm.strategies)
+        return self.training(cell, shape, trial) * factor
+
+    def training(self, cell: Cell, shape: Shape, trial: bool = False) -> float:
+        """Of them what a plain cell would take: of a stacked one its share of the stack."""
         kind = _kind(cell, trial)
         alone = kind.removeprefix(STACK)
         own = self.coefficients.get(kind)
@@ -65,7 +70,7 @@ class CostModel:
         machine = 1.0 if self.fitted & {kind, alone} else self.slower
         # The folds of a trial are a stack of few, which takes as long as a full one.
         share = PLACES / FOLDS if trial and kind != alone else 1.0
-        return max(base, 0.01) * machine * share * self._factor(kind, cell.arm.strategies)
+        return max(base, 0.01) * machine * share
 
     def _factor(self, kind: str, names: tuple[str, ...]) -> float:
         """Of a composition: as seen, or its parts' factors multiplied."""
@@ -161,10 +166,8 @@ def wall(
         return model.seconds(cell, shapes[cell.corpus], trials)
 
     each = [[c] for c in cells] if trials else lots(cells, seconds)
-    # A stack that is not full takes as long as a full one.
-    spent = [
-        max(sum(own), PLACES * min(own) if _kind(lot[0]).startswith(STACK) and not trials else 0.0)
-        for lot in each
-        for own in [[seconds(c) for c in lot]]
-    ]
+    spent = [sum(map(seconds, lot)) for lot in each]
+    for k, lot in enumerate(each):
+        if not trials and company(lot[0]) is not None:  # a stack of few takes as long as a full one
+            spent[k] += (PLACES - len(lot)) * model.training(lot[0], shapes[lot[0].corpus])
     return max(sum(spent) / (workers * INSIDE), max(spent, default=0.0))
