@@ -66,9 +66,8 @@ def compute(
         for row in done.values():
             recorder.row(row)
         if missing:
-            computed, failed = _carried(
-                missing, scope.device, mapped, root, store, recorder, carry, pool
-            )
+            seconds = _foreseen(missing, scope.device, store, root)
+            computed, failed = _carried(missing, seconds, mapped, store, recorder, carry, pool)
             done |= computed
         recorder.curves(list(done.values()))
     return _export(corpus, root, replace(planned, notices=notices), mapped, done, failed), done
@@ -80,11 +79,19 @@ def _thin_classes(corpus: str, planned: grid.Grid, root: Path) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
+def _foreseen(
+    missing: Sequence[Cell], device: str, store: CellStore, root: Path
+) -> dict[str, float]:
+    """Predicted seconds of every cell by its key, from the cells that were computed here."""
+    shapes = stages.shapes(root, {c.corpus for c in missing})
+    model = cost.fit(store.rows(), stages.shapes(root), device=device)
+    return {grid.key(c): model.seconds(c, shapes[c.corpus]) for c in missing}
+
+
 def _carried(
-    missing: list[Cell],
-    device: str,
+    missing: Sequence[Cell],
+    seconds: Mapping[str, float],
     mapped: Collection[str],
-    root: Path,
     store: CellStore,
     recorder: Recorder,
     carry: Carry,
@@ -94,9 +101,6 @@ def _carried(
 
     Training dynamics are kept of the cells in `mapped` alone.
     """
-    shapes = stages.shapes(root, {c.corpus for c in missing})
-    model = cost.fit(store.rows(), stages.shapes(root), device=device)
-    seconds = {grid.key(c): model.seconds(c, shapes[c.corpus]) for c in missing}
     # Costly cells first, so that no worker is left alone with one at the end.
     ordered = sorted(missing, key=lambda c: (-seconds[grid.key(c)], grid.key(c)))
     made = together.lots(ordered, lambda c: seconds[grid.key(c)])
