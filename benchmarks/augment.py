@@ -18,18 +18,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import torch
 
-from datayield import corpora, pretrain, seeds, stages, strategies, text, wordnet
-from datayield.corpora.download import DOWNLOADS
+from datayield import corpora
+from datayield.core import seeds
+from datayield.core.types import Settings
+from datayield.corpora.loaders.catalog import DOWNLOADS
+from datayield.models import pretraining
+from datayield.strategies import registry
+from datayield.strategies.augmentation_ops import OPERATIONS, Operation
 from datayield.strategies.base import Rewrite, Synonyms
-from datayield.strategies.operations import OPERATIONS
-from datayield.thesaurus import Neighbours
-from datayield.types import Settings
+from datayield.study.stages import augment_texts
+from datayield.text import tokens, wordnet
+from datayield.text.word_vectors import Neighbours
+
+Write = Callable[[list[str], Synonyms, int, np.random.Generator], list[str]]
 
 HERE = Path(__file__).parent
 TEXTS, VARIANTS, ALPHA = 10_000, 8, 0.05
@@ -45,19 +54,21 @@ def clocked(action: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def rewrite_all(texts: tuple[str, ...], rewrite: Rewrite, words: Synonyms) -> None:
+def rewrite_all(texts: Sequence[str], rewrite: Rewrite, words: Synonyms) -> None:
     """What the augment stage does for each text."""
     for i, line in enumerate(texts):
-        stages.rewritten(line, rewrite, words, VARIANTS, (1, "variant", "bench", i))
+        augment_texts.rewritten(line, rewrite, words, VARIANTS, (1, "variant", "bench", i))
+
+
+def written_by(operation: Operation) -> Write:
+    """One operation alone, at ALPHA."""
+    return lambda words, thesaurus, k, rng: operation(words, thesaurus, ALPHA, rng)
 
 
 def rewrites() -> dict[str, Rewrite]:
     """EDA as it is, and its operations alone."""
-    alone = {
-        name: Rewrite(lambda n: VARIANTS, lambda w, t, k, rng, own=own: own(w, t, ALPHA, rng))
-        for name, own in NAMES.items()
-    }
-    whole = strategies.make("eda", {"alpha": ALPHA, "n_aug": VARIANTS}).rewrite
+    alone = {name: Rewrite(lambda n: VARIANTS, written_by(own)) for name, own in NAMES.items()}
+    whole = registry.make_strategy("eda", {"alpha": ALPHA, "n_aug": VARIANTS}).rewrite
     assert whole is not None
     return {"eda": whole, **alone}
 
@@ -76,15 +87,17 @@ def rival(python: str, texts: Path, operation: str) -> float:
     return float(told.stdout.strip().splitlines()[-1])
 
 
-def substitution(texts: tuple[str, ...]) -> dict[str, float]:
+def substitution(texts: Sequence[str]) -> dict[str, float]:
     """Processor seconds of a language model's one pass, and of VARIANTS variants of FILLED texts."""
-    made = []
+    made: list[pretraining.PretrainedLanguageModel] = []
     key = ("bench",)
-    learnt = clocked(lambda: made.append(pretrain.read(texts[:READ], Settings(), "next", 1, key)))
-    lines = [text.tokens(t) for t in texts[:FILLED] for _ in range(VARIANTS)]
+    learnt = clocked(
+        lambda: made.append(pretraining.read(texts[:READ], Settings(), "next", 1, key))
+    )
+    lines = [tokens.tokens(t) for t in texts[:FILLED] for _ in range(VARIANTS)]
     rng = seeds.rng("bench")
     drawn = [{t: rng.random() for t in range(len(x)) if rng.random() < 0.15} for x in lines]
-    return {"one pass": learnt, "variants": clocked(lambda: made[0].fill(lines, drawn))}
+    return {"one pass": learnt, "variants": clocked(lambda: made[0].infill(lines, drawn))}
 
 
 def main() -> None:
@@ -100,10 +113,10 @@ def main() -> None:
     theirs: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         few = Path(scratch) / "texts.json"
-        few.write_text(json.dumps([" ".join(text.tokens(t)) for t in texts[:RIVAL_TEXTS]]))
+        few.write_text(json.dumps([" ".join(tokens.tokens(t)) for t in texts[:RIVAL_TEXTS]]))
         for _ in range(RUNS):
             for operation, rewrite in rewrites().items():
-                made = clocked(lambda r=rewrite: rewrite_all(texts, r, words))
+                made = clocked(partial(rewrite_all, texts, rewrite, words))
                 ours.setdefault(operation, []).append(made)
                 if python and operation not in ("eda", "insert"):
                     theirs.setdefault(operation, []).append(rival(python, few, operation))

@@ -9,6 +9,7 @@ Run after `datayield preset arms && datayield study`.
 from collections import defaultdict
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -17,13 +18,13 @@ from datayield.strategies import registry
 
 def main() -> None:
     """Print the median ratio of every strategy that stands alone, beside what it declares."""
-    seconds: dict[str, dict[tuple, float]] = defaultdict(dict)
+    seconds: dict[str, dict[tuple[Any, ...], float]] = defaultdict(dict)
     for path in sorted(Path("results").glob("*/cells.parquet")):
         for row in pq.read_table(path).to_pylist():
             where = row["corpus"], row["n"], row["draw"], row["seed"]
             seconds[row["arm"]][where] = row["cell_seconds"]
     plain = seconds["lstm:plain"]
-    for name, make in registry().items():
+    for name, make in registry.registered().items():
         own = seconds.get(f"lstm:{name}", {})
         ratios = [own[k] / plain[k] for k in own if k in plain]
         if ratios:

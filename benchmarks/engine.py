@@ -16,16 +16,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from datayield.desk import Data
-from datayield.encode import Vocabulary, encode
+from datayield.cells.context import CorpusTables
+from datayield.models.encoding import Vocabulary, encode
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "rivals"))
-from data import EMBEDDING, HIDDEN, LIMIT, save  # noqa: E402
+from data import EMBEDDING, HIDDEN, LIMIT, save
 
 N = 3000
 CORES = len(os.sched_getaffinity(0))
@@ -34,7 +35,7 @@ OURS = "datayield"
 
 def write_texts(corpus: str, path: Path) -> None:
     """The training and validation part of one draw that no study scores, as word numbers."""
-    data = Data.load(Path("data") / corpus)
+    data = CorpusTables.load(Path("data") / corpus)
     sample = data.draws.sample(-1, N)
     texts = [data.corpus.texts[i] for i in sample.train]
     vocabulary = Vocabulary.of(texts)
@@ -59,7 +60,7 @@ def measure(
     threads: int,
     *more: str,
     gpu: bool = False,
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     """Run a rival in so many processes at once; their answers."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     if not gpu:
@@ -93,13 +94,13 @@ def gemm_peak(kind: torch.dtype) -> float:
     return 2 * 1024**3 / min(times) / 1e9
 
 
-def draw(speed: dict[str, float], curves: dict[str, list], path: Path) -> None:
+def draw(speed: dict[str, float], curves: dict[str, list[Any]], path: Path) -> None:
     """Tokens per second, and accuracy against seconds of training."""
     from matplotlib.figure import Figure
 
     figure = Figure((9, 3.4), layout="constrained")
     bars, lines = figure.subplots(1, 2, width_ratios=[1.2, 1])
-    names = sorted(speed, key=speed.get)
+    names = sorted(speed, key=lambda name: speed[name])
     bars.barh(
         names, [speed[k] for k in names], color=["#0072B2" if OURS in k else "#999" for k in names]
     )

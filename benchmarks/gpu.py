@@ -23,9 +23,12 @@ import numpy as np
 import torch
 from engine import CORES, HERE, measure, write_texts
 
-from datayield import config, grid, stages, together
-from datayield.types import Row
-from datayield.workers import WorkerPool
+from datayield import config
+from datayield.cells import stacking
+from datayield.cells.worker_pool import LocalPool
+from datayield.core.types import Row
+from datayield.models import stacked
+from datayield.study import arms, data_stages, grid
 
 RIVAL = "one by one, packed cuDNN"
 WIDTHS: dict[str, list[str]] = {"BiLSTM 128, embedding 300": [], "default widths": ["default"]}
@@ -43,8 +46,8 @@ def ways() -> Iterator[tuple[str, str, int, int, list[str]]]:
             f"datayield, processes: {k}",
             "ours.py",
             k,
-            together.PLACES,
-            ["cuda", str(together.PLACES)],
+            stacked.STACK_SIZE,
+            ["cuda", str(stacked.STACK_SIZE)],
         )
 
 
@@ -52,21 +55,21 @@ def study(corpus: str, device: str, workers: int) -> tuple[float, list[Row]]:
     """Seconds of all cells of params.yaml with untuned settings, and their rows."""
     root = Path()
     params = config.load(root / "params.yaml")
-    scope = replace(stages.scope(params, corpus, root), device=device)
-    entries, _ = grid.entries(params, scope.pool)
+    scope = replace(data_stages.scope(params, corpus, root), device=device)
+    entries, _ = grid.arms_and_budgets(params, scope.pool)
     cells = [
-        grid.cell(params, scope, arm, n, draw, seed, grid.default_settings(params, arm, n))
+        grid.cell(params, scope, arm, n, draw, seed, arms.default_settings(params, arm, n))
         for arm, n in sorted(entries, key=lambda e: -e[1])
         for draw in params.study.numbers
         for seed in range(params.study.seeds)
     ]
-    pool, began = WorkerPool(root, 3600, workers), time.perf_counter()
+    pool, began = LocalPool(root, 3600, workers), time.perf_counter()
     try:
         with ThreadPoolExecutor(workers) as threads:
             rows = [
                 row
-                for lot in threads.map(pool.run, together.lots(cells, lambda cell: 0.0))
-                for row in lot
+                for work_unit in threads.map(pool.run, stacking.work_units(cells, lambda cell: 0.0))
+                for row in work_unit
             ]
     finally:
         pool.close()
@@ -100,7 +103,7 @@ def studies(corpus: str) -> dict[str, object]:
     pairs = [
         (cuda.accuracy - cpu.accuracy)
         for cpu, cuda in zip(rows[0], rows[1], strict=True)
-        if together.company(cuda.cell) is not None
+        if stacking.stack_key(cuda.cell) is not None
     ]
     mean, error = np.mean(pairs), np.std(pairs, ddof=1) / len(pairs) ** 0.5
     low, high = (float(100 * (mean + z * 1.96 * error)) for z in (-1, 1))

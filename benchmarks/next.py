@@ -16,19 +16,31 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from datayield import environment
+from datayield.core.system import machine
 
-environment.prepare()
+machine.prepare_process()
 
-import numpy as np  # noqa: E402
-import yaml  # noqa: E402
-from scipy import stats  # noqa: E402
+import numpy as np
+import yaml
+from scipy import stats
 
-from datayield import asking, config, corpora, draws, linear, place, seeds  # noqa: E402
-from datayield.score import accuracy  # noqa: E402
-from datayield.train import Verbs, train  # noqa: E402
-from datayield.types import Corpus, Ints, TrainingSet  # noqa: E402
+from datayield import config, corpora
+from datayield.cells import draws
+from datayield.core import seeds
+from datayield.core.metrics import accuracy
+from datayield.core.types import (
+    Corpus,
+    Ints,
+    TrainingSet,
+)
+from datayield.models import device, linear
+from datayield.models.trainer import (
+    TrainingHooks,
+    train,
+)
+from datayield.study import next_texts
 
 SEED = 20261125
 MODELS = ("network", "tfidf")
@@ -42,10 +54,10 @@ def main() -> None:
     parser.add_argument("--more", type=int, default=300)
     parser.add_argument("--pool", type=int, default=10_000, help="unlabelled texts at most")
     parser.add_argument("--corpora", nargs="+", default=["pydocs", "eda_trec", "ag_news"])
-    parser.add_argument("--by", nargs="+", default=asking.acquirers())
+    parser.add_argument("--by", nargs="+", default=next_texts.query_strategies())
     parser.add_argument("--out", type=Path, default=Path("next.jsonl"))
     asked = parser.parse_args()
-    place.settle()
+    device.configure()
     loaded = {name: load(name) for name in asked.corpora}
     for repetition in range(asked.repetitions):
         for name, corpus in loaded.items():
@@ -81,7 +93,7 @@ def compute(corpus: Corpus, name: str, repetition: int, asked: argparse.Namespac
             more = rest[: asked.more]
         else:
             open_texts = [corpus.texts[i] for i in rest]
-            chosen = asking.choose(texts, labels, open_texts, asked.more, by, repetition)
+            chosen = next_texts.choose(texts, labels, open_texts, asked.more, by, repetition)
             more = rest[[a.place for a in chosen.asked]]
         scores = scored(corpus, np.concatenate([have, more]), repetition)
         with asked.out.open("a", encoding="utf-8") as out:
@@ -97,22 +109,19 @@ def scored(corpus: Corpus, ids: Ints, repetition: int) -> dict[str, float]:
         np.ones(len(ids), np.float32),
         ids,
     )
-    settings, key = asking._settings(len(ids)), (SEED, "next", corpus.name, repetition)
-    network = train(rows, ([], ids[:0]), settings, Verbs(), key)
+    settings, key = next_texts._settings(len(ids)), (SEED, "next", corpus.name, repetition)
+    network = train(rows, ([], ids[:0]), settings, TrainingHooks(), key)
     simple = linear.tfidf(rows, seeds.integer(*key))
-    tested = {"network": network, "tfidf": simple}
-    return {
-        m: accuracy(tested[m].predict(corpus.test_texts).argmax(1), corpus.test_labels)
-        for m in MODELS
-    }
+    tested = {"network": network.predict, "tfidf": simple.predict}
+    return {m: accuracy(tested[m](corpus.test_texts).argmax(1), corpus.test_labels) for m in MODELS}
 
 
-def read(path: Path) -> list[dict]:
+def read(path: Path) -> list[dict[str, Any]]:
     """The lines so far."""
     return [json.loads(x) for x in path.read_text().splitlines()] if path.exists() else []
 
 
-def table(rows: Sequence[dict], asked: argparse.Namespace) -> list[str]:
+def table(rows: Sequence[dict[str, Any]], asked: argparse.Namespace) -> list[str]:
     """Mean gain over random in points with its interval, per corpus, method and model; and over corpora."""
     mine = [r for r in rows if (r["have"], r["more"]) == (asked.have, asked.more)]
     out = [
@@ -133,7 +142,7 @@ def table(rows: Sequence[dict], asked: argparse.Namespace) -> list[str]:
     return out
 
 
-def paired(rows: Sequence[dict], name: str, by: str, model: str) -> dict[int, float]:
+def paired(rows: Sequence[dict[str, Any]], name: str, by: str, model: str) -> dict[int, float]:
     """repetition -> accuracy."""
     return {r["repetition"]: r[model] for r in rows if (r["corpus"], r["by"]) == (name, by)}
 

@@ -18,30 +18,39 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datayield import environment
+from datayield.core.system import machine
 
-environment.prepare()
+machine.prepare_process()
 
-from datayield import config, grid, records, track  # noqa: E402
-from datayield.types import Cell, Row  # noqa: E402
-from datayield.workers import CellFailed, Pool, WorkerPool  # noqa: E402
+from datayield import config
+from datayield.cells.worker_pool import (
+    CellFailed,
+    LocalPool,
+    WorkerPool,
+)
+from datayield.core.rows import read_rows
+from datayield.core.types import (
+    Cell,
+    Row,
+)
+from datayield.integrations import mlflow_runs
 
 
-class Sleeping:
+class Sleeping(WorkerPool):
     """A pool whose cells take a known time."""
 
     def __init__(self, rows: Mapping[str, Row], seconds: float, size: int) -> None:
         """Take the rows that are returned, by key."""
         self._rows, self._seconds, self.size = rows, seconds, size
 
-    def run(self, lot: Sequence[Cell]) -> list[Row | CellFailed]:
+    def run(self, work_unit: Sequence[Cell]) -> list[Row | CellFailed]:
         """The known rows, each after its time."""
-        time.sleep(self._seconds * len(lot))
-        return [self._rows[grid.key(cell)] for cell in lot]
+        time.sleep(self._seconds * len(work_unit))
+        return [self._rows[cell.key] for cell in work_unit]
 
-    def trial(self, cell: Cell, metric: str, floors: Sequence[float]) -> dict[str, Any]:
-        """Never asked."""
-        raise NotImplementedError
+    def _ask(self, want: str, request: Mapping[str, Any]) -> Any:
+        """Only a search asks; here are none."""
+        raise AssertionError(f"a study does not ask for {want}")
 
     def close(self) -> None:
         """Nothing runs."""
@@ -49,21 +58,21 @@ class Sleeping:
 
 def study(folder: Path, corpus: str, rows: list[Row], asked: argparse.Namespace) -> None:
     """Run the study's cells as tasks and print what the wall clock shows beyond them."""
-    environment.prepare_prefect(folder)
-    from datayield import study as grid_study
-    from datayield.orchestrate import carry
+    machine.prepare_prefect_home(folder)
+    from datayield.integrations import prefect_tasks, study_flow
+    from datayield.study.study_stage import compute
 
     params = config.load(folder / "params.yaml")
     for name in ("cells.parquet", "history.parquet", "dynamics.parquet"):
         (folder / "results" / corpus / name).unlink(missing_ok=True)
     known = {r.key: r for r in rows}
-    pool: Pool = Sleeping(known, asked.seconds, asked.workers)
+    pool: WorkerPool = Sleeping(known, asked.seconds, asked.workers)
     if asked.computed:
-        pool = WorkerPool(folder, 3600, asked.workers)
+        pool = LocalPool(folder, 3600, asked.workers)
     kept = rows[:: max(1, len(rows) // asked.cells)][: asked.cells]  # of all arms and budgets
     store = folder / "state" / "cells"
     shutil.rmtree(store, ignore_errors=True)
-    from datayield.cells import CellStore
+    from datayield.cells.store import CellStore
 
     cells = CellStore(store)
     for key in known.keys() - {row.key for row in kept}:
@@ -71,12 +80,14 @@ def study(folder: Path, corpus: str, rows: list[Row], asked: argparse.Namespace)
 
     def work(by: Any, with_pool: Any) -> None:
         began = time.perf_counter()
-        grid_study.compute(corpus, params, folder, by, with_pool)
+        with prefect_tasks.recorder(corpus, params, folder) as log:
+            judge = study_flow.judged_by(corpus, params, folder)
+            compute(corpus, params, folder, by, with_pool, log, judge)
         spent.append(time.perf_counter() - began)
 
     spent: list[float] = []
     began, worked = time.perf_counter(), time.process_time()
-    carry._flow("study", corpus, params, pool, work)
+    prefect_tasks._flow("study", corpus, params, pool, work)
     whole, worked = time.perf_counter() - began, time.process_time() - worked
     pool.close()
     if asked.computed:
@@ -100,7 +111,7 @@ def recording(rows: list[Row], count: int = 1000) -> None:
     """Write that many rows to an empty log."""
     with tempfile.TemporaryDirectory() as scratch:
         began = time.perf_counter()
-        log = track.Log("overhead", Path(scratch))
+        log = mlflow_runs.Log("overhead", Path(scratch))
         opened = time.perf_counter() - began
         many = (replace(rows[i % len(rows)], key=f"{i:032x}") for i in range(count))
         began, busy = time.perf_counter(), time.process_time()
@@ -122,7 +133,7 @@ def main() -> None:
     parser.add_argument("--computed", action="store_true", help="by true workers")
     asked = parser.parse_args()
     results = asked.folder / "results" / asked.corpus
-    rows = records.read(results / "cells.parquet", results / "history.parquet")
+    rows = read_rows(results / "cells.parquet", results / "history.parquet")
     if not asked.computed:
         recording(rows)
     with tempfile.TemporaryDirectory() as scratch:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from datayield import corpora, text
-from datayield.encode import WINDOW, Turns, row_stream
-from datayield.recurrent import STEP
-from datayield.together import PLACES
-from datayield.types import Settings
+from datayield import corpora
+from datayield.core.types import Settings
+from datayield.models.encoding import WINDOW, Turns, row_stream
+from datayield.models.stacked import STACK_SIZE
+from datayield.models.stacked.recurrent import STEP
+from datayield.text import tokens
 
 UPDATES = 400
 
@@ -24,7 +25,7 @@ UPDATES = 400
 def widths(lengths: np.ndarray, labels: int, turns: Turns | None) -> np.ndarray:
     """The longest text of each network's batch at every update, (updates, networks)."""
     streams: list[Iterator[np.ndarray]] = []
-    for k in range(PLACES):
+    for k in range(STACK_SIZE):
         rng = np.random.default_rng([labels, k])
         rows = rng.choice(len(lengths), min(labels, len(lengths)), replace=False)
         streams.append(row_stream(rows, lengths, Settings().batch, rng, turns))
@@ -37,7 +38,7 @@ def main() -> None:
     labels = int(sys.argv[2]) if len(sys.argv) > 2 else 3000
     loaded = corpora.load(Path("data") / name)
     longest = Settings().max_tokens
-    lengths = np.array([min(longest, max(1, len(text.tokens(t)))) for t in loaded.texts])
+    lengths = np.array([min(longest, max(1, len(tokens.tokens(t)))) for t in loaded.texts])
     order = np.random.default_rng(1).random(UPDATES + WINDOW)
     for told, turns in (
         ("each network's own order", None),
@@ -46,7 +47,7 @@ def main() -> None:
         found = widths(lengths, labels, turns)
         stack = -(-found.max(1) // STEP) * STEP
         print(
-            f"{told:26} a network alone {found.mean():5.1f} tokens, a stack of {PLACES} {stack.mean():5.1f}"
+            f"{told:26} a network alone {found.mean():5.1f} tokens, a stack of {STACK_SIZE} {stack.mean():5.1f}"
         )
 
 

@@ -15,13 +15,23 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from datayield import environment
+from datayield.core.system import machine
 
-environment.prepare()
+machine.prepare_process()
 
-from datayield import corpora, draws, place  # noqa: E402
-from datayield.train import Verbs, train  # noqa: E402
-from datayield.types import Corpus, Ints, Settings, TrainingSet  # noqa: E402
+from datayield import corpora
+from datayield.cells import draws
+from datayield.core.types import (
+    Corpus,
+    Ints,
+    Settings,
+    TrainingSet,
+)
+from datayield.models import device
+from datayield.models.trainer import (
+    TrainingHooks,
+    train,
+)
 
 HELD = 2000
 DEFAULT = ["pydocs", "1000", "eda_trec", "500", "eda_cr", "500"]
@@ -29,12 +39,14 @@ DEFAULT = ["pydocs", "1000", "eda_trec", "500", "eda_cr", "500"]
 
 def learnt(corpus: Corpus, ids: Ints, held: Ints, draw: int, precision: str) -> tuple[float, float]:
     """(accuracy on the held texts, seconds of training)."""
-    place.settle(precision=precision)
+    device.configure(precision=precision)
     targets = np.eye(len(corpus.classes), dtype=np.float32)[corpus.labels[ids]]
     rows = TrainingSet(
         tuple(corpus.texts[i] for i in ids), targets, np.ones(len(ids), np.float32), ids
     )
-    done = train(rows, ([], held[:0]), Settings(), Verbs(), ("precision", corpus.name, draw))
+    done = train(
+        rows, ([], held[:0]), Settings(), TrainingHooks(), ("precision", corpus.name, draw)
+    )
     guessed = done.predict([corpus.texts[i] for i in held]).argmax(1)
     return float((guessed == corpus.labels[held]).mean()), done.seconds
 

@@ -4,8 +4,8 @@
 
 Needs the corpus's data stages (`dvc repro curriculum@pydocs augment@pydocs`) for that many draws.
 Both kinds of search run here, each on every draw's own labels; trials follow the rules of
-`datayield.tune`, on a journal in a temporary folder. The last lines tell what a trial costs besides
-its training.
+`datayield.tuning.optuna_search`, on a journal in a temporary folder. The last lines tell what a
+trial costs besides its training.
 """
 
 import argparse
@@ -19,9 +19,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from datayield import config, environment, regimes, stages, tune
-from datayield.regimes import Search
-from datayield.workers import WorkerPool
+from datayield import config
+from datayield.cells.worker_pool import LocalPool
+from datayield.core.system import machine
+from datayield.study import data_stages
+from datayield.tuning import optuna_search, searches
+from datayield.tuning.searches import SearchSpec
 
 
 def main() -> None:
@@ -33,11 +36,12 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=6)
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
-    environment.prepare()
+    machine.prepare_process()
     root = Path()
-    pool, spent = WorkerPool(root, 3600, asked.workers), []
+    pool = LocalPool(root, 3600, asked.workers)
+    spent: list[float] = []
 
-    def carry(search: Search) -> list[dict[str, Any]]:
+    def carry(search: SearchSpec) -> list[dict[str, Any]]:
         began, inside = time.perf_counter(), [0.0]
 
         def score(*of: Any) -> Mapping[str, Any]:
@@ -45,13 +49,13 @@ def main() -> None:
             inside[0] += found["seconds"]
             return found
 
-        tune.run(search, kept, score)
+        optuna_search.run(search, kept, score)
         spent.append((time.perf_counter() - began - inside[0]) / search.trials)
-        return tune.lines(search, kept)
+        return optuna_search.lines(search, kept)
 
     with tempfile.TemporaryDirectory() as folder:
-        kept = tune.storage(Path(folder))
-        both = [searches(root, asked, prune) for prune in (False, True)]
+        kept = optuna_search.storage(Path(folder))
+        both = [searches_of(root, asked, prune) for prune in (False, True)]
         found = [s for pair in zip(*both, strict=True) for s in pair]  # side by side in time
         with ThreadPoolExecutor(asked.workers) as threads:
             rows = list(threads.map(carry, found))
@@ -68,7 +72,7 @@ def main() -> None:
           f" (median over {len(spent)} searches; {1000 * min(spent):.1f} to {1000 * max(spent):.1f})")  # fmt: skip
 
 
-def searches(root: Path, asked: argparse.Namespace, prune: bool) -> list[Search]:
+def searches_of(root: Path, asked: argparse.Namespace, prune: bool) -> list[SearchSpec]:
     """Of `lstm:plain` at every budget and draw."""
     params = config.load(root / "params.yaml")
     study = params.study.model_copy(
@@ -79,10 +83,10 @@ def searches(root: Path, asked: argparse.Namespace, prune: bool) -> list[Search]
     )
     tuning = config.Tuning(trials=asked.trials, scope="draw", prune=prune)
     params = params.model_copy(update={"study": study, "tuning": tuning})
-    return regimes.searches(params, stages.scope(params, asked.corpus, root), "accuracy")
+    return searches.searches(params, data_stages.scope(params, asked.corpus, root), "accuracy")
 
 
-def row(n: int, trials: int, found: list[tuple[Search, list[dict[str, Any]]]]) -> str:
+def row(n: int, trials: int, found: list[tuple[SearchSpec, list[dict[str, Any]]]]) -> str:
     """One line of the table."""
     kinds = {p: [r for s, r in found if s.prune == p] for p in (False, True)}
     cost = {p: {k: sum(x[k] for rows in own for x in rows) for k in ("updates", "seconds")}

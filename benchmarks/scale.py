@@ -1,6 +1,5 @@
 """Time and peak memory against the number of texts, from the file to one cell.
 
-    python benchmarks/scale.py --neighbours data/eda_pc      # what facility_location misses
     python benchmarks/scale.py [--sizes 10000 30000 ...] [--steps ingest audit ...] [--folder DIR] [--json FILE]
 
 Texts are drawn from Zipf's law over an open vocabulary (about 30 words each, five classes, some
@@ -20,21 +19,31 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 
-from datayield import environment
+from datayield.core.system import machine
 
-environment.prepare()
+machine.prepare_process()
 
-import numpy as np  # noqa: E402
-import pyarrow as pa  # noqa: E402
-import pyarrow.parquet as pq  # noqa: E402
-import yaml  # noqa: E402
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
 
-from datayield import config, grid, seeds, stages  # noqa: E402
-from datayield.run import peak_memory_mib  # noqa: E402
+from datayield import config
+from datayield.core import seeds
+from datayield.core.system.machine import peak_memory_mib
+from datayield.study import arms, grid
+from datayield.study.corpus_folder import corpus_folder
+from datayield.study.stages import (
+    audit_corpus,
+    augment_texts,
+    build_corpus,
+    rate_difficulties,
+    subsample_pool,
+    train_vectors,
+)
 
 HERE = Path(__file__).parent
 NAME = "zipf"
@@ -68,7 +77,8 @@ def lines(seed: int) -> tuple[list[str], np.ndarray]:
 def zipf(u: np.ndarray, count: int) -> np.ndarray:
     """Ranks 0..count-1 from uniform numbers: the inverse of the continuous law."""
     power = 1 - EXPONENT
-    return (((count + 1.0) ** power - 1) * u + 1) ** (1 / power) // 1 - 1
+    ranks: np.ndarray = (((count + 1.0) ** power - 1) * u + 1) ** (1 / power) // 1 - 1
+    return ranks
 
 
 def word(rank: int) -> str:
@@ -93,8 +103,8 @@ def write_texts(path: Path, count: int) -> None:
             out.write_table(pa.table([texts[:keep], topics, part], schema))
 
 
-def write_params(root: Path) -> None:
-    """params.yaml of a study on these texts."""
+def write_params(root: Path, updates: int) -> None:
+    """params.yaml of a study on these texts, whose networks train for so many updates."""
     path = root / "texts.parquet"
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -106,65 +116,69 @@ def write_params(root: Path) -> None:
         "name": NAME, "seed": 1, "corpora": [NAME], "draws": 10,
         "grid": [{"arms": ["lstm:plain", "lstm:eda_nn"], "budgets": [LABELS]}],
     }  # fmt: skip
-    raw = {"study": study, "corpora": {NAME: source}, "updates": {0: 200}}
+    raw = {"study": study, "corpora": {NAME: source}, "updates": {0: updates}}
     (root / "params.yaml").write_text(yaml.safe_dump(raw))
 
 
 def encode_pool(root: Path) -> None:
     """Every text of the pool as word numbers, as an arm that reads them all has it."""
     from datayield import corpora
-    from datayield.encode import numbered
+    from datayield.models.encoding import numbered
 
-    numbered(corpora.load(stages.folder(root, NAME)).texts, 64, 2)
+    numbered(corpora.load(corpus_folder(root, NAME)).texts, 64, 2)
 
 
 def cell(root: Path, arm: str = "lstm:plain") -> None:
     """One cell as a fresh worker computes it, opening the corpus included."""
     import torch
 
-    from datayield.desk import Data
-    from datayield.run import run_cell
+    from datayield.cells.context import CorpusTables
+    from datayield.cells.run import run_cell
 
     torch.set_num_threads(1)
     made = params_of(root)
     scope = grid.Scope(NAME, 0, "", dict.fromkeys(("vectors", "difficulties", "neighbours"), ""))
-    parsed = grid.parse_arm(arm)
-    chosen = grid.default_settings(made, parsed, LABELS)
-    run_cell(grid.cell(made, scope, parsed, LABELS, 0, 0, chosen), Data.load(root / "data" / NAME))
+    parsed = arms.parse_arm(arm)
+    chosen = arms.default_settings(made, parsed, LABELS)
+    run_cell(
+        grid.cell(made, scope, parsed, LABELS, 0, 0, chosen),
+        CorpusTables.load(root / "data" / NAME),
+    )
 
 
 def strategy(root: Path, name: str) -> None:
     """What a strategy chooses: LABELS of all texts to label, or which of all labels to keep."""
-    from datayield import strategies
-    from datayield.desk import CellDesk, Data
-    from datayield.types import Account, Pool, Settings, TrainingSet
+    from datayield.cells.context import CellContext, CorpusTables
+    from datayield.core.types import Cost, Pool, Settings, TrainingSet
+    from datayield.strategies import registry
 
-    data = Data.load(stages.folder(root, NAME))
-    sample, part = data.draws.sample(0, LABELS), strategies.make(name)
+    data = CorpusTables.load(corpus_folder(root, NAME))
+    sample, part = data.draws.sample(0, LABELS), registry.make_strategy(name)
     known = sample.train[:50]
-    desk = CellDesk(data, sample, Settings(), Account(), ("scale",), part, known)
-    if part.acquire is not None:
-        part.acquire(Pool(data.corpus.texts), len(sample.train), desk)
+    context = CellContext(data, sample, Settings(), Cost(), ("scale",), part, known)
+    if part.query is not None:
+        part.query(Pool(data.corpus.texts), len(sample.train), context)
     else:
+        assert part.transform is not None
         count = len(data.corpus.texts)
         rows = TrainingSet(
             tuple(data.corpus.texts), np.ones((count, 1), np.float32),
             np.ones(count, np.float32), np.arange(count),
         )  # fmt: skip
-        part.prepare(rows, desk)
+        part.transform(rows, context)
 
 
 def params_of(root: Path) -> config.Params:
     return config.load(root / "params.yaml")
 
 
-STEPS = {
-    "ingest": lambda root: stages.corpus(params_of(root), NAME, root),
-    "audit": lambda root: stages.audit(params_of(root), NAME, root),
-    "draws": lambda root: stages.subsample(params_of(root), NAME, root),
-    "vectors": lambda root: stages.vectors(params_of(root), NAME, root),
-    "variants": lambda root: stages.augment(params_of(root), NAME, root),
-    "curriculum": lambda root: stages.curriculum(params_of(root), NAME, root),
+STEPS: dict[str, Callable[[Path], object]] = {
+    "ingest": lambda root: build_corpus.run(params_of(root), NAME, root),
+    "audit": lambda root: audit_corpus.run(params_of(root), NAME, root),
+    "draws": lambda root: subsample_pool.run(params_of(root), NAME, root),
+    "vectors": lambda root: train_vectors.run(params_of(root), NAME, root),
+    "variants": lambda root: augment_texts.run(params_of(root), NAME, root),
+    "curriculum": lambda root: rate_difficulties.run(params_of(root), NAME, root),
     "encode": encode_pool,
     "cell": cell,
     "cell that reads unlabelled texts": lambda root: cell(root, "lstm:vat"),
@@ -203,30 +217,6 @@ def in_a_process(step: str, root: Path) -> dict[str, float]:
 def exponent(sizes: list[int], values: list[float]) -> float:
     """b of the least-squares fit log value = a + b log size."""
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
-
-
-def neighbours(folder: Path) -> None:
-    """Facility location by nearby cells against all similarities, on a corpus that allows both."""
-    from datayield import strategies
-    from datayield.desk import Data, DeskFacts
-    from datayield.strategies import coverage
-    from datayield.types import Account
-
-    data = Data.load(folder)
-    facts = DeskFacts(data, strategies.make("facility_location"), Account(), 0)
-    points = coverage.text_vectors(data.corpus.texts, SimpleNamespace(facts=facts))
-    found = []
-    for coverage.EXACT in (len(points), 0):
-        similar = coverage.nearest(points)
-        ids, _ = coverage.lazy_greedy(similar, np.arange(50), np.arange(len(points)), 500)
-        found.append((similar, ids))
-    (exact, best), (near, chosen) = found
-    share = exact.astype(bool).multiply(near.astype(bool)).nnz / exact.nnz
-    covers = [exact[:, ids].max(1).sum() for ids in (best, chosen)]
-    print(
-        f"{len(points):,} texts: {share:.1%} of the nearest neighbours are found; 500 labels cover"
-        f" {covers[1] / covers[0]:.1%} of what they cover when all similarities are looked at"
-    )
 
 
 Found = Mapping[str, Mapping[int, Mapping[str, float]]]
@@ -268,14 +258,11 @@ def main() -> None:
         "--strategies", nargs="+", default=[*STRATEGIES], choices=[*STRATEGIES, "none"]
     )
     ask.add_argument("--strategy-sizes", type=int, nargs="+", default=list(SIZES[:4]))
+    ask.add_argument("--updates", type=int, default=200, help="updates of every network")
     ask.add_argument("--folder", type=Path)
     ask.add_argument("--json", type=Path, default=HERE / "scale.json")
-    ask.add_argument("--neighbours", type=Path, metavar="DIR")
     ask.add_argument("--one", nargs=2, metavar=("STEP", "ROOT"), help=argparse.SUPPRESS)
     options = ask.parse_args()
-    if options.neighbours:
-        neighbours(options.neighbours)
-        return
     if options.one:
         print(json.dumps(measured(options.one[0], Path(options.one[1]))))
         return
@@ -287,7 +274,7 @@ def main() -> None:
             root.mkdir(parents=True, exist_ok=True)
             if not (root / "params.yaml").exists():
                 write_texts(root / "texts.parquet", n)
-                write_params(root)
+                write_params(root, options.updates)
             wanted = [s for s in options.steps if s != "none"]
             if n in options.strategy_sizes:
                 wanted += [s for s in options.strategies if s != "none"]

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datayield import draws
-from datayield.desk import Data
-from datayield.train import Verbs, train
-from datayield.types import Settings, TrainingSet
+from datayield.cells import draws
+from datayield.cells.context import CorpusTables
+from datayield.core.types import Settings, TrainingSet
+from datayield.models.trainer import TrainingHooks, train
 
 SETTINGS = (
     {"embedding_scale": 1.0, "learning_rate": 4e-3, "updates": 600, "hidden": 128},
@@ -34,7 +34,7 @@ def main() -> None:
     """Print a row per setting: accuracy at every size and seconds per training."""
     torch.set_num_threads(1)
     name = sys.argv[1] if len(sys.argv) > 1 else "pydocs"
-    data = Data.load(Path("data") / name)
+    data = CorpusTables.load(Path("data") / name)
     corpus = data.corpus
     classes = len(corpus.classes)
     print("| setting | " + " | ".join(map(str, SIZES)) + " | s per training |")
@@ -50,7 +50,11 @@ def main() -> None:
                 sample.train,
             )
             trained = train(
-                rows, ((), np.empty(0, np.int64)), Settings.of(values), Verbs(), ("setting",)
+                rows,
+                ((), np.empty(0, np.int64)),
+                Settings.from_dict(values),
+                TrainingHooks(),
+                ("setting",),
             )
             # The end of the draw: the same texts at every size.
             rest = sample.rest[-SCORED:]

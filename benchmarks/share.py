@@ -17,13 +17,14 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from datayield import config, environment
+from datayield import config
+from datayield.core.system import machine
 
 
 def main() -> None:
     """Measure, print, keep."""
     corpus = sys.argv[1] if len(sys.argv) > 1 else "pydocs"
-    workers = environment.workers(config.load(Path("params.yaml")).execution.workers)
+    workers = machine.workers(config.load(Path("params.yaml")).execution.workers)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         shutil.copy("params.yaml", root)

@@ -9,14 +9,17 @@ test set is not read. Prints the accuracy after every evaluation and the seconds
 import argparse
 from pathlib import Path
 
-from datayield import environment
+from datayield.core.system import machine
 
-environment.prepare()
+machine.prepare_process()
 
-from datayield import config, grid, place, stages  # noqa: E402
-from datayield.desk import Data  # noqa: E402
-from datayield.draws import TUNING_DRAW  # noqa: E402
-from datayield.trial import run_trial  # noqa: E402
+from datayield import config
+from datayield.cells.context import CorpusTables
+from datayield.cells.draws import TUNING_DRAW
+from datayield.cells.trial import run_trial
+from datayield.models import device
+from datayield.study import arms, data_stages, grid
+from datayield.study.corpus_folder import corpus_folder
 
 
 def main() -> None:
@@ -27,13 +30,13 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", default=["lstm:plain", "lstm:lm", "lstm:lm+vat"])
     parser.add_argument("--updates", type=int, nargs="+", default=[400, 1200])
     asked = parser.parse_args()
-    place.settle()
+    device.configure()
     root = Path()
     params = config.load(root / "params.yaml")
-    scope = stages.scope(params, asked.corpus, root)
-    data = Data.load(stages.folder(root, asked.corpus))
-    for arm in map(grid.parse_arm, asked.arms):
-        untuned = grid.default_settings(params, arm, asked.labels)
+    scope = data_stages.scope(params, asked.corpus, root)
+    data = CorpusTables.load(corpus_folder(root, asked.corpus))
+    for arm in map(arms.parse_arm, asked.arms):
+        untuned = arms.default_settings(params, arm, asked.labels)
         for updates in asked.updates:
             chosen = {**untuned, "model": {**untuned["model"], "updates": updates}}
             cell = grid.cell(params, scope, arm, asked.labels, TUNING_DRAW, 0, chosen)

@@ -1,4 +1,4 @@
-"""What mkdocs does besides: files outside docs/, the list of decisions, the notebook as a page.
+"""Extends mkdocs: copies files from outside docs/, lists the decisions, shows the notebook as a page.
 
 Links in docs/ are relative to the repository, so that they work where its files are browsed. On the
 site a link to a file outside docs/ leads to a copy of it below `repository/`; a report's Markdown
@@ -25,7 +25,7 @@ _AS_TEXT = {"", ".py", ".md", ".yaml", ".yml", ".toml", ".lock", ".csv", ".parqu
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """The decisions enter the navigation under their own headings."""
+    """Put the decisions into the navigation under their own headings."""
     docs = Path(config.docs_dir)
     for entry in config.nav or []:
         if "Decisions" in entry:
@@ -55,7 +55,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Links to files outside lead to their copies; lists begin after an empty line."""
+    """Point links to files outside docs/ at their copies; begin lists after an empty line."""
     here = page.file.src_uri
 
     def led(link: re.Match[str]) -> str:
@@ -76,7 +76,7 @@ def _outside(markdown: str, here: str) -> Iterator[str]:
 
 
 def _repository_path(link: str, here: str) -> str | None:
-    """The path in the repository of a link that leaves docs/; None for any other link."""
+    """Return the path in the repository of a link that leaves docs/, None for any other link."""
     if re.match(r"[a-z]+:|/", link):
         return None
     target = posixpath.normpath(posixpath.join("docs", posixpath.dirname(here), link))
@@ -84,19 +84,19 @@ def _repository_path(link: str, here: str) -> str | None:
 
 
 def _stand_in(target: str) -> str:
-    """The page that shows a report better than its Markdown does."""
+    """Return the HTML page of a report's Markdown; any other path as it is."""
     return re.sub(r"^(reports/.*)/report\.md$", r"\1/index.html", target)
 
 
 def _copy(target: str) -> str:
-    """Where a file's copy lies on the site; texts get an ending that browsers show."""
+    """Return the place of a file's copy on the site; texts get an ending that browsers show."""
     shown = _stand_in(target)
     ending = ".txt" if Path(shown).suffix in _AS_TEXT else ""
     return f"{COPIES}/{shown}{ending}"
 
 
 def _spaced(lines: list[str]) -> Iterator[str]:
-    """An empty line before every list that follows a paragraph, as git hosts read it."""
+    """Yield lines with an empty one before every list that follows a paragraph, as git hosts read it."""
     fenced, before = False, ""
     for line in lines:
         if _FENCE.match(line):
@@ -109,7 +109,7 @@ def _spaced(lines: list[str]) -> Iterator[str]:
 
 
 def as_markdown(notebook: dict[str, Any]) -> str:
-    """A notebook's cells with their stored outputs."""
+    """Return a notebook's cells with their stored outputs as Markdown."""
     return "\n\n".join(part for cell in notebook["cells"] for part in _cell(cell)) + "\n"
 
 

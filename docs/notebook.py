@@ -1,6 +1,6 @@
-"""Runs docs/example.py cell by cell and writes docs/example.ipynb with what the cells show.
+"""Runs docs/example.py cell by cell and writes docs/example.ipynb with the cells and their outputs.
 
-No Jupyter is needed for it: a cell's last expression is asked for HTML, SVG and text, as Jupyter does.
+It needs no Jupyter: like Jupyter it takes HTML, SVG and text from the value of a cell's last expression.
 """
 
 import ast
@@ -20,7 +20,7 @@ SOURCE, NOTEBOOK = HERE / "example.py", HERE / "example.ipynb"
 
 
 def cells(source: str) -> Iterator[tuple[str, str]]:
-    """(kind, text) of every cell of a script in the percent format."""
+    """Yield kind and text of every cell of a script in the percent format."""
     for part in re.split(r"(?m)^# %%", source)[1:]:
         head, _, body = part.partition("\n")
         if "[markdown]" in head:
@@ -30,7 +30,7 @@ def cells(source: str) -> Iterator[tuple[str, str]]:
 
 
 def run(code: str, names: dict[str, Any]) -> list[dict[str, Any]]:
-    """A cell's outputs: what it prints and what its last expression shows."""
+    """Run a cell and return its outputs: printed text and the forms of its last value."""
     tree = ast.parse(code)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
     printed = io.StringIO()
@@ -46,19 +46,19 @@ def run(code: str, names: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def shown(value: Any) -> dict[str, list[str]]:
-    """The forms in which a value shows itself."""
+    """Return a value as HTML or SVG, where it has them, and as text."""
     forms = {"text/html": "_repr_html_", "image/svg+xml": "_repr_svg_"}
     made = {kind: getattr(value, name)() for kind, name in forms.items() if hasattr(value, name)}
     return {kind: lines(text) for kind, text in {**made, "text/plain": str(value)}.items()}
 
 
 def lines(text: str) -> list[str]:
-    """A text as notebooks keep it."""
+    """Split a text into lines with their ends, as notebooks store it."""
     return text.splitlines(keepends=True)
 
 
 def built(source: str) -> dict[str, Any]:
-    """The notebook of a script, its cells run in an empty folder."""
+    """Build the notebook of a script by running its cells in an empty folder."""
     names: dict[str, Any] = {"__name__": "__main__"}
     made: list[dict[str, Any]] = []
     before = Path.cwd()

@@ -1,8 +1,8 @@
-"""Prefect flow: every cell of one corpus. Called by dvc.yaml's stage `study`."""
+"""Computes every cell of one corpus in a Prefect flow. Called by dvc.yaml's stage `study`."""
 
 import sys
 
-from datayield.start import run_flow
+from datayield.integrations.run_flow import run_flow
 
 if __name__ == "__main__":
-    sys.exit(run_flow("study"))
+    sys.exit(run_flow("study", "datayield.integrations.study_flow"))

@@ -1,8 +1,8 @@
-"""Prefect flow: settings for every regime of one corpus. Called by dvc.yaml's stage `tune`."""
+"""Searches the settings of one corpus in a Prefect flow. Called by dvc.yaml's stage `tune`."""
 
 import sys
 
-from datayield.start import run_flow
+from datayield.integrations.run_flow import run_flow
 
 if __name__ == "__main__":
-    sys.exit(run_flow("tune"))
+    sys.exit(run_flow("tune", "datayield.integrations.tune_flow"))

@@ -1,57 +1,48 @@
 """Shared fixtures: a small written corpus and a project folder around it."""
 
+import atexit
 import csv
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datayield import environment
+from datayield.core.system import machine
 
-environment.prepare()  # before numpy and torch are imported: one thread, no telemetry
+machine.prepare_process()  # before numpy and torch are imported: one thread, no telemetry
 
-import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+import requests  # noqa: E402
 import yaml  # noqa: E402
 
-from datayield.corpora.build import Labelled, build  # noqa: E402
-from datayield.types import Corpus  # noqa: E402
+from datayield.core.types import Corpus  # noqa: E402
+from datayield.corpora.build import Labelled, build_corpus  # noqa: E402
+from datayield.integrations import prefect_server  # noqa: E402
+from datayield.testing.small_corpus import written_texts  # noqa: E402
 
 if TYPE_CHECKING:
     from tests.postgres import Postgres
 
 REPO = Path(__file__).resolve().parent.parent
 
-SUBJECTS = {
-    "weather": "rain wind cloud storm sunshine frost thunder mist breeze drizzle".split(),
-    "kitchen": "pan oven dough soup knife onion butter recipe simmer plate".split(),
-    "harbour": "boat anchor tide sail pier crane cargo gull rope mast".split(),
-}
-COMMON = "the a old very today we saw near with some again before".split()
-
-
-def written_texts(count: int, seed: int = 0) -> tuple[list[str], list[str]]:
-    """`count` short texts of three classes, some words shared, all different."""
-    rng = np.random.default_rng(seed)
-    texts, labels = [], []
-    for i in range(count):
-        label = sorted(SUBJECTS)[i % 3]
-        words = [*rng.choice(SUBJECTS[label], 3), *rng.choice(COMMON, int(rng.integers(3, 9)))]
-        other = SUBJECTS[sorted(SUBJECTS)[int(rng.integers(3))]]
-        words += [other[int(rng.integers(10))], f"no{i}"]
-        texts.append(" ".join(rng.permutation(words)) + ".")
-        labels.append(label)
-    return texts, labels
-
 
 @pytest.fixture(scope="session")
 def corpus() -> Corpus:
     """600 texts of three classes, 540 of them in the pool."""
     texts, labels = written_texts(600)
-    return build("written", Labelled(texts, labels, None, {"loader": "test"}, "written"), 0.1, 7)
+    return build_corpus(
+        "written", Labelled(texts, labels, None, {"loader": "test"}, "written"), 0.1, 7
+    )
 
 
 def write_csv(path: Path, texts: list[str], labels: list[str]) -> Path:
@@ -72,6 +63,8 @@ def small_params(sha256: str, **study: object) -> dict[str, object]:
             "draws": 2,
             "seeds": 1,
             "sampling": "stratified",
+            "validation_folds": 1,
+            "validation_draws": None,
             "grid": [
                 {
                     "arms": [
@@ -110,30 +103,14 @@ def small_params(sha256: str, **study: object) -> dict[str, object]:
     }
 
 
-def write_dictionary(folder: Path) -> None:
-    """A WordNet of two words."""
-    data = {
-        "noun": ["00000001 05 n 03 boat 0 small_boat 0 Vessel 1 000 | floats",
-                 "00000002 05 n 02 rain 0 rain-fall 0 000 | wets"],
-        "verb": ["00000003 30 v 02 rain 0 pour(p) 0 000 | falls"],
-    }  # fmt: skip
-    index = {"noun": ["boat n 1 0 1 0 00000001", "rain n 1 0 1 0 00000002"],
-             "verb": ["rain v 1 0 1 0 00000003"]}  # fmt: skip
-    for part in ("noun", "verb", "adj", "adv"):
-        head = "  1 licence line\n"
-        (folder / f"data.{part}").write_text(head + "\n".join(data.get(part, [])) + "\n")
-        (folder / f"index.{part}").write_text(head + "\n".join(index.get(part, [])) + "\n")
-        (folder / f"{part}.exc").write_text("boaten boat\n" if part == "noun" else "")
-
-
 def make_project(folder: Path, **study: object) -> Path:
     """A datayield folder with the written corpus and the repository's own dvc.yaml and flows."""
-    from datayield.corpora import files
+    from datayield.corpora.loaders import file
 
     folder.mkdir(parents=True, exist_ok=True)
     texts, labels = written_texts(600)
     write_csv(folder / "written.csv", texts, labels)
-    digest = files.describe(folder / "written.csv", "body", "stars", "utf-8", None).sha256
+    digest = file.describe(folder / "written.csv", "body", "stars", "utf-8", None).sha256
     write_params(folder, small_params(digest, **study))
     shutil.copytree(REPO / "flows", folder / "flows", dirs_exist_ok=True)
     return folder
@@ -151,7 +128,7 @@ def tool_environment(**extra: str) -> dict[str, str]:
     """The environment of a user's shell with this virtual environment on the PATH."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))}
-    return {**kept, **environment.QUIET, "PATH": path, **extra}
+    return {**kept, **machine.QUIET, "PATH": path, **extra}
 
 
 def call(folder: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -162,7 +139,7 @@ def call(folder: Path, *arguments: str, **extra: str) -> subprocess.CompletedPro
         env=tool_environment(**extra),
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1200,
         check=False,
     )
 
@@ -172,17 +149,49 @@ def datayield(folder: Path, *arguments: str, **extra: str) -> subprocess.Complet
 
 
 def flow(folder: Path, name: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    """Run flows/<name>.py as dvc.yaml does."""
-    return call(folder, sys.executable, f"flows/{name}.py", "--corpus", "written", **extra)
+    """Run flows/<name>.py as dvc.yaml does, on the server of this test process unless `extra` names one."""
+    named = {"PREFECT_API_URL": prefect_address(), **extra}
+    return call(folder, sys.executable, f"flows/{name}.py", "--corpus", "written", **named)
+
+
+@cache
+def prefect_address() -> str:
+    """Start one Prefect server for this test process; starting one for each flow takes 10 s each."""
+    home = tempfile.mkdtemp(prefix="prefect-of-tests-")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+        env=tool_environment(PREFECT_HOME=home, **prefect_server.SETTINGS),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        process_group=0,
+    )  # fmt: skip
+
+    def end() -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+        shutil.rmtree(home, ignore_errors=True)
+
+    atexit.register(end)
+    deadline = time.monotonic() + 120
+    while server.poll() is None and time.monotonic() < deadline:
+        with suppress(requests.RequestException):
+            if requests.get(f"http://127.0.0.1:{port}/api/health", timeout=5).ok:
+                return f"http://127.0.0.1:{port}/api"
+        time.sleep(0.2)
+    raise RuntimeError("the Prefect server of the tests did not start")
 
 
 def data_stages(folder: Path) -> None:
     """corpus to curriculum, in this process."""
-    from datayield import config, stages
+    from datayield import config
+    from datayield.cli.pipeline import DATA_STAGES
 
     params = config.load(folder / "params.yaml")
-    for stage in ("corpus", "audit", "subsample", "vectors", "augment", "curriculum"):
-        getattr(stages, stage)(params, "written", folder)
+    for module in DATA_STAGES.values():
+        import_module(module).run(params, "written", folder)
 
 
 @pytest.fixture(scope="session")
@@ -198,7 +207,6 @@ def prepared(staged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose data stages and settings are made; copy it before changing it."""
     folder = tmp_path_factory.mktemp("prepared") / "project"
     shutil.copytree(staged, folder)
-    # One flow also makes Prefect's home, which its copies then need not migrate again.
     done = flow(folder, "tune")
     assert done.returncode == 0, done.stderr
     return folder

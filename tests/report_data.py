@@ -3,12 +3,20 @@
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from datayield import config, dynamics, records, stats, table
-from datayield.types import Account, Arm, Cell, Dynamics, Round, Row
+from datayield import config
+from datayield.analysis import analyse
+from datayield.analysis.statistics import StudyStatistics
+from datayield.analysis.typed_json import from_json, to_json
+from datayield.core import dynamics_rows, files
+from datayield.core.probability_rows import write_probabilities
+from datayield.core.rows import write_rows
+from datayield.core.tables import AUDIT, CORPUS, TRIALS, write_mapped, write_table
+from datayield.core.types import Arm, Cell, Cost, Dynamics, Probabilities, Round, Row
 from tests.calibration.simulate import Study, simulate
 
 
@@ -26,7 +34,7 @@ def _row(arm: str, n: int, draw: int, hits: np.ndarray) -> Row:
     }
     architecture = "tfidf" if arm == "tfidf" else "lstm"
     cell = Cell("written", n, Arm(architecture, strategy), draw, 0, {"model": model}, identity)
-    account = Account(n, n * 4 // 5, 0, 100, 5000, 0, 0.1, 2.0, 0.2, 2.3, 300.0, 1234)
+    cost = Cost(n, n * 4 // 5, 0, 100, 5000, 0, 0.1, 2.0, 0.2, 2.3, 300.0, 0.5, 1234.0)
     history = (
         Round(0, 50, 0.01, 1.0, 0.5, 0.9, 0.6),
         Round(1, 100, 0.0, 0.5, 0.7, float("nan"), float("nan")),
@@ -34,9 +42,20 @@ def _row(arm: str, n: int, draw: int, hits: np.ndarray) -> Row:
     accuracy = float(hits.mean())
     return Row(
         cell, f"{arm}{n}{draw}", n * 4 // 5, n // 5, accuracy, accuracy, accuracy, accuracy,
-        predicted, hits.astype(bool), "t:800", account, history,
-        _dynamics(draw) if arm == "plain" else None,
+        predicted, hits.astype(bool), "t:800", cost, history,
+        _dynamics(draw) if arm == "plain" else None, _probabilities(arm, draw, predicted),
     )  # fmt: skip
+
+
+def _probabilities(arm: str, draw: int, predicted: np.ndarray) -> Probabilities | None:
+    """Answers between 55 and 99 % sure, the plain ones more so; a useless arm gives none."""
+    if arm == "useless":
+        return None
+    sure = 0.55 + 0.44 * (np.arange(len(predicted)) * 37 % 100 + draw) / 110
+    sure = np.clip(sure + 0.05 * (arm == "plain"), 0, 1)
+    test = np.where(predicted[:, None] == np.arange(2), sure[:, None], 1 - sure[:, None])
+    half = test.astype(np.float16)
+    return Probabilities(half, np.arange(10), half[:10])
 
 
 def _dynamics(draw: int) -> Dynamics:
@@ -58,12 +77,20 @@ def statistics(
     majority: float = 0.5,
     trials: pa.Table | None = None,
     shown: str = "shown",
-) -> dict:
-    """statistics.json of a simulated study with these strategies' true multipliers."""
+) -> StudyStatistics:
+    """The statistics of a simulated study with these strategies' true multipliers."""
     extra = {} if twin is None else {"twin": twin}
     made = simulate(Study(draws=draws, effects={**effects, **extra, "tfidf": 0.9}), seed=2)
     with tempfile.TemporaryDirectory() as folder:
-        return stats.analyse(tables(Path(folder), made, majority, trials, shown), Path(folder))
+        return analyse.analyse(tables(Path(folder), made, majority, trials, shown), Path(folder))
+
+
+def with_corpus(s: StudyStatistics, **fields: Any) -> StudyStatistics:
+    """The statistics with these fields of their first corpus, given as JSON, replaced."""
+    stored = to_json(s)
+    assert fields.keys() <= stored["corpora"][0].keys()
+    stored["corpora"][0] |= to_json(fields)
+    return from_json(StudyStatistics, json.loads(json.dumps(stored)))
 
 
 def tables(
@@ -91,33 +118,34 @@ def tables(
         arms["lstm:untuned"] |= {"role": "control", "tuned": {"arm": "lstm:plain", "alone": True}}
     if "twin" in made:
         arms["lstm:twin"]["expected"] = {"arm": "lstm:plain"}
-    dynamics.write(rows, root / "results" / "written" / "dynamics.parquet")
+    dynamics_rows.write_dynamics(rows, root / "results" / "written" / "dynamics.parquet")
     summary = {
         "corpus": "written", "planned": len(rows), "pool_size": 20_000, "test_size": 800,
         "classes": ["a", "b"], "majority_share": majority, "missing": [], "notices": [], "arms": arms,
     }  # fmt: skip
     results = root / "results" / "written"
-    records.write(rows, results / "cells.parquet", results / "history.parquet")
-    table.write_text(json.dumps(summary), results / "study.json")
+    write_rows(rows, results / "cells.parquet", results / "history.parquet")
+    write_probabilities(rows, results / "probabilities.parquet")
+    files.write_text(json.dumps(summary), results / "study.json")
     card = {"corpus": "written", "digest": "d" * 64, "texts": {"pool": 20_000, "test": 800},
             "family": "written"}  # fmt: skip
     found = {"what": "test texts that also occur in the pool", "count": 2, "of": 800,
              "examples": ["<b>rain</b>"]}  # fmt: skip
     audit = {"corpus": "written", "findings": [found]}
-    table.write_text(json.dumps(audit), root / "data" / "written" / "audit.json")
+    files.write_text(json.dumps(audit), root / "data" / "written" / "audit.json")
     pool = 20_000
     split, places = ["pool"] * pool + ["test"] * 800, [*range(pool), *range(800)]
     twins = {"split": split, "id": places, "class": ["a", "b"] * 10_400, "letters": range(20_800),
              "twin": [""] * pool + ["exact"] * 2 + [""] * 798}  # fmt: skip
-    audited = pa.table({k: list(v) for k, v in twins.items()}, table.AUDIT)
-    written = {"split": split, "id": places, "label": [0, 1] * 10_400, "unit": [-1] * 20_800,
+    audited = pa.table({k: list(v) for k, v in twins.items()}, AUDIT)
+    written = {"split": split, "id": places, "label": [0, 1] * 10_400, "duplicate_group": [-1] * 20_800,
                "text": [f"words of {s} text {i}" for s, i in zip(split, places, strict=True)]}  # fmt: skip
-    corpus = pa.table({k: written[k] for k in table.CORPUS.names}, table.CORPUS)
+    corpus = pa.table({k: written[k] for k in CORPUS.names}, CORPUS)
     folder = root / "data" / "written"
-    table.write_mapped(corpus.to_batches(), table.CORPUS, folder / "corpus.arrow")
-    table.write(audited, root / "data" / "written" / "audit.parquet")
-    table.write_text(json.dumps(card), root / "data" / "written" / "card.json")
-    table.write(trials or table.TRIALS.empty_table(), results / "trials.parquet")
+    write_mapped(corpus.to_batches(), CORPUS, folder / "corpus.arrow")
+    write_table(audited, root / "data" / "written" / "audit.parquet")
+    files.write_text(json.dumps(card), root / "data" / "written" / "card.json")
+    write_table(trials or TRIALS.empty_table(), results / "trials.parquet")
     return _params(max(len(h) for curve in made.values() for h in curve.values()), shown)
 
 

@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,9 +46,9 @@ def load(path: str) -> Texts:
         )  # fmt: skip
 
 
-def save(path: Path, **parts: object) -> None:
+def save(path: Path, **parts: Any) -> None:
     """Write the parts of `Texts` as flat arrays."""
-    arrays: dict[str, object] = {}
+    arrays: dict[str, Any] = {}
     for name, value in parts.items():
         if name in ("train", "validation"):
             arrays[f"{name}_flat"] = np.concatenate(value)

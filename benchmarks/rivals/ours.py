@@ -5,24 +5,33 @@ Further arguments: `bf16` takes the other precision, `cuda` the GPU, a number so
 
 import sys
 
-from datayield import environment
+from datayield.core.system import machine
 
-environment.prepare()
+machine.prepare_process()
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from data import BATCH, EMBEDDING, EVERY, HIDDEN, LIMIT, UPDATES, answer, arguments  # noqa: E402
+import numpy as np
+import torch
+from data import BATCH, EMBEDDING, EVERY, HIDDEN, LIMIT, UPDATES, answer, arguments
 
-from datayield import place  # noqa: E402
-from datayield.stacked import train_together  # noqa: E402
-from datayield.train import Job, Verbs, train  # noqa: E402
-from datayield.types import Settings, TrainingSet  # noqa: E402
+from datayield.core.types import (
+    Settings,
+    TrainingSet,
+)
+from datayield.models import device
+from datayield.models.stacked.stack_trainer import train_together
+from datayield.models.trainer import (
+    TrainingHooks,
+    TrainingJob,
+    train,
+)
 
 
 def main() -> None:
     """Texts are handed over as words, so that encoding them is part of what is done."""
     texts, seed, threads = arguments()
-    place.settle("cuda" if "cuda" in sys.argv else "cpu", "bf16" if "bf16" in sys.argv else "fp32")
+    device.configure(
+        "cuda" if "cuda" in sys.argv else "cpu", "bf16" if "bf16" in sys.argv else "fp32"
+    )
     torch.set_num_threads(threads)
     settings = Settings(
         hidden=HIDDEN, embedding=EMBEDDING, batch=BATCH, max_tokens=LIMIT, updates=UPDATES,
@@ -34,7 +43,13 @@ def main() -> None:
     held = [" ".join(f"w{i}" for i in line) for line in texts.validation]
     count = next((int(a) for a in sys.argv[4:] if a.isdigit()), 0)
     jobs = [
-        Job(rows, (held, texts.validation_labels), settings, Verbs(), ("rival", seed + 1000 * k))
+        TrainingJob(
+            rows,
+            (held, texts.validation_labels),
+            settings,
+            TrainingHooks(),
+            ("rival", seed + 1000 * k),
+        )
         for k in range(max(1, count))
     ]
     done = train_together(jobs, ("rival", "turns")) if count else [train(*jobs[0])]

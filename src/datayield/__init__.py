@@ -1,7 +1,7 @@
-"""datayield: how much accuracy does each label buy, and what stretches the labels furthest?
+"""Measures how much accuracy each label buys, and which strategies need fewer labels.
 
-The names below are taken from `datayield.api` when they are first asked for, so that `import datayield`
-is quick; docs/api.md describes them.
+The names below are imported from `datayield.api` when they are first used, so that `import datayield` is
+quick; docs/api.md describes them.
 """
 
 from importlib import import_module
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         start_project,
         write_report,
     )
-    from datayield.errors import UserError
+    from datayield.core.errors import UserError
 
 __version__ = "0.1.0"
 __all__ = [

@@ -1,7 +1,7 @@
-"""`python -m datayield` is `datayield`."""
+"""Runs `datayield` as `python -m datayield`."""
 
 import sys
 
-from datayield.cli import main
+from datayield.cli.main import main
 
 sys.exit(main())

@@ -1,18 +1,17 @@
-"""What Python programs and notebooks call: the names of docs/api.md, and no other.
+"""Offers datayield to Python programs and notebooks: the functions of docs/api.md, and no others.
 
-Every function takes the project's folder, so that several studies can be open at once. What is heavy is
+Every function takes the project's folder, so that several studies can be open at once. Heavy modules are
 imported when a function is called. Results show themselves in notebooks; every text of a user is escaped.
 """
 
-import json
-import sys
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from datayield import children
-from datayield.errors import UserError, nearest
-from datayield.shown import LoadedCorpus, Multiplier, Need, Plan, Statistics
+from datayield.core.errors import UserError, nearest
+from datayield.results import LoadedCorpus, Multiplier, Need, Statistics, StudyPlan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,35 +24,32 @@ Folder: TypeAlias = str | Path
 def load_corpus(
     source: Folder, text: str | None = None, label: str | None = None, folder: Folder = "."
 ) -> LoadedCorpus:
-    """A corpus, checked and split into pool and test set.
+    """Read a corpus, check it and split it into pool and test set.
 
     Args:
         source: a file (csv, tsv, jsonl, parquet), or a name in the folder's params.yaml or in the catalog.
-        text: column of a file's texts; guessed where only one can be.
-        label: column of its labels; likewise.
+        text: column that holds the texts of a file; None: guessed.
+        label: column that holds the labels of a file; None: guessed.
         folder: the project.
 
     Raises:
-        UserError: the source cannot be read, or is no corpus.
+        UserError: the source cannot be read, or is not a usable corpus.
     """
     from datayield import config, corpora
-    from datayield.corpora import columns, files, read
-    from datayield.corpora.download import catalog
+    from datayield.corpora import input_files
+    from datayield.corpora.loaders.catalog import catalog
 
-    root = Path(folder)
-    own = _params(root) if (root / "params.yaml").exists() else None
-    params = own or config.load_text(config.preset("default"))
+    root, name = Path(folder), str(source)
+    in_folder = (root / "params.yaml").exists()
+    params = _params(root) if in_folder else config.load_text(config.preset("default"))
     entry: config.Source
-    if str(source) in params.corpora:
-        name, entry = str(source), params.corpora[str(source)]
-    elif str(source) in catalog():
-        name, entry = str(source), config.CatalogSource(loader="catalog")
+    if name in params.corpora:
+        entry = params.corpora[name]
+    elif name in catalog():
+        entry = config.CatalogSource(loader="catalog")
     else:
-        path = Path(source)
-        name, encoding = path.stem, read.encoding_of(path)
-        found = columns.choose(path, encoding, text, label, None, False)
-        entry = files.describe(path, found.text, found.label, encoding, found.split)
-        root = Path()
+        entry, _ = input_files.corpus_entry(input_files.InputFiles((name,), text, label))
+        name, root = Path(source).stem, Path()
     return LoadedCorpus(*corpora.build(name, entry, params.study.seed, root))
 
 
@@ -63,187 +59,219 @@ def start_project(
     text: str | None = None,
     label: str | None = None,
     budget: int | None = None,
-    draws: int = 3,
+    draws: int = 6,
 ) -> Path:
-    """A project's folder around a file of labelled texts; nothing is trained yet.
+    """Make a project folder around a file of labelled texts and build its corpus; train nothing yet.
 
     Args:
         file: csv, tsv, jsonl or parquet.
-        folder: new, empty, or an earlier project of that file.
-        text: column of the texts; guessed where only one can be.
-        label: column of the labels; likewise.
-        budget: labels of the largest budget.
+        folder: a new or empty folder, or an earlier project of that file.
+        text: column that holds the texts; None: guessed.
+        label: column that holds the labels; None: guessed.
+        budget: labels of the largest budget; None: 2000, or the whole pool.
         draws: independent samples of each size.
 
+    Returns:
+        The project's folder.
+
     Raises:
-        UserError: the file is no corpus, or the folder holds something else.
+        UserError: the file is not a usable corpus, or the folder holds something else.
     """
-    options = {"--text": text, "--label": label, "--budget": budget, "--draws": draws}
-    given = [x for k, v in options.items() if v is not None for x in (k, str(v))]
-    _command(Path(), "study", str(file), "--folder", str(folder), "--plan", *given)
+    from datayield.config.own_data import OwnStudyOptions
+    from datayield.corpora import input_files
+    from datayield.integrations.dvc_repro import repro
+    from datayield.study import new_project
+
+    inputs = input_files.InputFiles((str(file),), text, label)
+    options = OwnStudyOptions(input_files.corpus_name(inputs.files), budget, draws)
+    _without_telemetry()
+    new_project.create_own_project(inputs, options, Path(folder), lambda sentence: None)
+    repro(Path(folder), [f"corpus@{options.name}"], quiet=True)
     return Path(folder)
 
 
-def plan_study(folder: Folder = ".") -> Plan:
-    """Cells and time of the folder's study; its corpora must be built (`start_project` builds them).
+def plan_study(folder: Folder = ".") -> StudyPlan:
+    """Count the cells of the folder's study and predict its time; `start_project` builds its corpora.
 
     Raises:
-        UserError: no project, or a corpus that is not built.
+        UserError: the folder is not a project, or one of its corpora is not built.
     """
-    return Plan(json.loads(_command(Path(folder), "plan", "--json")))
+    from datayield.tuning import plan
+
+    root = Path(folder)
+    with _checked_params(root) as params:
+        return StudyPlan(plan.planned(params, params.study.corpora, Path()))
 
 
 def run_study(folder: Folder = ".") -> Path:
-    """Run the folder's study as `datayield study` does; it resumes. Returns the report's index.html.
+    """Run the folder's study as `datayield study` does; finished cells are not computed again.
+
+    Returns:
+        index.html of the report.
 
     Raises:
-        UserError: a stage ended with an error; the same call goes on from there.
+        UserError: a stage ended with an error; the same call continues from there.
     """
-    _command(Path(folder), "study", "--quiet")
-    return _report(Path(folder))
+    from datayield.integrations.dvc_repro import repro
+    from datayield.report.report_folder import report_folder
 
-
-def _report(root: Path) -> Path:
-    return root / "reports" / _params(root).study.name / "index.html"
+    root = Path(folder)
+    with _checked_params(root) as params:
+        _without_telemetry()
+        repro(Path(), quiet=True)
+    return report_folder(params, root) / "index.html"
 
 
 def _params(root: Path) -> "Params":
     from datayield import config
 
+    if not root.is_dir():
+        raise UserError(f"{root} is not a folder; name the folder of a project")
     return config.load(root / "params.yaml")
 
 
-def _command(folder: Path, *arguments: str) -> str:
-    """What a command of datayield prints, run in a folder in a process of its own."""
-    if not folder.is_dir():
-        raise UserError(f"{folder} is no folder; name a project's")
-    done = children.ran([sys.executable, "-m", "datayield.cli", *arguments], folder)
-    if done.returncode:
-        raise UserError(
-            done.stderr.strip().removeprefix("datayield: ") or f"exit {done.returncode}"
-        )
-    return done.stdout
+@contextmanager
+def _checked_params(root: Path) -> "Iterator[Params]":
+    """Check params.yaml of a project and stay in its folder, from which its relative paths count."""
+    from datayield.study import data_stages
+
+    params = _params(root)
+    with chdir(root):
+        yield data_stages.checked_params(params)
+
+
+def _without_telemetry() -> None:
+    """Switch off DVC's telemetry unless the user has set it, as the command line does."""
+    from datayield.core.system import machine
+
+    os.environ.setdefault("DVC_NO_ANALYTICS", machine.QUIET["DVC_NO_ANALYTICS"])
 
 
 def read_cells(folder: Folder = ".", corpus: str | None = None) -> "pd.DataFrame":
-    """The finished cells of a study, one row each: arm, n, draw, seed, scores, account.
+    """Read the finished cells of a study, one row each: arm, n, draw, seed, scores and cost.
 
     Args:
         folder: the project.
-        corpus: one corpus; None: all of the study, one after the other.
+        corpus: one corpus; None: all corpora of the study, one after the other.
 
     Raises:
         UserError: a table is missing, damaged, or of another version.
     """
     import pyarrow as pa
 
-    from datayield import table
+    from datayield.core.tables import CELLS, read_table
 
     root = Path(folder)
     study = _params(root).study
     names = study.corpora if corpus is None else (study.corpus(corpus),)
-    tables = [table.read(root / "results" / n / "cells.parquet", table.CELLS) for n in names]
+    tables = [read_table(root / "results" / n / "cells.parquet", CELLS) for n in names]
     return pa.concat_tables(tables).drop_columns(["hits", "predicted"]).to_pandas()
 
 
 def analyse(folder: Folder = ".") -> Statistics:
-    """The statistics of a study, from its tables.
+    """Compute the statistics of a study from its tables.
 
     Raises:
         UserError: the study has not run, or a table is damaged.
     """
-    from datayield import stats
+    from datayield.analysis import analyse
 
     root = Path(folder)
-    return Statistics(stats.analyse(_params(root), root))
+    return Statistics(analyse.analyse(_params(root), root))
 
 
 def multiplier(
     arm: str, n: int, folder: Folder = ".", corpus: str | None = None, against: str | None = None
 ) -> Multiplier:
-    """The data multiplier of an arm at a budget.
+    """Return the data multiplier of an arm at a budget.
 
     Args:
-        arm: such as "lstm:eda_nn".
+        arm: for example "lstm:eda_nn".
         n: labels paid.
         folder: the project.
-        corpus: may be left out where the study has one.
+        corpus: a corpus of the study; None: its only one.
         against: the baseline; None: the arm's own plain training.
 
     Raises:
-        UserError: nothing was measured there.
+        UserError: the study has no multiplier for this arm and budget.
     """
-    from datayield import stats
-    from datayield.report import words
+    from datayield.analysis import comparisons, questions
+    from datayield.report import wording
 
     root = Path(folder)
-    frame = stats.frame(_params(root), root, corpus)
-    found = stats.multipliers(frame, against)
-    own = [m for m in found if (m["arm"], m["n"]) == (arm, n)]
-    if not own:
-        known = ", ".join(f"{m['arm']} at {m['n']}" for m in found)
+    frame = questions.frame(_params(root), root, corpus)
+    multipliers = comparisons.multipliers(frame, against)
+    matches = [m for m in multipliers if (m.arm, m.n) == (arm, n)]
+    if not matches:
+        known = ", ".join(f"{m.arm} at {m.n}" for m in multipliers)
         raise UserError(f"no multiplier of {arm} at {n} labels was measured; known: {known}")
-    (m,) = own
-    return Multiplier(arm, n, m["baseline"], m["point"], m["low"], m["high"], words.times(m))
+    (m,) = matches
+    ratio = m.multiplier
+    return Multiplier(
+        arm, n, m.baseline, ratio.point, ratio.low, ratio.high, wording.times(ratio, n)
+    )
 
 
 def need(target: float | None = None, folder: Folder = ".", **asked: Any) -> Need:
-    """What `datayield need` answers.
+    """Answer the question of `datayield need`.
 
     Args:
-        target: score to reach, in (0, 1); None: only what the next labels buy.
+        target: score to reach, in (0, 1); None: only the gain of the next labels.
         folder: the project.
         asked: corpus, arm, have, more, label_price, hour_price, trainings, as the command's options.
 
     Raises:
-        UserError: something asked is unknown, out of range or not in the study.
+        UserError: an argument is unknown, out of range or not in the study.
     """
-    from datayield import stats
-    from datayield.types import names_of
+    from datayield.analysis import questions
+    from datayield.core.types import names_of
 
-    known = names_of(stats.Question)
+    known = names_of(questions.Question)
     for name in asked:
         if name not in known:
-            raise UserError(f'need takes no "{name}": {nearest(name, list(known))}')
+            raise UserError(f'need has no argument "{name}": {nearest(name, list(known))}')
     root = Path(folder)
-    question = stats.Question(target=target, **asked)
-    return Need(stats.plan_labels(_params(root), root, question))
+    question = questions.Question(target=target, **asked)
+    return Need(questions.plan_labels(_params(root), root, question))
 
 
 def write_report(folder: Folder = ".") -> Path:
-    """Write the folder's report anew from its tables; returns its index.html.
+    """Write the folder's statistics and report again from its tables; return the report's index.html.
 
     Raises:
-        UserError: as `analyse`, or the folder cannot be written.
+        UserError: the study has not run, a table is damaged, or the folder cannot be written.
     """
-    _command(Path(folder), "stage", "analyse")
-    _command(Path(folder), "stage", "report")
-    return _report(Path(folder))
+    from datayield.report import analyse_stage, report_stage
+
+    root = Path(folder)
+    params = _params(root)
+    analyse_stage.write_statistics(params, root)
+    return report_stage.write_pages(params, root)
 
 
 def label_texts(model: Folder, texts: Iterable[str]) -> "pd.DataFrame":
-    """Labels of texts by an exported model: text, label and its probability (or margin).
+    """Label texts with an exported model: text, label and its probability (or margin).
 
     Args:
         model: a folder that `datayield export` wrote.
-        texts: in any number.
+        texts: any number of texts.
 
     Raises:
-        UserError: the folder is no exported model.
+        UserError: the folder is not an exported model.
     """
     import pandas as pd
 
-    from datayield import exported, predict
+    from datayield.models.saved import format, predict
 
-    loaded = exported.load(Path(model))
+    loaded = format.load(Path(model))
     rows = [record for batch in predict.labelled(loaded, texts) for record in batch]
     return pd.DataFrame(rows, columns=["text", "label", loaded.output])
 
 
 def list_strategies() -> "pd.DataFrame":
-    """Every strategy: what it does, what it takes, its control and its source."""
+    """Return a table of all strategies: summary, costs, control and source, by name."""
     import pandas as pd
 
-    from datayield import overview
+    from datayield.strategies import overview
 
     return pd.DataFrame.from_dict(overview.as_data(), orient="index")

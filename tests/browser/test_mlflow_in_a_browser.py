@@ -8,13 +8,15 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from mlflow import MlflowClient
 
-from datayield import track
+from datayield.integrations import mlflow_runs
 from tests.browser import chrome
 from tests.conftest import REPO, datayield
-from tests.test_servers import end, free_port, start, wait_for
+from tests.integrations.test_servers import end, free_port, start, wait_for
 
 pytestmark = pytest.mark.slow
 PICTURES = REPO / "build" / "pages"
@@ -22,21 +24,28 @@ PICTURES = REPO / "build" / "pages"
 
 @pytest.fixture(scope="module")
 def pages(studied: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The addresses of the saved views on a real server, by what they are called."""
+    """Addresses of run lists on a real server, by the kind of their runs."""
     folder = tmp_path_factory.mktemp("pages") / "project"
     shutil.copytree(studied, folder)
     port = free_port()
     options = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     process = start(
-        folder, sys.executable, "-m", "mlflow", *options, "--backend-store-uri", track.uri(folder)
+        folder,
+        sys.executable,
+        "-m",
+        "mlflow",
+        *options,
+        "--backend-store-uri",
+        mlflow_runs.uri(folder),
     )
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(f"{address}/health")
         done = datayield(folder, "record", MLFLOW_TRACKING_URI=address)
         assert "0 runs written, 50 already there" in done.stdout, done.stderr
-        lines = [x.split(": ", 1) for x in done.stdout.splitlines() if "viewStateShareKey" in x]
-        yield {name.strip(): url.strip() for name, url in lines}
+        experiment = MlflowClient(tracking_uri=address).get_experiment_by_name("datayield/small")
+        base = f"{address}/#/experiments/{experiment.experiment_id}/runs?searchFilter="
+        yield {kind: base + quote(f"tags.kind = '{kind}'") for kind in ("curve", "cell")}
     finally:
         end(process)
 
@@ -48,28 +57,19 @@ def browser(tmp_path: Path) -> Iterator[chrome.Page]:
 
 
 def test_learning_curves_are_drawn(pages: dict[str, str], browser: chrome.Page) -> None:
-    browser.open(pages["learning curves"])
-    browser.wait(
-        "lstm:plain written", "10 matching runs", "accuracy", "macro_f1", "Step", "30", "60"
-    )
-    _close_assistant(browser)
+    browser.open(pages["curve"] + "&compareRunsMode=CHART")
+    _unfold(browser)
+    browser.wait("lstm:plain written", "accuracy", "macro_f1", "Step", "30", "60")
     browser.wait("validation_accuracy")
     drawn = browser.run("document.querySelectorAll('.js-plotly-plot .scatterlayer .trace').length")
     assert drawn >= 20, "ten curves in each of the first charts"
     browser.picture(PICTURES / "curves.png")
 
 
-def test_arms_are_grouped_by_n(pages: dict[str, str], browser: chrome.Page) -> None:
-    browser.open(pages["arms by n"])
-    browser.wait("40 matching runs", "Group: arm: tfidf, n: 60, corpus: written", "macro_f1")
-    _close_assistant(browser)
-    browser.picture(PICTURES / "arms.png")
-
-
 def test_two_runs_are_compared_by_clicks(pages: dict[str, str], browser: chrome.Page) -> None:
-    browser.open(pages["cells"])
-    browser.wait("40 matching runs", "tfidf n=60 draw=1 seed=0 written", "train_seconds")
-    _close_assistant(browser)
+    browser.open(pages["cell"])
+    _unfold(browser)
+    browser.wait("draw=1 seed=0 written")
     browser.picture(PICTURES / "cells.png")
     for number in (1, 2):
         box = f".ag-row[row-index='{number}'] input[type=checkbox]"
@@ -78,7 +78,14 @@ def test_two_runs_are_compared_by_clicks(pages: dict[str, str], browser: chrome.
     browser.click("button", "Compare")
     found = browser.wait("Comparing 2 Runs", "Parallel Coordinates Plot", "validation_accuracy")
     browser.picture(PICTURES / "compare.png")
-    assert "n=60" in found and "arm" in found
+    assert "draw=1 seed=0 written" in found and "arm" in found
+
+
+def _unfold(browser: chrome.Page) -> None:
+    """Click the study's row, the only one at first; its children stand below it then."""
+    browser.wait("small", "matching runs")
+    _close_assistant(browser)
+    browser.click(".ag-row[row-index='0'] button")
 
 
 def _close_assistant(browser: chrome.Page) -> None:

@@ -4,14 +4,15 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from datayield.report import render
+from datayield.report.render import render
 from tests.conftest import REPO, need
-from tests.report_data import statistics
+from tests.report_data import statistics, with_corpus
 
 OPTIONS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
@@ -30,9 +31,13 @@ HOSTILE = (
 def page() -> str:
     """A report with everything in it, hostile text too."""
     s = statistics(effects={"strong": 3.0, "useless": 1.0}, twin=1.0)
-    s["corpora"][0]["card"]["classes"] = {HOSTILE: {"pool": 1}}
-    s["corpora"][0]["notices"] = [HOSTILE]
-    s["corpora"][0]["hardest"][0]["text"] = HOSTILE
+    first, *others = s.corpora[0].hard_training_texts
+    s = with_corpus(
+        s,
+        card=[[f"classes: {HOSTILE}: pool", 1]],
+        notices=[HOSTILE],
+        hard_training_texts=[replace(first, text=HOSTILE), *others],
+    )
     return str(render(s)["index.html"])
 
 

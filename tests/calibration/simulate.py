@@ -1,7 +1,7 @@
 """Table-level studies with known truth: nested draws of a finite pool, shared test texts, four curves.
 
 Correctness of draw k on text i at n labels is Bernoulli with probability
-logistic(ability(n) + sample(k, n) + noise(k, n) + tuning - difficulty(i) + mix(k, i)). The sample effect is
+logistic(ability(n) + sample(k, n) + noise(k, n) + tuning(n) - difficulty(i) + mix(k, i)). The sample effect is
 the mean of the qualities of the pool texts that draw k takes first, so it is nested in n, shrinks with n and
 vanishes where a draw takes the whole pool. An arm worth mu has the ability of mu n labels; arms share
 draws and texts. Cells may be missing, or stand at chance.
@@ -42,7 +42,7 @@ class Study:
     noise_sd: float = 0.1  # of a single training: plain and twin on pydocs, 100 to 3,000 labels
     text_sd: float = 1.5
     mix_sd: float = 0.5  # draw x text, shared by arms and budgets
-    tuning_sd: float = 0.0  # of an arm, shared by its draws: one tuning serves all
+    tuning_sd: float = 0.0  # of an arm at a budget, shared by its draws: one search serves all
     missing: float = 0.0  # share of cells that are not there
     failed: float = 0.0  # share of cells at chance
 
@@ -52,8 +52,13 @@ class Made:
     """A simulated study: cells (draws, texts) with NaN rows where missing, and what was shared."""
 
     cells: dict[str, dict[int, Floats]]
-    tuning: dict[str, float]  # arm -> shift of the ability
+    tuning: dict[str, dict[int, float]]  # arm -> budget -> shift of the ability
     pool_shift: dict[str, float]  # arm -> how this pool differs from all texts
+
+
+def budgets_of(arm: str) -> tuple[int, ...]:
+    """The budgets at which an arm is measured."""
+    return BUDGETS if arm == "plain" else ARM_BUDGETS
 
 
 def make(study: Study, seed: int) -> Made:
@@ -67,15 +72,17 @@ def make(study: Study, seed: int) -> Made:
     quality = rng.normal(0, scale, (study.pool, 1 + len(arms))) * np.array([1] + [0.5] * len(arms))
     order = rng.permuted(np.tile(np.arange(study.pool), (study.draws, 1)), axis=1)
     felt = quality[order[:, : BUDGETS[-1]]].cumsum(1)  # (D, n, 1 + arms)
-    tuning = dict(zip(arms, rng.normal(0, study.tuning_sd, len(arms)), strict=True))
+    tuning = {
+        arm: {n: float(rng.normal(0, study.tuning_sd)) for n in budgets_of(arm)} for arm in arms
+    }
     whole = quality.mean(0)
     cells: dict[str, dict[int, Floats]] = {}
     for j, (arm, worth) in enumerate(arms.items()):
         cells[arm] = {}
-        for n in BUDGETS if arm == "plain" else ARM_BUDGETS:
+        for n in budgets_of(arm):
             sample = (felt[:, n - 1, 0] + felt[:, n - 1, 1 + j]) / n
             noise = rng.normal(0, study.noise_sd, study.draws)
-            level = ability(worth * n, study.family) + tuning[arm] + sample + noise
+            level = ability(worth * n, study.family) + tuning[arm][n] + sample + noise
             chance = expit(level[:, None] - difficulty + mix)
             fate = rng.random(study.draws)
             chance[fate < study.failed] = CHANCE
@@ -110,12 +117,21 @@ def ability(n: float, family: str) -> float:
 
 
 def truth(study: Study, made: Made, arm: str, n: float, population: str = "pool") -> float:
-    """Expected accuracy of an arm at n labels, given its tuning, over draws and test texts.
+    """Expected accuracy of an arm at n labels, given its searches, over draws and test texts.
 
+    Between two measured budgets the luck of their searches is linear in log n.
     population pool: draws from this pool; new_texts: from anywhere.
     """
+    known = sorted(made.tuning[arm])
+    if n in known or not any(made.tuning[arm].values()):
+        return _truth(study, made, arm, n, made.tuning[arm].get(int(n), 0.0), population)
+    shift = float(np.interp(np.log(n), np.log(known), [made.tuning[arm][k] for k in known]))
+    return _truth(study, made, arm, n, shift, population)
+
+
+def _truth(study: Study, made: Made, arm: str, n: float, shift: float, population: str) -> float:
     worth = {"plain": 1.0, **study.effects}[arm]
-    level = ability(round(worth * n, 6), study.family) + made.tuning[arm]
+    level = ability(round(worth * n, 6), study.family) + shift
     sampled = 1.25 * study.draw_sd**2 * 200 / n
     if population == "pool":
         level += made.pool_shift[arm]
@@ -135,7 +151,18 @@ def true_multiplier(study: Study, made: Made, arm: str, n: int, population: str 
     return float(np.exp(brentq(gap, -4, 4, xtol=1e-6)))
 
 
+def true_shared_multiplier(study: Study, made: Made, arm: str) -> float:
+    """The one multiplier at which the mean over budgets of arm minus baseline is truly 0."""
+    wanted = sum(truth(study, made, arm, n) for n in ARM_BUDGETS)
+
+    def gap(log_mu: float) -> float:
+        mu = float(np.exp(log_mu))
+        return sum(truth(study, made, "plain", mu * n) for n in ARM_BUDGETS) - wanted
+
+    return float(np.exp(brentq(gap, -4, 4, xtol=1e-6)))
+
+
 def true_accuracy(n: float, study: Study) -> float:
     """Expected accuracy of plain over all pools, untuned."""
-    none = Made({}, {"plain": 0.0}, {"plain": 0.0})
+    none = Made({}, {"plain": dict.fromkeys(BUDGETS, 0.0)}, {"plain": 0.0})
     return truth(study, none, "plain", n, "new_texts")

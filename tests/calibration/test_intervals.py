@@ -5,18 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from datayield.stats import curves, interval
-from datayield.stats.interval import Components
+from datayield.analysis import curve_tests, frame, intervals
+from datayield.analysis.intervals import Components
+from tests.calibration import families
 from tests.calibration.measure import DRAWS, NAMES, broken, run, table
 from tests.calibration.simulate import FAMILIES, Made, Study, make, true_multiplier, truth
 
 STUDIES = 160
+FAMILIES_OF_CLAIMS = 400  # studies of each kind: these are cheap
 SLACK = 3.0  # standard errors of a share counted over so few studies
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("draws", DRAWS)
+@pytest.mark.parametrize("draws", DRAWS[:3])
 def test_statements_are_as_often_true_as_they_claim(draws: int) -> None:
     counts = run(draws, STUDIES)
     assert broken(draws, counts, SLACK) == [], table({draws: counts})
@@ -25,16 +27,48 @@ def test_statements_are_as_often_true_as_they_claim(draws: int) -> None:
 
 def test_leaving_out_the_test_texts_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted fault: variance components without the test set's."""
-    whole = interval.components
+    whole = intervals.components
 
     def over_draws(z: np.ndarray) -> Components:
         c = whole(z)
         return replace(c, text=0 * c.text, rest=0 * c.rest)
 
-    monkeypatch.setattr(interval, "components", over_draws)
-    monkeypatch.setattr(curves, "components", over_draws)
+    for module in (intervals, curve_tests, frame):
+        monkeypatch.setattr(module, "components", over_draws)
     found = broken(10, run(10, STUDIES), SLACK)
     assert any("target" in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    "case", [families.CASES[i] for i in (0, 1, 6, 12, 15)], ids=lambda case: case.name
+)
+def test_families_of_claims_are_seldom_wrong(case: families.Case) -> None:
+    found = {case.name: families.run(case, FAMILIES_OF_CLAIMS)}
+    assert families.broken(found, FAMILIES_OF_CLAIMS) == [], families.table(found)
+
+
+def test_claims_from_each_contrasts_own_spread_are_noticed() -> None:
+    """The planted fault: no pooling, where three draws agree by luck."""
+    (case,) = (c for c in families.CASES if c.name == "9 strategies, 2 draws")
+    counts = families.run(case, FAMILIES_OF_CLAIMS)
+    alone = {**counts, "family": counts["own family"]}
+    assert any(
+        "family-wise" in line for line in families.broken({case.name: alone}, FAMILIES_OF_CLAIMS)
+    )
+
+
+@pytest.mark.parametrize(
+    "plan", [families.LOOKS[i] for i in (0, 2, 5)], ids=lambda plan: plan.case.name
+)
+def test_studies_that_end_when_they_have_seen_enough_are_seldom_wrong(plan: families.Plan) -> None:
+    found = {plan.case.name: families.run_by_looks(plan, FAMILIES_OF_CLAIMS)}
+    assert families.broken_looks(found, FAMILIES_OF_CLAIMS) == [], found
+
+
+@pytest.mark.parametrize("column", [0, 2, 3])
+def test_the_smallest_visible_difference_is_seen_four_times_out_of_five(column: int) -> None:
+    case = families.DESIGNS[-1]  # the mean over budgets is the last column
+    assert 0.72 <= families.power_at_visible(case, column, FAMILIES_OF_CLAIMS) <= 0.92
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from datayield import grid, place, strategies
-from datayield.desk import Data
-from datayield.run import run_cell
-from datayield.types import Cell, Row, Settings
-from datayield.workers import WorkerPool
-from tests.contracts.conftest import NAMES, N
+from datayield.cells.context import CorpusTables
+from datayield.cells.run import run_cell
+from datayield.cells.worker_pool import LocalPool
+from datayield.core.types import Cell, Row, Settings
+from datayield.models.device import configure
+from datayield.strategies import registry
+from datayield.study import arms
+from datayield.testing.small_corpus import LABELS
+from tests.contracts.conftest import NAMES
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 STILL = {"dropout": 0.0, "word_dropout": 0.0, "embedding_dropout": 0.0}  # devices draw other masks
@@ -20,14 +23,14 @@ STILL = {"dropout": 0.0, "word_dropout": 0.0, "embedding_dropout": 0.0}  # devic
 
 @pytest.fixture
 def gpu() -> Iterator[None]:
-    place.settle("cuda")
+    configure("cuda")
     yield
-    place.settle("cpu")
+    configure("cpu")
 
 
 def _cell(arm: str, device: str = "cuda", precision: str = "fp32", **model: object) -> Cell:
-    parsed = grid.parse_arm(arm)
-    pinned = strategies.compose(parsed.strategies, {}).pins(N)
+    parsed = arms.parse_arm(arm)
+    pinned = registry.compose(parsed.strategies, {}).pins(LABELS)
     wanted = {
         "hidden": 8,
         "embedding": 8,
@@ -38,11 +41,13 @@ def _cell(arm: str, device: str = "cuda", precision: str = "fp32", **model: obje
         **model,
     }
     identity = {"study_seed": 5, "device": device, "precision": precision}
-    return Cell("written", N, parsed, 0, 0, {"model": asdict(Settings.of(wanted))}, identity)
+    return Cell(
+        "written", LABELS, parsed, 0, 0, {"model": asdict(Settings.from_dict(wanted))}, identity
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_strategy_gives_the_same_row_twice(gpu: None, name: str, data: Data) -> None:
+def test_a_strategy_gives_the_same_row_twice(gpu: None, name: str, data: CorpusTables) -> None:
     cell = _cell(f"lstm:{name}")
     one, two = run_cell(cell, data), run_cell(cell, data)
     assert np.array_equal(one.predicted, two.predicted), "one key, one result"
@@ -53,31 +58,31 @@ def test_a_strategy_gives_the_same_row_twice(gpu: None, name: str, data: Data) -
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_network_learns_there_what_it_learns_on_the_cpu(
-    cell: str, precision: str, data: Data
+    cell: str, precision: str, data: CorpusTables
 ) -> None:
     """Without dropout both start alike and read the same batches; only rounding differs."""
     rows = []
     for device in ("cpu", "cuda"):
-        place.settle(device, precision if device == "cuda" else "fp32")
+        configure(device, precision if device == "cuda" else "fp32")
         try:
             rows.append(
                 run_cell(_cell(f"{cell}:plain", device, precision, layers=2, **STILL), data)
             )
         finally:
-            place.settle("cpu")
+            configure("cpu")
     near = 1e-4 if precision == "fp32" else 0.05
     losses = [[h.loss for h in row.history] for row in rows]
     assert np.allclose(losses[0][:1], losses[1][:1], atol=near)
     assert (rows[0].predicted == rows[1].predicted).mean() > 0.9
 
 
-def test_workers_share_the_gpu_and_agree_with_one_process(data: Data) -> None:
-    place.settle("cuda")
+def test_workers_share_the_gpu_and_agree_with_one_process(data: CorpusTables) -> None:
+    configure("cuda")
     try:
         alone = run_cell(_cell("lstm:plain"), data)
     finally:
-        place.settle("cpu")
-    pool = WorkerPool(data.folder.parent.parent, 300, 2)
+        configure("cpu")
+    pool = LocalPool(data.folder.parent.parent, 300, 2)
     try:
         (row,) = pool.run([_cell("lstm:plain")])
         assert isinstance(row, Row) and np.array_equal(row.predicted, alone.predicted)

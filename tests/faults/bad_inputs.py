@@ -40,10 +40,10 @@ from tests.faults.cases import (
 def computed() -> object:
     """What the study stage does, up to its first cell."""
     from datayield import config
-    from datayield import study as stage
+    from datayield.study.study_stage import compute
 
     params = config.load(Path("params.yaml"))
-    return stage.compute("written", params, Path(), None, None)  # type: ignore[arg-type]
+    return compute("written", params, Path(), None, None, None, None)  # type: ignore[arg-type]
 
 
 FILES = {
@@ -63,26 +63,26 @@ FILES = {
     "a spreadsheet": Bad("study book.xlsx", "book.xlsx: wanted a file ending in .csv", change=put("book.xlsx", b"PK\3\4")),
     "folder without files": Bad("study none", "none is a folder without a file ending in"),
     "pattern of nothing": Bad("study no*.csv", "no*.csv: no file fits this pattern"),
-    "numbers for texts": Bad("study numbers.csv --text a --label b", "holds numbers; --text wants texts"),
+    "numbers for texts": Bad("study numbers.csv --text a --label b", "holds numbers; --text needs texts"),
     "no texts at all": Bad("study numbers.csv", "no column looks like it holds the texts; name it by --text"),
     "ragged": Bad("study ragged.csv", "ragged.csv, line 3: 1 fields, the header has 2"),
     "two layouts": Bad("study good.csv semicolon.csv", "separate their columns by different marks"),
     "budget above the pool": Bad("study good.csv --budget 5000", "the pool holds 108 labelled texts"),
-    "budget too small": Bad("study good.csv --budget 3", "--budget 3: wanted at least 10 labels"),
+    "budget too small": Bad("study good.csv --budget 3", "budget 3: expected at least 10 labels"),
     "budget no number": Bad("study good.csv --budget many", "invalid int value: 'many'"),
-    "no draws": Bad("study good.csv --draws 0", "--draws 0: wanted at least 1"),
-    "too many draws": Bad("study good.csv --draws 5000", "--draws 5000: wanted at most 1000"),
-    "folder not empty": Bad("study good.csv --folder full", "full is not empty, and no project"),
+    "no draws": Bad("study good.csv --draws 0", "draws 0: expected 1 to 1000"),
+    "too many draws": Bad("study good.csv --draws 5000", "draws 5000: expected 1 to 1000"),
+    "folder not empty": Bad("study good.csv --folder full", "full is not empty and not a project"),
     "folder is a file": Bad("study good.csv --folder good.csv", "good.csv is a file; name a new or"),
     "folder below a file": Bad("study good.csv --folder good.csv/in", "good.csv/in cannot be made"),
-    "bad name": Bad("study good.csv --name 'My Study'", "--name My Study: wanted small letters"),
+    "bad name": Bad("study good.csv --name 'My Study'", "name My Study: expected small letters"),
     "split and test file": Bad("study good.csv --split stars --test good.csv", "not both"),
     "hub without columns": Bad("study hub:owner/name@1", "name its columns: --text COLUMN --label COLUMN"),
     "hub without revision": Bad("study hub:owner/name --text a --label b", "name its revision"),
-    "hub name that leads out": Bad("study hub:owner/../name@1 --text a --label b", "wanted owner/name as on the hub"),
-    "option without file": Bad("study --budget 100", "--budget is about a file; name it"),
-    "draws without file": Bad("study --draws 5", "--draws is about a file; name it"),
-    "unlabelled without file": Bad("study --unlabelled x.csv", "--unlabelled is about a file; name it"),
+    "hub name that leads out": Bad("study hub:owner/../name@1 --text a --label b", "expected owner/name as on the hub"),
+    "option without file": Bad("study --budget 100", "--budget needs a file: datayield study FILE"),
+    "draws without file": Bad("study --draws 5", "--draws needs a file: datayield study FILE"),
+    "unlabelled without file": Bad("study --unlabelled x.csv", "--unlabelled needs a file: datayield study FILE"),
     "unlabelled that is not there": Bad("study good.csv --unlabelled x.csv", "x.csv does not exist"),
     "unlabelled with nothing new": Bad("study good.csv --unlabelled good.csv", "every text is empty, or in the corpus as well"),
     "no project here": Bad("study", "params.yaml is missing"),
@@ -105,18 +105,21 @@ FILES = {
 }  # fmt: skip
 
 PARAMS = {
-    "no mapping": planned("wanted a mapping with study, corpora, updates; got list", put("params.yaml", "- a\n")),
+    "no mapping": planned("expected a mapping with study, corpora, updates; got list", put("params.yaml", "- a\n")),
     "no YAML": planned("params.yaml cannot be read as YAML", put("params.yaml", "study: [\n")),
     "params not utf-8": planned("params.yaml cannot be read as YAML", put("params.yaml", b"study: \xff\n")),
     "a Python object": planned("cannot be read as YAML", put("params.yaml", "a: !!python/object:os.system x")),
-    "params.yaml empty": planned("wanted a mapping with study, corpora, updates; got NoneType", put("params.yaml", "")),
+    "params.yaml empty": planned("expected a mapping with study, corpora, updates; got NoneType", put("params.yaml", "")),
     "wrong type": study("draws", "three", "study.draws: Input should be a valid integer, got 'three'"),
     "negative": study("draws", -1, "greater than or equal to 1, got -1"),
-    "unknown name": study("drawz", 3, "study.drawz: Extra inputs"),
+    "unknown name": study("drawz", 3, "study.drawz: unknown name; did you mean draws?"),
     "bad study name": study("name", "../x", "study.name: String should match pattern"),
     "corpora twice": study("corpora", ["written", "written"], "listed twice"),
     "unknown corpus": study("corpora", ["writen"], 'unknown corpus "writen": did you mean "written"'),
-    "draws from nowhere": study("draws", {"first": 3}, "draws: wanted a number or {first: 3, count: 10}"),
+    "draws from nowhere": study("draws", {"first": 3}, "draws: expected a number, auto, {first: 3, count: 10} or {looks: [3, 6, 10]}"),
+    "looks that descend": study("draws", {"looks": [6, 3]}, "draws: looks: expected ascending numbers from 2 to 1000, got [6, 3]"),
+    "looks beside draws": study("looks", [3, 6], "study: looks belong into draws: {looks: [3, 6, 10]}"),
+    "a resolution of nothing": study("draws", {"resolution": 0.0}, "draws: resolution: Input should be greater than 0"),
     "a path for a corpus": planned("corpora.../x.[key]: String should match pattern", of("corpora", {"../x": {"loader": "pydocs", "libraries": ["json", "csv"], "per_class": 50}})),
     "negative budget": planned("at least 10 labels, got -5", grid("tfidf", budgets=(-5,))),
     "budgets not ascending": planned("ascending without repeats, got [60, 30]", grid("tfidf", budgets=(60, 30))),
@@ -124,9 +127,9 @@ PARAMS = {
     "every budget beyond the pool": planned("every budget (5000) is larger than the pool", grid("tfidf", budgets=(5000,))),
     "unknown architecture": planned('unknown architecture "lstn": did you mean "lstm"', grid("lstn:plain")),
     "unknown strategy": planned('unknown strategy "eda_n": did you mean "eda_nn"', grid("lstm:eda_n")),
-    "a strategy for no network": planned("no network and takes no strategies", grid("tfidf:eda_nn")),
+    "a strategy for no network": planned("not a network and takes no strategies", grid("tfidf:eda_nn")),
     "checks that exclude each other": planned("cannot be combined", grid("lstm:twin+double")),
-    "two objectives": planned("each of them decides objective", grid("lstm:vat+superloss")),
+    "two objectives": planned("each of them decides the loss of an example", grid("lstm:vat+superloss")),
     "an empty arm": planned('arm "": unknown architecture', grid("")),
     "unknown baseline": planned('unknown strategy "plane"', of("analysis.baseline", "lstm:plane")),
     "an unknown setting": planned('unknown setting "hiden": did you mean "hidden"', of("model", {"hiden": 3})),
@@ -139,7 +142,7 @@ PARAMS = {
     "arguments of no strategy": planned('unknown strategy "edda"', of("strategies", {"edda": {}})),
     "word vectors that are not there": planned("wanted a file of word vectors, got 'nowhere.txt'", of("strategies", {"vectors": {"file": "nowhere.txt"}})),
     "no updates for few labels": planned("updates needs an entry for the smallest budgets", of("updates", {500: 5})),
-    "an empty range": planned("wanted low below high, got 3 to 1: empty", of("tuning.space", {"batch": {"low": 3, "high": 1}})),
+    "an empty range": planned("expected low below high, got 3 to 1: empty", of("tuning.space", {"batch": {"low": 3, "high": 1}})),
     "a search of nothing": planned('no search looks at "hiden"', both(of("tuning.trials", 2), of("tuning.space", {"hiden": None}))),
     "no workers": planned("workers must be at least 1 or auto, got 0", of("execution.workers", 0)),
     "an unknown device": planned("Input should be 'auto', 'cpu' or 'cuda'", of("execution.device", "tpu")),
@@ -160,7 +163,7 @@ COMMANDS = {
     "unknown shell": Bad("completion tcsh", "invalid choice: 'tcsh'"),
     "unknown preset": Bad("preset defualt", "invalid choice: 'defualt'"),
     "unknown stage": Bad("stage corpse", "invalid choice: 'corpse'"),
-    "a stage without its corpus": Bad("stage vectors", "stage vectors wants --corpus NAME"),
+    "a stage without its corpus": Bad("stage vectors", "stage vectors needs a corpus: --corpus NAME"),
     "a stage of another corpus": Bad("stage corpus --corpus x", 'unknown corpus "x"', "project"),
     "a stage before its own": Bad("stage vectors --corpus written", "corpus.arrow is missing. Run `dvc repro`", "project", gone("data/written/corpus.arrow")),
     "unknown strategy shown": Bad("strategies show eda_n", 'did you mean "eda_nn"'),
@@ -168,34 +171,34 @@ COMMANDS = {
     "corpora without a project": Bad("corpora list", "params.yaml is missing"),
     "init in a full folder": Bad("init full", "full is not empty"),
     "init of an unknown corpus": Bad("init new --corpus sms_spm", 'did you mean "sms_spam"'),
-    "renewal of no project": Bad("init none --renew", "none is no project of `datayield init`"),
+    "renewal of no project": Bad("init none --renew", "none is not a project of `datayield init`"),
     "quiet and verbose": Bad("study -q -v", "not allowed with argument"),
     "deploy without prefect.yaml": Bad("deploy", "prefect.yaml is missing", "project", lambda f: (f / "prefect.yaml").unlink(missing_ok=True)),
     "deploy of nothing": Bad("deploy", "has no list of deployments", "project", put("prefect.yaml", "a: 1\n")),
-    "deploy of no YAML": Bad("deploy", "prefect.yaml is no YAML", "project", put("prefect.yaml", "a: [\n")),
-    "need a percentage": Bad("need --target 85", "wants a score between 0 and 1, got 85: 0.85?", "finished"),
+    "deploy of no YAML": Bad("deploy", "prefect.yaml is not YAML", "project", put("prefect.yaml", "a: [\n")),
+    "need a percentage": Bad("need --target 85", "needs a score between 0 and 1, got 85: 0.85?", "finished"),
     "need of no arm": Bad("need --target 0.8 --arm lstm:pain", 'did you mean "lstm:plain"', "finished"),
     "need of no corpus": Bad("need --corpus other", 'the study has no corpus "other"', "finished"),
-    "need with nothing": Bad("need --have 0", "--have wants", "finished"),
+    "need with nothing": Bad("need --have 0", "--have needs", "finished"),
     "need before the study": Bad("need --target 0.8", "study.json is missing. Run `dvc repro`", "project"),
-    "compare with nothing": Bad("compare nothing nothing", '"nothing" is no study in reports', "finished"),
-    "compare no JSON": Bad("compare metrics.json metrics.json", "metrics.json is no JSON", "finished", put("metrics.json", "{")),
-    "compare no UTF-8": Bad("compare metrics.json metrics.json", "metrics.json is no JSON", "finished", put("metrics.json", b"\x80\xff")),
+    "compare with nothing": Bad("compare nothing nothing", '"nothing" is not a study in reports', "finished"),
+    "compare no JSON": Bad("compare metrics.json metrics.json", "metrics.json is not JSON", "finished", put("metrics.json", "{")),
+    "compare no UTF-8": Bad("compare metrics.json metrics.json", "metrics.json is not JSON", "finished", put("metrics.json", b"\x80\xff")),
     "compare an older one": Bad("compare metrics.json metrics.json", "has schema 1, this version", "finished", put("metrics.json", "{}")),
-    "compare half of one": Bad("compare metrics.json metrics.json", "metrics.json of metrics.json or of metrics.json is damaged", "finished", put("metrics.json", '{"schema": 2}')),
-    "next to another ending": Bad(f"{NEXT} --out next.txt", "--out next.txt: wanted a file ending in"),
-    "next over a file": Bad(f"{NEXT} --out good.csv", "good.csv exists, perhaps with labels in it"),
+    "compare half of one": Bad("compare metrics.json metrics.json", "metrics.json of metrics.json or of metrics.json is damaged", "finished", put("metrics.json", '{"schema": 3}')),
+    "next to another ending": Bad(f"{NEXT} --out next.txt", "--out next.txt: expected a file ending in"),
+    "next over a file": Bad(f"{NEXT} --out good.csv", "good.csv exists and may hold labels"),
     "next by no acquirer": Bad(f"{NEXT} --by eda", "eda"),
-    "next more than there is": Bad(f"{NEXT} --n 5000", "Ask for fewer"),
+    "next more than there is": Bad(f"{NEXT} --n 5000", "Choose a smaller --n"),
     "next of half a character": Bad("next --labelled good.csv --unlabelled half.jsonl --n 5 --text body", "half.jsonl, line 1: half a character", change=put("half.jsonl", '{"body": "a \\udc00"}\n')),
     "next below no folder": Bad(f"{NEXT} --out good.csv/next.csv", "good.csv/next.csv"),
 }  # fmt: skip
 
 MODELS = {
-    "no model": Bad("predict none good.csv", "none is no exported model: wanted a folder with config.json"),
+    "no model": Bad("predict none good.csv", "none is not an exported model: wanted a folder with config.json"),
     "a model that is no JSON": Bad("predict model texts.csv", "config.json is damaged: it is not JSON", "finished", put("model/config.json", "{")),
     "a model of others": Bad("predict model texts.csv", "was not written by `datayield export`", "finished", put("model/config.json", "{}")),
-    "a model of another format": Bad("predict model texts.csv", "has format 2; datayield", "finished", told("model/config.json", lambda c: c.update(format=2))),
+    "a model of another format": Bad("predict model texts.csv", "has format 3; datayield", "finished", told("model/config.json", lambda c: c.update(format=3))),
     "a changed model": Bad("predict model texts.csv", "its checksum does not fit its content", "finished", told("model/config.json", lambda c: c["classes"].reverse())),
     "half a model": Bad("predict model texts.csv", "its sha256 is not the one that config.json names", "finished", cut("model/model.safetensors")),
     "a flipped bit in a model": Bad("predict model texts.csv", "its sha256 is not the one", "finished", bit("model/model.safetensors")),
@@ -205,15 +208,15 @@ MODELS = {
     "texts in another column": Bad("predict model texts.csv --text bdy", 'has no column "bdy": did you mean "body"', "finished"),
     "texts in several columns": Bad("predict model written.csv", "has the columns body, stars; name that of the texts", "finished"),
     "texts in an empty csv": Bad("predict model a.csv", "a.csv is empty; wanted a line of column names", "finished", put("a.csv", "")),
-    "texts of another encoding": Bad("predict model a.txt", "a.txt: byte 0xff is not utf-8", "finished", put("a.txt", b"\xff\n")),
-    "texts in utf-16 without its mark": Bad("predict model a.txt --encoding utf-16", "a.txt: it is not utf-16", "finished", put("a.txt", "some text\n")),
+    "texts of another encoding": Bad("predict model a.txt", "a.txt, line 1: byte 0xff is not utf-8", "finished", put("a.txt", b"\xff\n")),
+    "texts in utf-16 without its mark": Bad("predict model a.txt --encoding utf-16", "a.txt is not utf-16", "finished", put("a.txt", "some text\n")),
     "a column of lines": Bad("predict model a.txt --text body", "is read as a text per line, without columns", "finished", put("a.txt", "x\n")),
     "labels to another ending": Bad("predict model texts.csv --out a.doc", "--out a.doc: wanted a file ending in", "finished"),
     "JSON to a csv": Bad("predict model texts.csv --json --out a.csv", "--json writes lines of JSON", "finished"),
     "half a character to label": Bad("predict model a.jsonl --out a.csv", "a.jsonl, line 1: half a character", "finished", put("a.jsonl", '{"text": "\\ud800"}\n')),
     "an export of an unknown arm": Bad("export --arm lstm:pain", 'no finished cell of an arm "lstm:pain"', "finished"),
     "an export of an unknown budget": Bad("export --n 7", "--n 7: no finished cell has that budget", "finished"),
-    "an export over something else": Bad("export --out flows", "flows holds something that is no exported model", "finished"),
+    "an export over something else": Bad("export --out flows", "flows holds files that are not an exported model", "finished"),
     "an export before the study": Bad("export", "history.parquet is missing", "project"),
 }  # fmt: skip
 
@@ -230,12 +233,12 @@ DAMAGED = {
     "half of the trials": Bad("stage analyse", "trials.parquet is damaged", "finished", cut("results/written/trials.parquet")),
     "no statistics": Bad("stage report", "statistics.json is missing", "finished"),
     "half of the statistics": Bad("stage report", "statistics.json is damaged", "finished", put("reports/small/statistics.json", '{"version": ')),
-    "older statistics": Bad("stage report", "has version 1, wanted", "finished", put("reports/small/statistics.json", "{}")),
+    "older statistics": Bad("stage report", "has version 1, expected", "finished", put("reports/small/statistics.json", "{}")),
     "half of the settings": Bad("plan", "settings.json is damaged", "project", put("results/written/settings.json", '{"30": ')),
     "settings that are a list": Bad("plan", "wanted a JSON object, got list", "project", put("results/written/settings.json", "[]")),
     "settings of something else": Bad(computed, "settings.json has no settings of lstm:plain at 30", "project", put("results/written/settings.json", '{"30": {"lstm:plain": 5}}')),
     "half a card": Bad("plan", "card.json is damaged", "project", cut("data/written/card.json")),
-    "a card without lengths": Bad("plan", "card.json is damaged (it lacks 'tokens per text')", "project", put("data/written/card.json", "{}")),
+    "a card without lengths": Bad("plan", "card.json is damaged (the entry 'tokens per text' is missing)", "project", put("data/written/card.json", "{}")),
     "half a corpus": Bad("stage audit --corpus written", "corpus.arrow is damaged", "project", cut("data/written/corpus.arrow")),
     "a flipped bit in a corpus": Bad("stage audit --corpus written", "corpus.arrow does not fit its digest: it was changed", "project", bit("data/written/corpus.arrow", 0.2)),
     "half of the draws": Bad("stage augment --corpus written", "draws.arrow is damaged", "project", cut("data/written/draws.arrow")),
@@ -248,22 +251,22 @@ DAMAGED = {
 _BUILD = "stage corpus --corpus written"
 DOWNLOADS = {
     "no network": Bad(_BUILD, "cannot be downloaded from http://127.0.0.1:9/a: no connection", "project", downloads()),
-    "a mirror that is none": Bad(_BUILD, "DATAYIELD_MIRROR=/nowhere is no folder", "project", downloads(), env={"DATAYIELD_MIRROR": "/nowhere"}),
+    "a mirror that is none": Bad(_BUILD, "DATAYIELD_MIRROR=/nowhere is not a folder", "project", downloads(), env={"DATAYIELD_MIRROR": "/nowhere"}),
     "half a file in the mirror": Bad(_BUILD, "a.txt is truncated: wanted 5 bytes", "project", both(downloads(), put("a.txt", "abc")), env={"DATAYIELD_MIRROR": "."}),
     "a page in the mirror": Bad(_BUILD, "a web page instead of a.txt", "project", both(downloads(), put("a.txt", "<html>please log in</html>")), env={"DATAYIELD_MIRROR": "."}),
-    "an archive that is cut short": Bad(_BUILD, "a.txt is no zip or tar archive", "project", both(downloads(), zipped("a.txt", b"x", lambda made: made.__delitem__(slice(30, None)))), env={"DATAYIELD_MIRROR": "."}),
-    "an archive with a place that is none": Bad(_BUILD, "a.txt is no zip or tar archive that can be read: negative seek value", "project", both(downloads(), zipped("a.txt", b"x", far)), env={"DATAYIELD_MIRROR": "."}),
+    "an archive that is cut short": Bad(_BUILD, "a.txt is not a readable zip or tar archive", "project", both(downloads(), zipped("a.txt", b"x", lambda made: made.__delitem__(slice(30, None)))), env={"DATAYIELD_MIRROR": "."}),
+    "an archive with a place that is none": Bad(_BUILD, "a.txt is not a readable zip or tar archive: negative seek value", "project", both(downloads(), zipped("a.txt", b"x", far)), env={"DATAYIELD_MIRROR": "."}),
     "an unknown format": Bad(_BUILD, 'unknown format "ag_cvs": did you mean "ag_csv"', "project", downloads(format="ag_cvs")),
     "an unknown entry of the catalog": Bad(_BUILD, 'the catalog has no "sms_spm": did you mean "sms_spam"', "project", corpus(loader="catalog", entry="sms_spm")),
-    "a folder of the hub that is none": Bad(_BUILD, "nowhere is no folder; it is relative to params.yaml", "project", corpus(loader="hub", name="./nowhere", text="t", label="l")),
+    "a folder of the hub that is none": Bad(_BUILD, "nowhere is not a folder; its path is relative to params.yaml", "project", corpus(loader="hub", name="./nowhere", text="t", label="l")),
 }  # fmt: skip
 
 
 def storage() -> object:
     """What the tune stage does first."""
-    from datayield import tune
+    from datayield.tuning import optuna_search
 
-    return tune.storage(Path(), alone=True)
+    return optuna_search.storage(Path(), alone=True)
 
 
 def stored(url: str, says: str) -> Bad:
@@ -271,12 +274,12 @@ def stored(url: str, says: str) -> Bad:
 
 
 STORAGE = {
-    "a database of an unknown kind": stored("no-such://x", "the database of DATAYIELD_OPTUNA_STORAGE has no address that can be read"),
-    "no address of a database": stored("trials", "the database of DATAYIELD_OPTUNA_STORAGE has no address that can be read"),
+    "a database of an unknown kind": stored("no-such://x", "the database of DATAYIELD_OPTUNA_STORAGE has an address that cannot be read"),
+    "no address of a database": stored("trials", "the database of DATAYIELD_OPTUNA_STORAGE has an address that cannot be read"),
     "a database that is away": stored("postgresql+psycopg2://me:word@127.0.0.1:9/t", "Connection refused"),
     "a database in no folder": stored("sqlite:///nowhere/trials.db", "unable to open database file"),
     "a journal that is a folder": Bad(storage, "optuna.journal: IsADirectoryError", change=lambda f: (f / "state" / "optuna.journal").mkdir(parents=True)),
-    "a journal of something else": Bad(storage, "a damaged journal may be deleted", change=put("state/optuna.journal", "no JSON\n" * 3)),
+    "a journal of something else": Bad(storage, "delete the journal if it is damaged", change=put("state/optuna.journal", "no JSON\n" * 3)),
 }  # fmt: skip
 
 TABLES = (FILES, PARAMS, COMMANDS, MODELS, DAMAGED, DOWNLOADS, STORAGE)

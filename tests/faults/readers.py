@@ -9,21 +9,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from datayield import (
-    cells,
-    corpora,
-    draws,
-    dynamics,
-    exported,
-    pretrain,
-    records,
-    stages,
-    table,
-    thesaurus,
-)
+from datayield import corpora
+from datayield.cells import draws, store
+from datayield.core import dynamics_rows, files, rows, tables
+from datayield.core.types import Settings
 from datayield.corpora.audit import audit
-from datayield.encode import Vocabulary
-from datayield.types import Settings
+from datayield.models import pretraining
+from datayield.models.encoding import Vocabulary
+from datayield.models.saved import format
+from datayield.study.stages import augment_texts
+from datayield.text import word_vectors
 from tests.fuzz.seeds import TEXTS
 from tests.fuzz.stored import built, exported_files, good_data, some_rows, some_trials
 
@@ -56,21 +51,21 @@ def plain(value: Any) -> str:
 
 
 def _tables(folder: Path) -> None:
-    records.write(some_rows(), folder / "cells.parquet", folder / "history.parquet")
-    dynamics.write(some_rows(), folder / "dynamics.parquet")
-    table.write(some_trials(), folder / "trials.parquet")
+    rows.write_rows(some_rows(), folder / "cells.parquet", folder / "history.parquet")
+    dynamics_rows.write_dynamics(some_rows(), folder / "dynamics.parquet")
+    tables.write_table(some_trials(), folder / "trials.parquet")
     made, card = built()
-    table.write(audit(made, card["removed"])[1], folder / "audit.parquet")
+    tables.write_table(audit(made, card["removed"])[1], folder / "audit.parquet")
     lines = {"strategy": ["eda_nn"] * 40, "id": list(range(40)), "texts": [[t] for t in TEXTS[:40]]}
-    table.write(pa.table(lines, stages.VARIANTS), folder / "variants.parquet")
-    thesaurus.save_vectors(thesaurus.vectors(TEXTS, 4, 1), folder / "vectors.parquet")
+    tables.write_table(pa.table(lines, augment_texts.VARIANTS), folder / "variants.parquet")
+    word_vectors.save_vectors(word_vectors.vectors(TEXTS, 4, 1), folder / "vectors.parquet")
     harder = pa.table({"id": np.arange(60), "length": np.arange(60.0), "rarity": np.arange(60.0)})
-    table.write(harder, folder / "difficulties.parquet", hashed=True)
+    tables.write_table(harder, folder / "difficulties.parquet")
 
 
 def _of(name: str, schema: pa.Schema | None) -> Reader:
     path = f"{name}.parquet"
-    return Reader(_tables, path, lambda f: plain(table.read(f / path, schema)), in_head)
+    return Reader(_tables, path, lambda f: plain(tables.read_table(f / path, schema)), in_head)
 
 
 def _data(folder: Path) -> None:
@@ -80,23 +75,23 @@ def _data(folder: Path) -> None:
 
 def _corpus(folder: Path) -> str:
     found = corpora.checked(folder)
-    parts = (found.texts, found.test_texts, found.labels, found.test_labels, found.units)
+    parts = (found.texts, found.test_texts, found.labels, found.test_labels, found.duplicate_groups)
     return repr([list(x) for x in parts] + [found.classes])
 
 
 def _draws(folder: Path) -> str:
     made = corpora.checked(folder)
     drawn = draws.checked(folder / "draws.arrow", made, [0, 1], 1, "stratified")
-    return repr([(list(drawn.first(d, 50)), drawn.folds(d, 30)) for d in (0, 1)])
+    return repr([(list(drawn.first(d, 50)), list(drawn.sample(d, 30, 0).train)) for d in (0, 1)])
 
 
 def _cell(folder: Path) -> None:
-    cells.CellStore(folder).put(some_rows()[0])
+    store.CellStore(folder).put(some_rows()[0])
 
 
 def _cell_again(folder: Path) -> str | None:
-    row = cells.CellStore(folder).get(some_rows()[0].key)
-    return None if row is None else cells.dumps(row)
+    row = store.CellStore(folder).get(some_rows()[0].key)
+    return None if row is None else store.dumps(row)
 
 
 def _export(kind: str) -> Callable[[Path], object]:
@@ -108,40 +103,40 @@ def _export(kind: str) -> Callable[[Path], object]:
 
 
 def _scores(folder: Path) -> str:
-    return repr(exported.load(folder).scores(TEXTS[:5]).tolist())
+    return repr(format.load(folder).scores(TEXTS[:5]).tolist())
 
 
 def _language(folder: Path) -> None:
     words = Vocabulary.of(["rain boat"])
     arrays = {"w": np.arange(200, dtype=np.float32)}
-    made = pretrain.Reader(Settings(), words, np.arange(4), arrays, 5, 1.0, 0.5)
+    made = pretraining.PretrainedLanguageModel(Settings(), words, np.arange(4), arrays, 5, 1.0, 0.5)
     made.save(folder / "a.safetensors")
 
 
 def _language_again(folder: Path) -> str:
-    found = pretrain.Reader.load(folder / "a.safetensors", Settings())
+    found = pretraining.PretrainedLanguageModel.load(folder / "a.safetensors", Settings())
     return repr((found.words, found.counts.tolist(), found.arrays["w"].tolist(), found.tokens))
 
 
 def _json(folder: Path) -> None:
     chosen = {"30": {"lstm:plain": {"all": {"model": {"hidden": 64, "learning_rate": 0.015}}}}}
-    table.write_json(chosen, folder / "settings.json")
+    files.write_json(chosen, folder / "settings.json")
 
 
 def _settings(folder: Path) -> str:
-    found = table.read_json(folder / "settings.json")
+    found = files.read_json(folder / "settings.json")
     return json.dumps(
         {k: v for k, v in found.items() if isinstance(v, dict)}
     )  # no sum of another name
 
 
 READERS: dict[str, Reader] = {
-    "cells.parquet": _of("cells", table.CELLS),
-    "history.parquet": _of("history", table.HISTORY),
-    "dynamics.parquet": _of("dynamics", dynamics.DYNAMICS),
-    "trials.parquet": _of("trials", table.TRIALS),
-    "audit.parquet": _of("audit", table.AUDIT),
-    "variants.parquet": _of("variants", stages.VARIANTS),
+    "cells.parquet": _of("cells", tables.CELLS),
+    "history.parquet": _of("history", tables.HISTORY),
+    "dynamics.parquet": _of("dynamics", dynamics_rows.DYNAMICS),
+    "trials.parquet": _of("trials", tables.TRIALS),
+    "audit.parquet": _of("audit", tables.AUDIT),
+    "variants.parquet": _of("variants", augment_texts.VARIANTS),
     "vectors.parquet": _of("vectors", None),
     "difficulties.parquet": _of("difficulties", None),
     "corpus.arrow": Reader(_data, "corpus.arrow", _corpus),

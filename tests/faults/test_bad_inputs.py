@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from datayield import cli
-from datayield.corpora import fetch
+from datayield.cli import main
+from datayield.core.system import download, subprocesses
+from tests.cli.test_own_data import write_bad_files
 from tests.conftest import data_stages, make_project, written_texts
 from tests.faults.bad_inputs import CASES, TABLES, Bad
-from tests.test_own import write_bad_files
 
 WANTED = 60  # bad inputs at least (issue of this table)
 
@@ -50,9 +50,9 @@ def listing(folder: Path) -> dict[str, str]:
 def ended(bad: Bad) -> int:
     """What the program ends with, as the shell would see it."""
     if not isinstance(bad.typed, str):
-        return cli.guard(bad.typed)
+        return subprocesses.exit_code_of(bad.typed)
     try:
-        return cli.main(shlex.split(bad.typed))
+        return main.main(shlex.split(bad.typed))
     except SystemExit as e:  # argparse
         return int(e.code or 0)
 
@@ -79,7 +79,7 @@ def test_one_clear_message(
     before = listing(folder)
     monkeypatch.chdir(folder)
     monkeypatch.delenv("DATAYIELD_MIRROR", raising=False)
-    monkeypatch.setattr(fetch, "RETRIES", 0)
+    monkeypatch.setattr(download, "RETRIES", 0)
     for key, value in bad.env.items():
         monkeypatch.setenv(key, value)
     code = ended(bad)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from datayield import config, grid
-from datayield.errors import UserError
+from datayield import config
+from datayield.core.errors import UserError
+from datayield.study import grid
 from tests.conftest import datayield, small_params
 
 
@@ -18,12 +19,12 @@ def _params(**study: object) -> config.Params:
 
 def test_budgets_beyond_the_pool_are_left_out_with_a_notice() -> None:
     params = _params(grid=[{"arms": ["tfidf", "lstm:double"], "budgets": [30, 60, 5000]}])
-    found, notices = grid.entries(params, 100)
+    found, notices = grid.arms_and_budgets(params, 100)
     assert {n for _, n in found} == {30, 60}
     assert "5000 labels is larger than the pool of 100" in notices[0]
     assert "lstm:double at 60 labels needs 120 texts" in notices[1]
     with pytest.raises(UserError, match="every budget"):
-        grid.entries(_params(grid=[{"arms": ["tfidf"], "budgets": [5000]}]), 100)
+        grid.arms_and_budgets(_params(grid=[{"arms": ["tfidf"], "budgets": [5000]}]), 100)
 
 
 def test_an_unwritable_disk(project: Path) -> None:

@@ -13,8 +13,8 @@ from typing import ClassVar
 import pytest
 
 from datayield import config, corpora
-from datayield.corpora import fetch
-from datayield.errors import UserError
+from datayield.core.errors import UserError
+from datayield.core.system import download
 from tests.conftest import written_texts
 
 # requests leaves the socket of a broken answer to the garbage collector
@@ -81,7 +81,7 @@ def site() -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATAYIELD_MIRROR", raising=False)
-    monkeypatch.setattr(fetch, "RETRIES", 0)
+    monkeypatch.setattr(download, "RETRIES", 0)
 
 
 def source(url: str, content: bytes = GOOD, member: str | None = None, **more: object) -> object:
@@ -142,7 +142,7 @@ def test_mirrors(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     root, mirror = tmp_path / "root", tmp_path / "mirror"
     root.mkdir()
     monkeypatch.setenv("DATAYIELD_MIRROR", str(mirror))
-    assert "is no folder" in error(source(f"{site}/good"), root)
+    assert "is not a folder" in error(source(f"{site}/good"), root)
     (mirror / "written").mkdir(parents=True)
     told = error(source("http://127.0.0.1:9/all.txt"), root)
     assert "The mirror" in told and "has no file" in told
@@ -164,7 +164,7 @@ def test_archives(site: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no file named other.txt"):
         made = source(f"{site}/zip", _zip("inner/all.txt"), "other.txt")
         corpora.build("written", made, 1, tmp_path)
-    with pytest.raises(UserError, match="no zip or tar archive"):
+    with pytest.raises(UserError, match="not a readable zip or tar archive"):
         corpora.build("written", source(f"{site}/good", member="a.txt"), 1, tmp_path)
     assert not (tmp_path.parent / "evil.txt").exists()
 
@@ -181,4 +181,4 @@ def test_bad_entries(site: str, tmp_path: Path) -> None:
             corpora.build("written", source(f"{site}/good", **more), 1, tmp_path)
     for name in ("/etc/passwd", "../up.txt", "a/../../b"):
         with pytest.raises(ValueError, match="pattern"):
-            config.RemoteFile(name=name, url=f"{site}/good", sha256="0" * 64, bytes=1)
+            config.RemoteFileEntry(name=name, url=f"{site}/good", sha256="0" * 64, bytes=1)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from datayield import seeds
+from datayield.core import seeds
 from tests.conftest import call, flow, read_params, tool_environment, write_params
-from tests.test_servers import end, free_port, start, wait_for
-from tests.test_study import rows, same
+from tests.integrations.test_servers import end, free_port, start, wait_for
+from tests.study.test_study import rows, same
 
 pytestmark = pytest.mark.slow
 
@@ -98,8 +98,8 @@ def all_gone(session: int, seconds: float = 15) -> None:
 
 TARGETS = {
     "flow": "flows/study.py",
-    "worker": "datayield.worker",
-    "server": "datayield.flow_server",  # orchestrate.own_server.COMMAND
+    "worker": "datayield.cells.worker_process",
+    "server": "datayield.integrations.prefect_server_watch",  # prefect_server.WATCH
 }
 
 
@@ -189,7 +189,7 @@ def test_a_server_that_does_not_start_is_not_needed(fresh: Path, whole: list[dic
     os.kill(servers[0], signal.SIGKILL)
     assert process.wait(300) == 0, (fresh / "study.log").read_text()
     said = (fresh / "study.log").read_text()
-    assert "plain threads carry the study" in said and "Traceback" not in said, said
+    assert "plain threads run the study" in said and "Traceback" not in said, said
     assert same(rows(fresh), whole)
 
 
@@ -254,26 +254,30 @@ def test_a_locked_database_of_prefect_ends_no_study(fresh: Path, whole: list[dic
 
 FAILING = """
 import itertools, sys
-from datayield import environment
+from datayield.core.system import machine
 from pathlib import Path
-environment.prepare()
-environment.prepare_prefect(Path())
-from prefect.futures import PrefectConcurrentFuture
-asked, true = itertools.count(), PrefectConcurrentFuture.result
+machine.prepare_process()
+machine.prepare_prefect_home(Path())
+from datayield.integrations import prefect_server
+from datayield.integrations.run_flow import run_flow
 
-def result(self, *arguments, **named):
-    if next(asked) == 3:
-        raise ValueError("Unable to acquire concurrency slots: 503 Service Unavailable")
-    return true(self, *arguments, **named)
+with prefect_server.serving(Path()) as wait_until_ready:  # Prefect reads its address on import
+    wait_until_ready()
+    from prefect.futures import PrefectConcurrentFuture
+    asked, true = itertools.count(), PrefectConcurrentFuture.result
 
-PrefectConcurrentFuture.result = result
-from datayield.start import run_flow
-sys.exit(run_flow("study"))
+    def result(self, *arguments, **named):
+        if next(asked) == 3:
+            raise ValueError("Unable to acquire concurrency slots: 503 Service Unavailable")
+        return true(self, *arguments, **named)
+
+    PrefectConcurrentFuture.result = result
+    sys.exit(run_flow("study", "datayield.integrations.study_flow"))
 """
 
 
 def test_where_prefect_fails_at_a_task_threads_go_on(fresh: Path, whole: list[dict]) -> None:
     done = call(fresh, sys.executable, "-c", FAILING, "--corpus", "written")
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
-    assert "503 Service Unavailable); plain threads carry the study" in done.stderr
+    assert "503 Service Unavailable); plain threads run the study" in done.stderr
     assert same(rows(fresh), whole)

@@ -12,15 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datayield import config, grid, memory, settle, study, table
-from datayield.corpora import fetch, groups, read
-from datayield.errors import UserError
+from datayield import config
+from datayield.core import files, tables
+from datayield.core.errors import UserError
+from datayield.core.system import download
+from datayield.corpora import tabular
+from datayield.study import arms, grid, study_stage
+from datayield.tuning import tune_stage
 from tests.conftest import data_stages, make_project
 from tests.faults.damage import flip, flipped
 from tests.faults.readers import READERS, Reader
 
 REMEDY = re.compile(
-    r"Delete it|Run `dvc repro`|Copy it anew|export the model again|name a folder that"
+    r"Delete it|Run `dvc repro`|Copy it again|export the model again|[Nn]ame a folder that"
 )
 
 
@@ -80,48 +84,48 @@ def test_a_damaged_download_is_fetched_again(
     content = b"a\tthe rain\n" * 100
     sha = hashlib.sha256(content).hexdigest()
     told = {"name": "a.txt", "url": "http://127.0.0.1:9/a", "sha256": sha, "bytes": len(content)}
-    file = config.RemoteFile.model_validate(told)
+    file = config.RemoteFileEntry.model_validate(told).remote
     monkeypatch.delenv("DATAYIELD_MIRROR", raising=False)
-    monkeypatch.setattr(fetch, "RETRIES", 0)
+    monkeypatch.setattr(download, "RETRIES", 0)
     cache = tmp_path / "cache"
     cache.mkdir()
     (cache / sha).write_bytes(content)
-    assert fetch.fetch(file, cache) == content
+    assert download.fetch(file, cache) == content
     for damage in (content[:-1], flipped(content, 7, 1), b""):
         (cache / sha).write_bytes(damage)
         with pytest.raises(UserError, match="cannot be downloaded"):
-            fetch.fetch(file, cache)
+            download.fetch(file, cache)
         assert not list(cache.iterdir())
     (tmp_path / "a.txt").write_bytes(content)
     monkeypatch.setenv("DATAYIELD_MIRROR", str(tmp_path))
-    assert fetch.fetch(file, cache) == content
+    assert download.fetch(file, cache) == content
 
 
-def test_checksums_change_no_identity(tmp_path: Path) -> None:
-    """What cells' identities hold is the hash of the file as it was before there were checksums."""
-    made = pa.table({"word": ["rain", "boat"] * 500, "count": range(1000)})
-    pq.write_table(made, tmp_path / "before", compression="zstd", version="2.6")
-    before = hashlib.sha256((tmp_path / "before").read_bytes()).hexdigest()
-    table.write(made, tmp_path / "now", hashed=True)
-    assert hashlib.sha256((tmp_path / "now").read_bytes()).hexdigest() != before
-    assert table.hash_of(tmp_path / "now") == table.hash_of(tmp_path / "before") == before
+def test_a_damaged_table_has_no_hash(tmp_path: Path) -> None:
+    """The hash is part of the identity of cells, so damage must not look like another table."""
+    tables.write_table(pa.table({"word": ["rain", "boat"] * 500}), tmp_path / "a")
+    before = tables.hash_of(tmp_path / "a")
+    assert before == hashlib.sha256((tmp_path / "a").read_bytes()).hexdigest()
+    flip(tmp_path / "a", 0.1)
+    with pytest.raises(UserError, match="a is damaged"):
+        tables.hash_of(tmp_path / "a")
 
 
 def test_no_cell_is_computed_with_another_draw(tmp_path: Path) -> None:
-    """The study and tune stages end before anything is carried."""
+    """The study and tune stages end before any cell is computed."""
     project = make_project(tmp_path / "project")
     data_stages(project)
     params = config.load(project / "params.yaml")
     chosen: dict[str, dict[str, object]] = {}
-    for arm, n in grid.entries(params, 540)[0]:
-        chosen.setdefault(str(n), {})[str(arm)] = {grid.ALL: grid.default_settings(params, arm, n)}
-    table.write_json(chosen, project / "results" / "written" / "settings.json")
+    for arm, n in grid.arms_and_budgets(params, 540)[0]:
+        chosen.setdefault(str(n), {})[str(arm)] = {grid.ALL: arms.default_settings(params, arm, n)}
+    files.write_json(chosen, project / "results" / "written" / "settings.json")
     flip(project / "data" / "written" / "draws.arrow", 0.4)
     with pytest.raises(UserError, match="draws.arrow is damaged"):
-        study.compute("written", params, project, None, None)  # type: ignore[arg-type]
+        study_stage.compute("written", params, project, None, None, None, None)  # type: ignore[arg-type]
     searching = params.model_copy(update={"tuning": config.Tuning(trials=1)})
     with pytest.raises(UserError, match="draws.arrow is damaged"):
-        settle.settle("written", searching, project, None, None)  # type: ignore[arg-type]
+        tune_stage.tune("written", searching, project, None, None, None)  # type: ignore[arg-type]
 
 
 # ---- a parquet file of the user's
@@ -140,23 +144,8 @@ def test_no_damaged_parquet_ends_the_process(tmp_path: Path) -> None:
     for at in range(start, len(content)):
         path.write_bytes(flipped(content, at, at % 8))
         try:
-            list(read.rows(path, "utf-8"))
+            list(tabular.rows(tabular.layout_of(path, "utf-8")))
         except UserError as e:
             assert "a.parquet" in str(e)
             refused += 1
     assert refused > 50
-
-
-def test_the_memory_of_a_parquet_file_is_that_of_its_columns(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = _users(tmp_path)
-    small, whole = groups.largest(path, ["stars"]), groups.largest(path, ["body", "stars"])
-    assert 0 < small < whole
-    monkeypatch.setattr(memory, "available", lambda: small)
-    with pq.ParquetFile(path) as file:
-        groups.require("it", file, path, ["stars"])
-        with pytest.raises(UserError, match="it wants more memory"):
-            groups.require("it", file, path, ["body", "stars"])
-        with pytest.raises(OSError, match="sizes of its columns"):
-            groups.require("it", file, tmp_path / "gone", ["stars"])

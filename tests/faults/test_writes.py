@@ -19,12 +19,12 @@ from pathlib import Path
 
 import pytest
 
-from datayield import table
+from datayield.core import files, tables
 from tests.conftest import REPO, datayield, flow, tool_environment
 
 FAULTS = ("full", "limit-0", "limit-300", "limit-3000", "denied")
 WRITERS = (
-    "text", "bytes", "JSON", "table", "table with its hash", "mapped table", "rows", "corpus", "cell",
+    "text", "bytes", "JSON", "table", "mapped table", "rows", "corpus", "cell",
     "dynamics", "word vectors", "exported model", "language model", "predictions csv",
     "predictions jsonl", "predictions parquet", "params.yaml", "spool of texts", "spool of standard input",
     "download",
@@ -84,15 +84,15 @@ LOOP = """
 import sys
 from pathlib import Path
 import pyarrow as pa
-from datayield import table
+from datayield.core import files, tables
 folder = Path(sys.argv[1])
 made = [pa.table({"a": list(range(k, k + 60_000))}) for k in (0, 7)]
 print("ready", flush=True)
 while True:
     for k in (0, 1):
-        table.write_bytes(bytes([65 + k]) * 3_000_000, folder / "a.bin")
-        table.write(made[k], folder / "a.parquet")
-        table.write_json({"a": [k] * 50_000}, folder / "a.json")
+        files.write_bytes(bytes([65 + k]) * 3_000_000, folder / "a.bin")
+        tables.write_table(made[k], folder / "a.parquet")
+        files.write_json({"a": [k] * 50_000}, folder / "a.json")
 """
 
 
@@ -111,20 +111,20 @@ def test_killed_in_mid_write(number: int, tmp_path: Path) -> None:
     process.stdout.close()
     content = (tmp_path / "a.bin").read_bytes()
     assert len(content) == 3_000_000 and len(set(content)) == 1
-    assert table.read(tmp_path / "a.parquet")["a"][0].as_py() in (0, 7)
-    assert set(table.read_json(tmp_path / "a.json")["a"]) in ({0}, {1})
+    assert tables.read_table(tmp_path / "a.parquet")["a"][0].as_py() in (0, 7)
+    assert set(files.read_json(tmp_path / "a.json")["a"]) in ({0}, {1})
     left = [p.name for p in tmp_path.iterdir() if p.name not in ("a.bin", "a.parquet", "a.json")]
     assert all(name.startswith(".a.") and name.endswith(str(process.pid)) for name in left)
-    table.write_bytes(b"new", tmp_path / "a.bin")
+    files.write_bytes(b"new", tmp_path / "a.bin")
     assert (tmp_path / "a.bin").read_bytes() == b"new"
 
 
 def test_what_kills_leave_is_read_by_nobody(tmp_path: Path) -> None:
     """Names of temporary files are hidden and end in no ending that a reader looks for."""
-    from datayield.cells import CellStore
-    from datayield.commands.given import expand
-    from datayield.errors import UserError
-    from datayield.intake import _dropped
+    from datayield.cells.store import CellStore
+    from datayield.core.errors import UserError
+    from datayield.corpora.incoming import _dropped
+    from datayield.corpora.input_files import expand
 
     for name in ("a.json", "a.csv", "a.parquet"):
         (tmp_path / f".{name}.{os.getpid()}").write_text("half")
@@ -138,9 +138,9 @@ TRIALS = """
 import json, random, resource, sys
 from dataclasses import replace
 from pathlib import Path
-from datayield import tune
-from datayield.errors import UserError
-from tests.test_tune import planted, searches_of, told
+from datayield.tuning import optuna_search as tune
+from datayield.core.errors import UserError
+from tests.tuning.test_searches import planted, searches_of, told
 
 project, root = Path(sys.argv[1]), Path(sys.argv[2])
 search = replace(searches_of(project, trials=8)[0], prune=True)
@@ -182,8 +182,9 @@ def test_a_search_goes_on_where_the_disk_was_full(project: Path, tmp_path: Path)
 PROJECT = """
 import resource, sys
 from pathlib import Path
-from datayield import config, project
-from datayield.errors import UserError
+from datayield import config
+from datayield.config import project
+from datayield.core.errors import UserError
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 try:
     project.make(Path(sys.argv[1]), config.preset("default"), "own")
@@ -223,7 +224,7 @@ def test_a_log_that_cannot_be_written_waits(studied: Path, tmp_path: Path) -> No
     log.unlink()
     done = datayield(folder, "record")
     assert done.returncode == 0, done.stderr
-    rows = table.read(folder / "results/written/cells.parquet")
+    rows = tables.read_table(folder / "results/written/cells.parquet")
     with closing(sqlite3.connect(log)) as kept:
         found = kept.execute("select count(*) from tags where key = 'cell'").fetchone()[0]
     assert found == len(rows)

@@ -24,37 +24,36 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from datayield import environment
+from datayield.core.system import machine
 
-environment.prepare()
+machine.prepare_process()
 os.environ.pop("DATAYIELD_MIRROR", None)
 
-import numpy as np  # noqa: E402
-import pyarrow as pa  # noqa: E402
-import yaml  # noqa: E402
+import numpy as np
+import pyarrow as pa
+import yaml
 
-from datayield import (  # noqa: E402  # noqa: E402
-    cells,
-    config,
-    corpora,
-    dynamics,
-    export,
-    exported,
-    intake,
-    predict,
-    pretrain,
-    records,
-    table,
-    text,
-    thesaurus,
+from datayield import config, corpora
+from datayield.cells import store
+from datayield.core import dynamics_rows, files, rows, tables
+from datayield.core.errors import UserError
+from datayield.core.system import download
+from datayield.core.types import (
+    ModelArrays,
+    Settings,
 )
-from datayield.corpora import fetch, raw  # noqa: E402
-from datayield.encode import Vocabulary  # noqa: E402
-from datayield.errors import UserError  # noqa: E402
-from datayield.types import Parts, Settings  # noqa: E402
-from tests.conftest import small_params  # noqa: E402
-from tests.fuzz.seeds import TEXTS  # noqa: E402
-from tests.fuzz.stored import built, exported_files, some_rows  # noqa: E402
+from datayield.corpora import (
+    incoming,
+    unlabelled,
+)
+from datayield.models import pretraining
+from datayield.models.encoding import Vocabulary
+from datayield.models.saved import format, model_card, predict
+from datayield.study import export
+from datayield.text import sequences, word_vectors
+from tests.conftest import small_params
+from tests.fuzz.seeds import TEXTS
+from tests.fuzz.stored import built, exported_files, some_rows
 
 FAULTS = ("full", "limit-0", "limit-300", "limit-3000", "denied")
 Write = Callable[[Path, int], None]  # folder, version of the content
@@ -71,20 +70,20 @@ def _corpus(folder: Path, version: int) -> None:
 
 def _cell(folder: Path, version: int) -> None:
     row = some_rows()[0]
-    row.account.tokens = version
-    cells.CellStore(folder).put(row)
+    row.cost.tokens = version
+    store.CellStore(folder).put(row)
 
 
 def _export(folder: Path, version: int) -> None:
-    model = exported.load(_kept_model(folder.parent.parent / "model"))
-    arrays = {"winner": np.eye(3, dtype=np.float32)[version % 3]}
+    model = format.load(_kept_model(folder.parent.parent / "model"))
+    arrays = {"shares": np.eye(3, dtype=np.float32)[version % 3]}
     told = {k: v for k, v in model.config.items() if k not in ("made_by", "format", "sha256")}
-    before = export.card.text_of
-    export.card.text_of = lambda config: f"card {version}"
+    before = model_card.text_of
+    model_card.text_of = lambda config: f"card {version}"
     try:
-        export.write(folder / "model", Parts("majority", (), arrays), told)
+        export.write(folder / "model", ModelArrays("majority", (), arrays), told)
     finally:
-        export.card.text_of = before
+        model_card.text_of = before
 
 
 def _kept_model(folder: Path) -> Path:
@@ -98,7 +97,7 @@ def _kept_model(folder: Path) -> Path:
 def _reader(folder: Path, version: int) -> None:
     words = Vocabulary.of(["rain boat"])
     arrays = {"w": np.full((40, 20), version, np.float32)}
-    made = pretrain.Reader(Settings(), words, np.arange(4), arrays, 5, 1.0, 0.5)
+    made = pretraining.PretrainedLanguageModel(Settings(), words, np.arange(4), arrays, 5, 1.0, 0.5)
     made.save(folder / "a.safetensors")
 
 
@@ -119,7 +118,7 @@ def _params(folder: Path, version: int) -> None:
     if not path.exists():
         path.write_text(yaml.safe_dump(small_params("0" * 64)))
     source = config.load(path).corpora["written"]
-    intake._rewrite(path, {"written": source.model_copy(update={"sha256": f"{version}" * 64})})
+    incoming._rewrite(path, {"written": source.model_copy(update={"sha256": f"{version}" * 64})})
 
 
 @contextlib.contextmanager
@@ -135,11 +134,11 @@ def temporary(folder: Path) -> Iterator[None]:
 def _spool(folder: Path, version: int) -> None:
     """What is read back is what counts."""
     with temporary(folder):
-        assert list(text.Column.spooled(["x" * 3000] * 10)) == ["x" * 3000] * 10
+        assert list(sequences.TextColumn.spooled(["x" * 3000] * 10)) == ["x" * 3000] * 10
 
 
 def _standard_input(folder: Path, version: int) -> None:
-    with temporary(folder), raw._spooled(io.BytesIO(b"x" * 5000)) as kept:
+    with temporary(folder), unlabelled._spooled(io.BytesIO(b"x" * 5000)) as kept:
         assert Path(kept.name).read_bytes() == b"x" * 5000
 
 
@@ -167,25 +166,24 @@ def _site() -> str:
 def _download(folder: Path, version: int) -> None:
     body = bytes([version]) * 5000
     address, digest = f"{_site()}/{version}", hashlib.sha256(body).hexdigest()
-    file = config.RemoteFile(name="a.txt", url=address, sha256=digest, bytes=len(body))
-    assert fetch.fetch(file, folder) == body
+    file = download.RemoteFile(name="a.txt", url=address, sha256=digest, bytes=len(body))
+    assert download.fetch(file, folder) == body
 
 
 WRITERS: dict[str, Write] = {
-    "text": lambda f, v: table.write_text(f"{v}" * 5000, f / "a.txt"),
-    "bytes": lambda f, v: table.write_bytes(bytes([v]) * 5000, f / "a.bin"),
-    "JSON": lambda f, v: table.write_json({"a": [v] * 1000}, f / "a.json"),
-    "table": lambda f, v: table.write(_table(v), f / "a.parquet"),
-    "table with its hash": lambda f, v: table.write(_table(v), f / "a.parquet", hashed=True),
-    "mapped table": lambda f, v: table.write_mapped(
+    "text": lambda f, v: files.write_text(f"{v}" * 5000, f / "a.txt"),
+    "bytes": lambda f, v: files.write_bytes(bytes([v]) * 5000, f / "a.bin"),
+    "JSON": lambda f, v: files.write_json({"a": [v] * 1000}, f / "a.json"),
+    "table": lambda f, v: tables.write_table(_table(v), f / "a.parquet"),
+    "mapped table": lambda f, v: tables.write_mapped(
         _table(v).to_batches(), _table(v).schema, f / "a.arrow"
     ),
-    "rows": lambda f, v: records.write(some_rows()[: 8 + v], f / "cells", f / "history"),
+    "rows": lambda f, v: rows.write_rows(some_rows()[: 8 + v], f / "cells", f / "history"),
     "corpus": _corpus,
     "cell": _cell,
-    "dynamics": lambda f, v: dynamics.write(some_rows()[v:], f / "dynamics.parquet"),
-    "word vectors": lambda f, v: thesaurus.save_vectors(
-        thesaurus.vectors(TEXTS, 4, v), f / "vectors.parquet"
+    "dynamics": lambda f, v: dynamics_rows.write_dynamics(some_rows()[v:], f / "dynamics.parquet"),
+    "word vectors": lambda f, v: word_vectors.save_vectors(
+        word_vectors.vectors(TEXTS, 4, v), f / "vectors.parquet"
     ),
     "exported model": _export,
     "language model": _reader,

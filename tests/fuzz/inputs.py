@@ -15,21 +15,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from datayield import (
-    config,
-    corpora,
-    grid,
-    regimes,
-    spreadsheet,
-    text,
-    thesaurus,
-    wordnet,
-)
-from datayield.commands import common
-from datayield.corpora import columns, files, raw
-from datayield.errors import UserError, masked
-from datayield.strategies.pretrain import read_vectors
-from tests.conftest import small_params, write_dictionary
+from datayield import config, corpora
+from datayield.cli import common
+from datayield.core import spreadsheet
+from datayield.core.errors import UserError
+from datayield.core.system.secrets import masked
+from datayield.corpora import columns, unlabelled
+from datayield.corpora.loaders.file import describe
+from datayield.strategies.pretrained import read_vectors
+from datayield.study import arms, grid
+from datayield.testing.small_corpus import write_dictionary
+from datayield.text import tokens as text
+from datayield.text import wordnet
+from datayield.text.word_vectors import Neighbours, load_vectors, save_vectors, vectors
+from datayield.tuning import searches
+from tests.conftest import small_params
 from tests.fuzz.seeds import LABELS, TEXTS, picked
 
 # ---- labelled and unlabelled files
@@ -47,10 +47,10 @@ def labelled(ending: str) -> Callable[[bytes, Path], object]:
         path = folder / f"texts{ending}"
         path.write_bytes(content)
         with contextlib.suppress(UserError):
-            _raw(path, encoding)
+            _predicted(path, encoding)
         body, stars = named or (None, None)
         found = columns.choose(path, encoding, body, stars, None, False)
-        source = files.describe(path, found.text, found.label, encoding, found.split)
+        source = describe(path, found.text, found.label, encoding, found.split)
         built, card = corpora.build("texts", source, 1, Path())
         corpora.save(built, card, folder / "built")
         return corpora.checked(folder / "built")
@@ -58,9 +58,9 @@ def labelled(ending: str) -> Callable[[bytes, Path], object]:
     return run
 
 
-def _raw(path: Path, encoding: str) -> None:
+def _predicted(path: Path, encoding: str) -> None:
     for form in (None, "lines"):
-        with raw.opened(raw.Asked(path, form, None, encoding)) as texts:
+        with unlabelled.open_texts(path, form, None, encoding) as texts:
             for line in texts:
                 text.tokens(line)
                 line.encode()  # what is read can be written
@@ -134,7 +134,7 @@ def downloaded(data: bytes, folder: Path) -> object:
 
 def download_formats() -> Iterable[str]:
     """The known formats."""
-    from datayield.corpora.download import FORMATS
+    from datayield.corpora.loaders.catalog import FORMATS
 
     return FORMATS
 
@@ -163,11 +163,11 @@ def params(data: bytes, folder: Path) -> object:
     (folder / "params.yaml").write_bytes(data)
     with contextlib.chdir(folder):
         found = common.checked_params()
-    planned = grid.entries(found, 500)
+    planned = grid.arms_and_budgets(found, 500)
     config.changes(yaml.safe_dump(found.model_dump(mode="json")), data.decode())
     if found.study.draws <= 4:
         scope = grid.Scope("written", 500, "digest", defaultdict(str))
-        regimes.searches(found, scope, "accuracy")
+        searches.searches(found, scope, "accuracy")
     return planned
 
 
@@ -178,14 +178,14 @@ def params_seeds() -> list[bytes]:
 
 def arm(data: bytes, folder: Path) -> object:
     """An arm as text, its settings and how it is described."""
-    found = grid.parse_arm(data.decode("utf-8", "surrogateescape"))
-    assert grid.parse_arm(str(found)) == found
-    grid.describe(found)
-    return grid.default_settings(common.default_params(), found, 100)
+    found = arms.parse_arm(data.decode("utf-8", "surrogateescape"))
+    assert arms.parse_arm(str(found)) == found
+    arms.describe(found)
+    return arms.default_settings(config.load_text(config.preset("default")), found, 100)
 
 
 def arm_seeds() -> list[bytes]:
-    blocks = common.default_params().study.grid
+    blocks = config.load_text(config.preset("default")).study.grid
     named = {a for block in blocks for a in block.arms}
     return [a.encode() for a in sorted({*named, "tfidf", "gru:lm+eda_nn+vat", "lstm"})]
 
@@ -251,14 +251,14 @@ def synonyms(data: bytes, folder: Path) -> object:
     """vectors.parquet, as the augment stage and cells read it."""
     path = folder / "vectors.parquet"
     path.write_bytes(data)
-    thesaurus.Neighbours.load(path)
-    return thesaurus.load_vectors(path)
+    Neighbours.load(path)
+    return load_vectors(path)
 
 
 def synonym_seeds() -> list[bytes]:
     import tempfile
 
-    made = thesaurus.vectors(TEXTS, 4, 1)
+    made = vectors(TEXTS, 4, 1)
     with tempfile.TemporaryDirectory() as scratch:
-        thesaurus.save_vectors(made, Path(scratch) / "v")
+        save_vectors(made, Path(scratch) / "v")
         return [(Path(scratch) / "v").read_bytes()]

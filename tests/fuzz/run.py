@@ -156,9 +156,9 @@ def _fuzz(name: str, counts: Path, arguments: list[str]) -> int:
     import atheris
 
     # The fuzzer's own thread is the only one; what native libraries do is not measured.
-    from datayield import environment
+    from datayield.core.system import machine
 
-    environment.prepare()
+    machine.prepare_process()
     import numpy  # noqa: F401 - before the instrumentation, which would look at each of them
     import pandas  # noqa: F401
     import torch  # noqa: F401
@@ -166,7 +166,7 @@ def _fuzz(name: str, counts: Path, arguments: list[str]) -> int:
     with atheris.instrument_imports(
         include=["datayield", "csv", "json", "yaml", "tarfile", "zipfile"]
     ):
-        from datayield.errors import UserError
+        from datayield.core.errors import UserError
         from tests.fuzz.targets import TARGETS
     warnings.simplefilter("ignore")
     folder = Path(tempfile.mkdtemp())
@@ -200,7 +200,7 @@ def _fast() -> str | None:
 
 
 def _again(path: Path) -> int:
-    from datayield.errors import UserError
+    from datayield.core.errors import UserError
     from tests.fuzz.targets import TARGETS
 
     with tempfile.TemporaryDirectory() as folder:

@@ -11,26 +11,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from datayield import (
-    cells,
-    config,
-    corpora,
-    draws,
-    dynamics,
-    exported,
-    grid,
-    records,
-    stages,
-    table,
-)
-from datayield.commands import pipeline
+from datayield import config, corpora
+from datayield.analysis import statistics
+from datayield.analysis.statistics import VERSION
+from datayield.cells import draws
+from datayield.cells.store import CellStore, dumps
+from datayield.core import dynamics_rows, files, tables
+from datayield.core.errors import UserError
+from datayield.core.rows import read_rows, to_record, write_rows
+from datayield.core.types import ModelArrays, Row
 from datayield.corpora.build import Labelled
-from datayield.errors import UserError
-from datayield.report import versus
-from datayield.report.metrics import SCHEMA
-from datayield.search import settings
-from datayield.stats.analyse import VERSION
-from datayield.types import Parts, Row
+from datayield.models.saved import format
+from datayield.models.settings import settings
+from datayield.report import compare_studies
+from datayield.report.metrics_file import SCHEMA
+from datayield.study import arms, data_stages, grid
 from tests.conftest import small_params
 from tests.fuzz.seeds import LABELS, TEXTS, picked
 from tests.report_data import _row
@@ -53,7 +48,7 @@ def some_trials() -> pa.Table:
             "number": 0, "state": "complete", "score": 0.5, "steps": [0.1], "seconds": 1.0, "tokens": 5,
             "updates": 5, "helper_fits": 0, "settings": "{}", "values": "{}", "error": None,
             "importances": "{}"}  # fmt: skip
-    made = pa.Table.from_pylist([line], table.TRIALS)
+    made = pa.Table.from_pylist([line], tables.TRIALS)
     return made.replace_schema_metadata({"tuning": json.dumps({"trials": 1, "served": []})})
 
 
@@ -65,11 +60,11 @@ def table_seeds() -> list[bytes]:
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        records.write(some_rows(), folder / "cells", folder / "history")
-        dynamics.write(some_rows(), folder / "dynamics")
-        table.write(some_trials(), folder / "trials")
+        write_rows(some_rows(), folder / "cells", folder / "history")
+        dynamics_rows.write_dynamics(some_rows(), folder / "dynamics")
+        tables.write_table(some_trials(), folder / "trials")
         whole = [bytes([k]) + (folder / name).read_bytes() for k, name in enumerate(TABLES)]
-    first = records.record(some_rows()[0])
+    first = to_record(some_rows()[0])
     values = {k: v for k, v in first.items() if isinstance(v, (str, int, float))}
     return [*whole, bytes([len(TABLES)]) + json.dumps(values).encode()]
 
@@ -86,23 +81,23 @@ def results(data: bytes, folder: Path) -> object:
         (folder / other).write_bytes(content if other == name else good)
     if name == "values":  # a whole file with other values in its first row
         try:
-            line = {**records.record(some_rows()[0]), **json.loads(content)}
-            made = pa.Table.from_pylist([line], table.CELLS)
+            line = {**to_record(some_rows()[0]), **json.loads(content)}
+            made = pa.Table.from_pylist([line], tables.CELLS)
         except (pa.ArrowException, ValueError, TypeError, OverflowError, RecursionError) as e:
             raise UserError(f"no such table can be written: {e}") from e
-        table.write(made, folder / "cells")
-    rows = records.read(folder / "cells", folder / "history")
-    dynamics.attached(rows, folder / "dynamics")
-    return table.read(folder / "trials", table.TRIALS).to_pylist()
+        tables.write_table(made, folder / "cells")
+    rows = read_rows(folder / "cells", folder / "history")
+    dynamics_rows.attach_dynamics(rows, folder / "dynamics")
+    return tables.read_table(folder / "trials", tables.TRIALS).to_pylist()
 
 
 # ---- what the data stages wrote
 def built() -> tuple[Any, dict[str, Any]]:
     loaded = Labelled(TEXTS, LABELS, None, {"loader": "test", "licence": "none"}, "written")
-    from datayield.corpora.build import build
-    from datayield.corpora.card import card
+    from datayield.corpora.build import build_corpus
+    from datayield.corpora.corpus_card import card
 
-    made = build("written", loaded, 0.1, 1)
+    made = build_corpus("written", loaded, 0.1, 1)
     return made, card(made, loaded)
 
 
@@ -127,7 +122,7 @@ def good_data() -> dict[str, bytes]:
         folder = Path(scratch)
         corpora.save(made, card, folder)
         drawn = draws.tabulate(made, [0, 1], 1, "stratified")
-        table.write_mapped(drawn, draws.DRAWS, folder / "draws.arrow")
+        tables.write_mapped(drawn, draws.DRAWS, folder / "draws.arrow")
         return {n: (folder / n).read_bytes() for n in ("corpus.arrow", "draws.arrow")}
 
 
@@ -146,7 +141,7 @@ def state(data: bytes, folder: Path) -> object:
 
 def _cell(path: Path) -> object:
     """A damaged cell is set aside, and is no error."""
-    store = cells.CellStore(path.parent)
+    store = CellStore(path.parent)
     list(store.rows())
     kept = store.get(path.stem)
     (path.parent / "damaged" / path.name).unlink(missing_ok=True)
@@ -154,21 +149,21 @@ def _cell(path: Path) -> object:
 
 
 def _metrics(path: Path) -> object:
-    side = versus.read(str(path), path.parent)
-    return versus.lines(side, side)
+    side = compare_studies.read(str(path), path.parent)
+    return compare_studies.lines(side, side)
 
 
 def _settings(path: Path) -> object:
     found = config.parse(small_params("0" * 64))
     scope = grid.Scope("written", 500, "digest", defaultdict(str))
-    return grid.make(found, scope, table.read_json(path))
+    return grid.make_grid(found, scope, files.read_json(path))
 
 
 def _shape(path: Path) -> object:
     own = path.parent / "data" / "written"
     own.mkdir(parents=True, exist_ok=True)
     path.replace(own / "card.json")
-    return stages.shapes(path.parent, ["written"])
+    return data_stages.shapes(path.parent, ["written"])
 
 
 STATE: dict[str, Callable[[Path], object]] = {
@@ -176,19 +171,19 @@ STATE: dict[str, Callable[[Path], object]] = {
     "metrics": _metrics,
     "settings": _settings,
     "card": _shape,
-    "statistics": pipeline.statistics,
+    "statistics": statistics.read,
 }
 
 
 def state_seeds() -> list[bytes]:
     found = config.parse(small_params("0" * 64))
     chosen: dict[str, Any] = {}
-    for a, n in grid.entries(found, 500)[0]:
-        own = {grid.ALL: grid.default_settings(found, a, n)}
+    for a, n in grid.arms_and_budgets(found, 500)[0]:
+        own = {grid.ALL: arms.default_settings(found, a, n)}
         chosen.setdefault(str(n), {})[str(a)] = own
     study_ = {"study": "a", "seed": 1, "draws": 2}
     metrics = {"schema": SCHEMA, "study": study_, "corpora": {}}
-    told = (cells.dumps(some_rows()[0]), json.dumps(metrics), json.dumps(chosen), json.dumps(built()[1]),
+    told = (dumps(some_rows()[0]), json.dumps(metrics), json.dumps(chosen), json.dumps(built()[1]),
             json.dumps({"version": VERSION}))  # fmt: skip
     return [bytes([k]) + t.encode() for k, t in enumerate(told)]
 
@@ -201,13 +196,13 @@ def model(data: bytes, folder: Path) -> object:
     for name, whole in good.items():
         (folder / name).write_bytes(whole)
     if what == "config":
-        (folder / exported.CONFIG).write_bytes(content)
+        (folder / format.CONFIG).write_bytes(content)
     elif what == "weights":
-        _fit(folder, json.loads(good[exported.CONFIG]), content)
+        _fit(folder, json.loads(good[format.CONFIG]), content)
     else:
         cut = content.find(b"\0\0WEIGHTS")
         told = content if cut < 0 else content[:cut]
-        weights = good[exported.WEIGHTS] if cut < 0 else content[cut + 9 :]
+        weights = good[format.WEIGHTS] if cut < 0 else content[cut + 9 :]
         try:
             changed = json.loads(told)
         except (ValueError, RecursionError):
@@ -215,20 +210,20 @@ def model(data: bytes, folder: Path) -> object:
         if isinstance(changed, dict):
             _fit(folder, changed, weights)
         else:
-            (folder / exported.CONFIG).write_bytes(told)
-    loaded = exported.load(folder)
+            (folder / format.CONFIG).write_bytes(told)
+    loaded = format.load(folder)
     scores = loaded.scores(["the boat near the rain", "", "soup"])
     assert scores.shape == (3, len(loaded.classes))
-    return exported.columns_of(loaded.config)
+    return format.columns_of(loaded.config)
 
 
 def _fit(folder: Path, told: dict[str, Any], weights: bytes) -> None:
     """Write both with checksums that fit: what a hostile maker of a model would do."""
     body = {k: v for k, v in told.items() if k not in ("made_by", "format", "sha256")}
-    sums = {exported.WEIGHTS: hashlib.sha256(weights).hexdigest(), "this": table.digest(body)}
-    whole = {"made_by": "datayield", "format": exported.FORMAT, "sha256": sums, **body}
-    (folder / exported.CONFIG).write_bytes(json.dumps(whole).encode())
-    (folder / exported.WEIGHTS).write_bytes(weights)
+    sums = {format.WEIGHTS: hashlib.sha256(weights).hexdigest(), "this": files.digest(body)}
+    whole = {"made_by": "datayield", "format": format.FORMAT, "sha256": sums, **body}
+    (folder / format.CONFIG).write_bytes(json.dumps(whole).encode())
+    (folder / format.WEIGHTS).write_bytes(weights)
 
 
 KINDS = ("network", "tfidf", "nbsvm", "majority")
@@ -236,35 +231,35 @@ KINDS = ("network", "tfidf", "nbsvm", "majority")
 
 @cache
 def exported_files(kind: str) -> dict[str, bytes]:
-    from datayield import linear
-    from datayield.encode import SPECIAL, Vocabulary
-    from datayield.model import Classifier, initialise
-    from datayield.types import Settings, TrainingSet
+    from datayield.core.types import Settings, TrainingSet
+    from datayield.models import linear
+    from datayield.models.classifier import Classifier, initialise
+    from datayield.models.encoding import SPECIAL, Vocabulary
 
     told = {"classes": ["a", "b", "c"], "output": "probability", "kind": kind,
             "identity": {"device": "cpu", "precision": "fp32"}, "settings": {}}  # fmt: skip
     if kind == "network":
         own = settings("lstm", {"hidden": 2, "embedding": 2}, 5)
         words = Vocabulary.of(["the boat", "rain soup"])
-        made = Classifier(Settings.of(own), len(words), 3)
+        made = Classifier(Settings.from_dict(own), len(words), 3)
         initialise(made, words, (1,))
-        parts = exported.network_parts(made, words.words)
+        parts = format.network_parts(made, words.words)
         assert parts.words[:2] == SPECIAL
-        return exported.written(parts, {**told, "settings": {"model": own}}, "card")
+        return format.written(parts, {**told, "settings": {"model": own}}, "card")
     targets = np.eye(3, dtype=np.float32)[np.arange(12) % 3]
     rows = TrainingSet(tuple(TEXTS[:12]), targets, np.ones(12, np.float32), np.arange(12))
     parts = linear.BASELINES[kind](rows, 1).parts
-    return exported.written(Parts(parts.kind, parts.words, parts.arrays), told, "card")
+    return format.written(ModelArrays(parts.kind, parts.words, parts.arrays), told, "card")
 
 
 def model_seeds() -> list[bytes]:
     out = [
-        b"\0" + exported_files("tfidf")[exported.CONFIG],
-        b"\1" + exported_files("tfidf")[exported.WEIGHTS],
+        b"\0" + exported_files("tfidf")[format.CONFIG],
+        b"\1" + exported_files("tfidf")[format.WEIGHTS],
     ]
     for number, kind in enumerate(KINDS, 2):
         made = exported_files(kind)
-        out.append(bytes([number]) + made[exported.CONFIG])
-        both = made[exported.CONFIG] + b"\0\0WEIGHTS" + made[exported.WEIGHTS]
+        out.append(bytes([number]) + made[format.CONFIG])
+        both = made[format.CONFIG] + b"\0\0WEIGHTS" + made[format.WEIGHTS]
         out.append(bytes([number]) + both)
     return out

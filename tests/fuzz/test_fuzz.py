@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datayield.errors import UserError
+from datayield.core.errors import UserError
 from tests.fuzz.targets import TARGETS
 
 EXAMPLES = {"model": 60, "params": 60}  # of the others: 150

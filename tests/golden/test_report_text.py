@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from datayield.report import render
+from datayield.report.render import render
 from tests.report_data import statistics
 
 GOLDEN = Path(__file__).with_name("report.md")

@@ -13,11 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datayield import draws, linear, seeds, strategies
-from datayield.corpora.build import Labelled, build
-from datayield.encode import Vocabulary, row_stream
-from datayield.train import Verbs, train
-from datayield.types import RECIPE, Past, Settings, TrainingSet
+from datayield.cells import draws
+from datayield.core import seeds
+from datayield.core.types import RECIPE, Settings, TrainingProgress, TrainingSet
+from datayield.corpora.build import Labelled, build_corpus
+from datayield.models import linear
+from datayield.models.encoding import Vocabulary, row_stream
+from datayield.models.trainer import TrainingHooks, train
+from datayield.strategies import registry
+from datayield.strategies.base import Rewrite, Strategy
 from tests.conftest import written_texts
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -38,8 +42,8 @@ def _digest(value: object) -> str:
 def computed() -> dict[str, object]:
     """Everything that is held fixed."""
     texts, labels = written_texts(600)
-    corpus = build("written", Labelled(texts, labels, None, {}, "written"), 0.1, 7)
-    sample = draws.Draws(draws.tabulate(corpus, [0], 5, "stratified")).sample(0, 240)
+    corpus = build_corpus("written", Labelled(texts, labels, None, {}, "written"), 0.1, 7)
+    sample = draws.Draws(draws.tabulate(corpus, [0], 5, "stratified")).sample(0, 240, 2)
     rows = TrainingSet(
         tuple(corpus.texts[i] for i in sample.train),
         np.eye(3, dtype=np.float32)[corpus.labels[sample.train]],
@@ -47,8 +51,10 @@ def computed() -> dict[str, object]:
         sample.train,
     )
     validation = [corpus.texts[i] for i in sample.validation], corpus.labels[sample.validation]
-    names = list(strategies.registry())
-    made = {n: strategies.make(n) for n in names if strategies.registry()[n] in strategies.OURS}
+    names = list(registry.registered())
+    made = {
+        n: registry.make_strategy(n) for n in names if registry.registered()[n] in registry.OURS
+    }
     out: dict[str, object] = {
         "recipe": RECIPE,
         "versions": {n: s.version for n, s in made.items()},
@@ -58,7 +64,7 @@ def computed() -> dict[str, object]:
         "vocabulary": _digest(Vocabulary.of(rows.texts).words),
         "batches": _digest(_batches(rows)),
         "variants": {n: _digest(_variants(s.rewrite)) for n, s in made.items() if s.rewrite},
-        "pacing": {n: _digest(_shown(s, rows)) for n, s in made.items() if s.present},
+        "pacing": {n: _digest(_shown(s, rows)) for n, s in made.items() if s.schedule},
         "linear": {
             n: _digest(fit(rows, 1).predict(corpus.test_texts).argmax(1))
             for n, fit in linear.BASELINES.items()
@@ -66,8 +72,8 @@ def computed() -> dict[str, object]:
     }
     settings = Settings(hidden=8, embedding=8, updates=60, rounds=3, batch=16)
     for name in ("plain", "mixup_word"):
-        verbs = Verbs(objective=made[name].objective)
-        trained = train(rows, validation, settings, verbs, ("golden",))
+        hooks = TrainingHooks(objective=made[name].objective)
+        trained = train(rows, validation, settings, hooks, ("golden",))
         out[f"losses of {name}"] = [round(h.loss, 3) for h in trained.history]
     return out
 
@@ -78,19 +84,19 @@ def _batches(rows: TrainingSet) -> list[list[int]]:
     return [next(stream).tolist() for _ in range(40)]
 
 
-def _variants(rewrite: strategies.base.Rewrite) -> list[list[str]]:
+def _variants(rewrite: Rewrite) -> list[list[str]]:
     words = "rain fell on the old boat near the soup".split()
     return [rewrite.write(words, Few(), k, seeds.rng("golden", k)) for k in range(8)]
 
 
-def _shown(made: strategies.Strategy, rows: TrainingSet) -> list[list[int] | None]:
+def _shown(made: Strategy, rows: TrainingSet) -> list[list[int] | None]:
     from dataclasses import replace
 
     order = seeds.rng("golden").permutation(len(rows))
     ranked = replace(rows, difficulty=(order + 1) / len(rows))
     seen = np.full(rows.targets.shape, np.nan, np.float32)
-    pasts = (Past(int(p * 20), p, 32, seen) for p in (0.0, 0.1, 0.3, 0.45, 0.5, 0.8))
-    shown = (made.present(ranked, past, seeds.rng("golden")) for past in pasts)
+    pasts = (TrainingProgress(int(p * 20), p, 32, seen) for p in (0.0, 0.1, 0.3, 0.45, 0.5, 0.8))
+    shown = (made.schedule(ranked, past, seeds.rng("golden")) for past in pasts)
     return [None if s is None else s.tolist() for s in shown]
 
 

@@ -1,11 +1,14 @@
+import tracemalloc
 from collections import Counter
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datayield import text
-from datayield.encode import SPECIAL, Vocabulary, by_length, encode, numbered, row_stream
+from datayield.core.types import Settings, TrainingSet
+from datayield.models.batch_sampler import BatchSampler
+from datayield.models.encoding import SPECIAL, Vocabulary, by_length, encode, numbered, row_stream
+from datayield.text import tokens
 
 
 @given(st.integers(1, 90), st.integers(1, 40), st.integers(0, 5))
@@ -54,7 +57,7 @@ def test_texts_beyond_the_limit_are_cut_and_empty_ones_unknown() -> None:
 def test_one_pass_numbers_texts_as_two_would(lines: list[list[str]], most: int, least: int) -> None:
     """Words are counted in whole texts, and only the first `most` tokens of each are read."""
     texts = [" ".join(line) for line in lines]
-    counts = Counter(token for line in texts for token in text.tokens(line))
+    counts = Counter(token for line in texts for token in tokens.tokens(line))
     vocabulary, encoded = numbered(iter(texts), most, least)
     assert vocabulary.words == (*SPECIAL, *sorted(w for w, c in counts.items() if c >= least))
     again = encode(texts, vocabulary, most)
@@ -64,3 +67,28 @@ def test_one_pass_numbers_texts_as_two_would(lines: list[list[str]], most: int, 
     )
     first, rest = encoded.split(len(texts) // 2)
     assert len(first) + len(rest) == len(texts) and first.flat is encoded.flat
+
+
+def test_presentations_take_memory_for_rows_and_not_for_classes() -> None:
+    rows, classes, batches = 32, 2000, 40
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, classes, rows)
+    training_set = TrainingSet(
+        ("a",) * rows, np.eye(classes, dtype=np.float32)[labels], np.ones(rows), np.arange(rows)
+    )
+    ones = np.ones(rows, np.int64)
+    sampler = BatchSampler(training_set, ones, Settings(), None, ("key",))
+    order = np.arange(rows)
+    shown = [rng.random((rows, classes), np.float32) for _ in range(batches)]
+    tracemalloc.start()
+    try:
+        for p in shown:
+            sampler.record_predictions(order, p.copy())
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 3 * rows * classes * 4, "less than three batches' probabilities are kept of forty"
+    found = sampler.presentations()
+    assert np.array_equal(found.p_label, np.concatenate([p[order, labels] for p in shown]))
+    assert np.array_equal(found.predicted, np.concatenate([p.argmax(1) for p in shown]))
+    assert np.array_equal(found.correct, found.predicted == np.tile(labels, batches))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from datayield.encode import Vocabulary, encode, padded
-from datayield.model import Classifier, flip, initialise
-from datayield.search import ARCHITECTURES
-from datayield.types import Settings
+from datayield.core.types import Settings
+from datayield.models.classifier import Classifier, flip, initialise
+from datayield.models.encoding import Vocabulary, encode, padded
+from datayield.models.settings import ARCHITECTURES
 
 WORDS = [f"w{i}" for i in range(40)]
 VARIANTS = [
@@ -21,7 +21,7 @@ VARIANTS = [
 def _model(architecture: str, variant: dict, double: bool = False) -> tuple[Classifier, list[str]]:
     rng = np.random.default_rng(3)
     texts = [" ".join(rng.choice(WORDS, size)) for size in (1, 2, 3, 5, 8, 13, 21, 34)]
-    settings = Settings.of({"embedding": 12, **variant, **ARCHITECTURES[architecture]})
+    settings = Settings.from_dict({"embedding": 12, **variant, **ARCHITECTURES[architecture]})
     vocabulary = Vocabulary.of(texts)
     model = Classifier(settings, len(vocabulary), 4)
     initialise(model, vocabulary, ("test",))
@@ -120,7 +120,7 @@ def test_every_real_token_and_no_padding_reaches_the_gradient() -> None:
 
 
 def test_reversing_by_length_has_the_right_gradients() -> None:
-    from datayield.model import flip
+    from datayield.models.classifier import flip
 
     lengths = torch.tensor([4, 1, 3])
     x = torch.randn(3, 4, 2, dtype=torch.float64, requires_grad=True)

@@ -1,40 +1,44 @@
-"""params.yaml → checked, frozen settings. The only package that knows pydantic."""
+"""Turns params.yaml into checked, immutable settings; the only room that imports pydantic."""
 
-from datayield.config.read import (
-    PRESETS,
-    catalog,
-    changes,
-    checked,
-    load,
-    load_text,
-    parse,
-    preset,
-)
+from datayield.config.load import PRESETS, catalog, changes, checked, load, load_text, parse, preset
+from datayield.config.params import Analysis, Block, Execution, Limits, Params, Study, Tuning
 from datayield.config.sources import (
-    BesideFile,
     CatalogSource,
     DownloadSource,
     FilePart,
     FileSource,
     HubSource,
     PydocsSource,
-    RemoteFile,
+    RemoteFileEntry,
     Source,
     SyntheticSource,
-)
-from datayield.config.study import (
-    Analysis,
-    Block,
-    Execution,
-    Limits,
-    Params,
-    Study,
-    Tuning,
+    UnlabelledFile,
 )
 
 __all__ = [
-    "PRESETS", "Analysis", "BesideFile", "Block", "CatalogSource", "DownloadSource", "Execution",
-    "FilePart", "FileSource", "HubSource", "Limits", "Params", "PydocsSource", "RemoteFile",
-    "Source", "Study", "SyntheticSource", "Tuning", "catalog", "changes", "checked", "load",
-    "load_text", "parse", "preset",
+    "PRESETS",
+    "Analysis",
+    "Block",
+    "CatalogSource",
+    "DownloadSource",
+    "Execution",
+    "FilePart",
+    "FileSource",
+    "HubSource",
+    "Limits",
+    "Params",
+    "PydocsSource",
+    "RemoteFileEntry",
+    "Source",
+    "Study",
+    "SyntheticSource",
+    "Tuning",
+    "UnlabelledFile",
+    "catalog",
+    "changes",
+    "checked",
+    "load",
+    "load_text",
+    "parse",
+    "preset",
 ]  # fmt: skip

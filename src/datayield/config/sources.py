@@ -1,16 +1,17 @@
-"""Where the texts of a corpus come from: the entries below `corpora:`."""
+"""Defines the entries below `corpora:` in params.yaml: the sources of texts."""
 
 import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from datayield.config.form import Frozen, Listed, Name, Place, Sha256
-from datayield.errors import has_secret, masked
+from datayield.config.fields import Frozen, Listed, Name, Place, Sha256
+from datayield.core.system.download import RemoteFile
+from datayield.core.system.secrets import has_secret, masked
 
 
-class BesideFile(Frozen):
-    """Texts without labels in a file of their own."""
+class UnlabelledFile(Frozen):
+    """A file with additional texts without labels."""
 
     path: Place
     sha256: Sha256
@@ -19,20 +20,28 @@ class BesideFile(Frozen):
 
 
 class _Texts(Frozen):
-    """What every corpus may say besides its source."""
+    """Settings of every corpus, whatever its source."""
 
-    test_share: float = Field(default=0.1, gt=0, lt=1, description="where no test set is given")
+    test_share: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="share of the texts in the test set, if the source has no test set",
+    )
     label_noise: float = Field(
         default=0.0, ge=0, lt=1, description="share of wrong labels planted in the pool"
     )
     noise: Literal["symmetric", "class"] = Field(
-        default="symmetric", description="to any other class evenly, or to the next class"
+        default="symmetric",
+        description="wrong labels: any other class evenly (symmetric), or the next class (class)",
     )
-    unlabelled: BesideFile | None = Field(default=None, description="texts beside the pool")
+    unlabelled: UnlabelledFile | None = Field(
+        default=None, description="additional texts without labels"
+    )
 
 
 class PydocsSource(_Texts):
-    """The embedded corpus: which library's docstring is this?"""
+    """The built-in corpus: docstrings of Python libraries, labelled by library."""
 
     loader: Literal["pydocs"]
     libraries: Listed[str] = Field(min_length=2)
@@ -44,7 +53,7 @@ Separator = Annotated[str, Field(min_length=1, max_length=1)]
 
 
 class FilePart(Frozen):
-    """One more file of a corpus, with the same columns."""
+    """A further file of a corpus, with the same columns."""
 
     path: Place
     sha256: Sha256
@@ -53,7 +62,7 @@ class FilePart(Frozen):
 
 
 class FileSource(_Texts):
-    """A labelled text file of your own; `datayield corpora add` writes this entry."""
+    """One or more files of labelled texts; `datayield corpora add` prints this entry."""
 
     loader: Literal["file"]
     path: Place
@@ -62,7 +71,9 @@ class FileSource(_Texts):
     label: str
     format: Format
     encoding: Place = "utf-8"
-    separator: Separator | None = Field(default=None, description="of a csv file; null: a comma")
+    separator: Separator | None = Field(
+        default=None, description="separator of a csv file; null: a comma"
+    )
     split: str | None = Field(default=None, description="column that says train or test")
     more: Listed[FilePart] = Field(default=(), description="further files")
     family: str | None = None
@@ -76,19 +87,23 @@ class FileSource(_Texts):
         return self
 
 
-class RemoteFile(Frozen):
-    """One file of a downloaded corpus: where it lies and what its bytes must hash to."""
+class RemoteFileEntry(Frozen):
+    """One file of a downloaded corpus: its address, and the hash that its bytes must have."""
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
-        description="below the cache; no absolute path, no ..",
+        description="path below the cache; relative and without ..",
     )
     url: str = Field(pattern=r"^https?://")
     sha256: Sha256
     bytes: int = Field(ge=1)
-    rows: int | None = Field(default=None, ge=1, description="lines, to be checked after reading")
+    rows: int | None = Field(
+        default=None, ge=1, description="number of lines, checked after reading"
+    )
     split: Literal["pool", "test"] | None = None
-    member: str | None = Field(default=None, description="of a zip or tar archive")
+    member: str | None = Field(
+        default=None, description="name of the file inside a zip or tar archive"
+    )
 
     @field_validator("url")
     @classmethod
@@ -100,9 +115,14 @@ class RemoteFile(Frozen):
             )
         return value
 
+    @property
+    def remote(self) -> RemoteFile:
+        """The file in the form that `core.system.download.fetch` needs."""
+        return RemoteFile(self.name, self.url, self.sha256, self.bytes, self.member)
+
 
 class DownloadSource(_Texts):
-    """A corpus fetched by URL and hash; the entries of corpora/catalog.yaml are of this kind."""
+    """A corpus fetched by URL and hash; the entries of corpora/loaders/catalog.yaml are of this kind."""
 
     loader: Literal["download"] = "download"
     title: str
@@ -111,21 +131,21 @@ class DownloadSource(_Texts):
     family: str | None = None
     licence: str
     citation: str
-    format: str = Field(description="how a line is read: a name in corpora/download.py")
+    format: str = Field(description="layout of a line: a name in corpora/loaders/catalog.py")
     encoding: Place = "utf-8"
     classes: dict[str, str] = Field(default_factory=dict, description="label in the file → name")
-    files: Listed[RemoteFile] = Field(min_length=1)
+    files: Listed[RemoteFileEntry] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _splits(self) -> "DownloadSource":
         splits = {f.split for f in self.files}
         if len(splits) > 1 and splits != {"pool", "test"}:
-            raise ValueError("either every file says split: pool or test, or none does")
+            raise ValueError("expected split: pool or test for every file, or for none")
         return self
 
 
 class CatalogSource(_Texts):
-    """A corpus of the catalog, by its name there (default: the corpus's own)."""
+    """A corpus of the catalog, by its name there (default: the name of the corpus)."""
 
     loader: Literal["catalog"]
     entry: Name | None = None
@@ -144,7 +164,9 @@ class HubSource(_Texts):
     text: str
     label: str
     pool: str = "train"
-    test: str | None = Field(default=None, description="split; null: the test set is split here")
+    test: str | None = Field(
+        default=None, description="split with the test texts; null: a share of the pool"
+    )
     licence: str = "see the data set's card on the hub"
     family: str | None = None
 
@@ -157,7 +179,7 @@ class HubSource(_Texts):
     def _named(self) -> "HubSource":
         if not self.local and not re.fullmatch(_HUB_NAME, self.name):
             raise ValueError(
-                f"wanted owner/name as on the hub, or a folder that begins with ./, got {self.name!r}"
+                f"expected owner/name as on the hub, or a folder that begins with ./, got {self.name!r}"
             )
         return self
 
@@ -165,22 +187,22 @@ class HubSource(_Texts):
     def _pinned(self) -> "HubSource":
         if not self.local and self.revision is None:
             raise ValueError(
-                "a data set of the hub wants its revision (the commit on its Files page), so that"
+                "a data set of the hub needs its revision (the commit on its Files page), so that"
                 " everybody reads the same rows"
             )
         return self
 
 
 class SyntheticSource(_Texts):
-    """Texts from a class-conditional grammar whose best possible accuracy is known."""
+    """Generated texts from a grammar of each class; their best possible accuracy is known."""
 
     loader: Literal["synthetic"]
     classes: int = Field(default=3, ge=2, le=50)
     pool: int = Field(default=8000, ge=50, description="texts to learn from")
     test: int = Field(default=2000, ge=10)
     length: int = Field(default=12, ge=1, description="filler words per text, on average")
-    cues: int = Field(default=2, ge=1, description="redundancy: telling phrases per text")
-    concepts: int = Field(default=20, ge=1, description="per class")
+    cues: int = Field(default=2, ge=1, description="phrases per text that show its class")
+    concepts: int = Field(default=20, ge=1, description="meanings per class")
     synonyms: int = Field(default=6, ge=1, description="interchangeable words per concept")
     bayes_error: float = Field(default=0.05, ge=0, lt=0.5)
     negation: float = Field(default=0.0, ge=0, le=1, description="share of phrases: not + cue")

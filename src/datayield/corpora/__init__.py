@@ -1,4 +1,4 @@
-"""Corpora: one loader per source, one form once built."""
+"""Builds, writes and reads corpora: one loader per source, one form for all."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,21 +8,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from datayield import table, text
 from datayield.config import Source
-from datayield.corpora import beside, download, files, hub, pydocs, synthetic
-from datayield.corpora.beside import everything as everything
-from datayield.corpora.build import Labelled, Noise, digest
-from datayield.corpora.build import build as build_corpus
-from datayield.corpora.card import card
-from datayield.errors import UserError
-from datayield.types import Corpus
+from datayield.core import files, tables
+from datayield.core.errors import UserError
+from datayield.core.types import Corpus
+from datayield.corpora import unlabelled
+from datayield.corpora.build import Labelled, Noise, build_corpus, digest
+from datayield.corpora.corpus_card import card
+from datayield.corpora.loaders import catalog, file, hub, pydocs, synthetic
+from datayield.corpora.unlabelled import everything as everything
+from datayield.text import sequences
 
 Loader = Callable[[str, Any, int, Path], Labelled]
 LOADERS: dict[str, Loader] = {
-    "catalog": download.from_catalog,
-    "download": download.load,
-    "file": files.load,
+    "catalog": catalog.from_catalog,
+    "download": catalog.load,
+    "file": file.load,
     "hub": hub.load,
     "pydocs": pydocs.load,
     "synthetic": synthetic.load,
@@ -30,16 +31,16 @@ LOADERS: dict[str, Loader] = {
 
 
 def build(name: str, source: Source, seed: int, root: Path) -> tuple[Corpus, dict[str, Any]]:
-    """A corpus and its card from its entry in params.yaml."""
+    """Build a corpus and its card from its entry in params.yaml."""
     loaded = LOADERS[source.loader](name, source, seed, root)
     noise = Noise(source.label_noise, source.noise)
     corpus = build_corpus(name, loaded, source.test_share, seed, noise)
     removed: dict[str, int] = {}
     if source.unlabelled is not None:
-        corpus, removed = beside.attach(corpus, source.unlabelled, root)
+        corpus, removed = unlabelled.attach(corpus, source.unlabelled, root)
     described = card(corpus, loaded)
     if source.unlabelled is not None:
-        described["texts"]["unlabelled"] = len(corpus.beside)
+        described["texts"]["unlabelled"] = len(corpus.unlabelled)
         described["removed"] |= removed
     if noise.share:
         described["planted label noise"] = {"share": noise.share, "kind": noise.kind}
@@ -48,76 +49,76 @@ def build(name: str, source: Source, seed: int, root: Path) -> tuple[Corpus, dic
 
 def save(corpus: Corpus, described: dict[str, Any], folder: Path) -> None:
     """Write `corpus.arrow` and `card.json`."""
-    schema = table.CORPUS.with_metadata(
+    schema = tables.CORPUS.with_metadata(
         {
             "name": corpus.name,
             "family": corpus.family,
             "classes": json.dumps(list(corpus.classes)),
             "pool": str(len(corpus.texts)),
             "digest": corpus.digest,
-            **({"beside": str(len(corpus.beside))} if len(corpus.beside) else {}),
+            **({"unlabelled": str(len(corpus.unlabelled))} if len(corpus.unlabelled) else {}),
         }
     )
-    table.write_mapped(_batches(corpus, schema), schema, folder / "corpus.arrow")
-    table.write_json(described, folder / "card.json")
+    tables.write_mapped(_batches(corpus, schema), schema, folder / "corpus.arrow")
+    files.write_json(described, folder / "card.json")
 
 
 def _batches(corpus: Corpus, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    none, unknown = (np.full(len(x), -1) for x in (corpus.test_texts, corpus.beside))
-    for split, texts, labels, units in (
-        ("pool", corpus.texts, corpus.labels, corpus.units),
+    none, unknown = (np.full(len(x), -1) for x in (corpus.test_texts, corpus.unlabelled))
+    for split, texts, labels, duplicate_groups in (
+        ("pool", corpus.texts, corpus.labels, corpus.duplicate_groups),
         ("test", corpus.test_texts, corpus.test_labels, none),
-        ("beside", corpus.beside, unknown, unknown),
+        ("unlabelled", corpus.unlabelled, unknown, unknown),
     ):
         start = 0
-        for piece in text.pieces(texts):
+        for piece in sequences.pieces(texts):
             ids = np.arange(start, start := start + len(piece))
-            columns = [split] * len(ids), ids, piece, labels[ids], units[ids]
+            columns = [split] * len(ids), ids, piece, labels[ids], duplicate_groups[ids]
             arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
             yield pa.record_batch(arrays, schema)
 
 
 def load(folder: Path) -> Corpus:
-    """What `save` wrote, its texts mapped: opening takes no longer for a larger corpus.
+    """Open the corpus that `save` wrote; its texts are mapped, so this takes no longer for a larger corpus.
 
     Raises:
-        UserError: when the file is missing or is none of ours.
+        UserError: the file is missing or was not written by `save`.
     """
     path = folder / "corpus.arrow"
-    rows = table.read_mapped(path, table.CORPUS)
+    rows = tables.read_mapped(path, tables.CORPUS)
     try:
         meta = {k.decode(): v.decode() for k, v in (rows.schema.metadata or {}).items()}
         name, family, found = meta["name"], meta["family"], meta["digest"]
         classes = tuple(json.loads(meta["classes"]))
-        pool, last = int(meta["pool"]), len(rows) - int(meta.get("beside", 0))
-        labels, units = rows["label"].to_numpy(), rows["unit"].to_numpy()
+        pool, last = int(meta["pool"]), len(rows) - int(meta.get("unlabelled", 0))
+        labels, duplicate_groups = rows["label"].to_numpy(), rows["duplicate_group"].to_numpy()
     except (KeyError, TypeError, ValueError) as e:  # ValueError: other than UTF-8 or numbers too
-        raise table.damaged(path, f"its head cannot be read: {e}") from e
+        raise files.damaged_error(path, f"its head cannot be read: {e}") from e
     return Corpus(
         name=name,
         family=family,
         classes=classes,
-        texts=text.Column(rows["text"][:pool]),
+        texts=sequences.TextColumn(rows["text"][:pool]),
         labels=labels[:pool],
-        units=units[:pool],
-        test_texts=text.Column(rows["text"][pool:last]),
+        duplicate_groups=duplicate_groups[:pool],
+        test_texts=sequences.TextColumn(rows["text"][pool:last]),
         test_labels=labels[pool:last],
         digest=found,
-        beside=text.Column(rows["text"][last:]) if last < len(rows) else (),
+        unlabelled=sequences.TextColumn(rows["text"][last:]) if last < len(rows) else (),
     )
 
 
 def checked(folder: Path) -> Corpus:
-    """As `load`, every byte of it read: for those who read it all or hand it to others.
+    """Open a corpus as `load` does, having compared its whole content with its digest.
 
     Raises:
-        UserError: as `load`, and when the content does not fit its digest.
+        UserError: as `load`, and if the content does not fit the digest.
     """
     corpus = load(folder)
     try:
-        table.read_mapped(folder / "corpus.arrow", table.CORPUS).validate(full=True)
+        tables.read_mapped(folder / "corpus.arrow", tables.CORPUS).validate(full=True)
         found = digest(corpus)
-    except table.UNREADABLE:
+    except tables.UNREADABLE:
         found = "unreadable"
     if found != corpus.digest:
         raise UserError(

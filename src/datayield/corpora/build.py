@@ -1,4 +1,4 @@
-"""Labelled texts of any source → a checked corpus with a pool and a test set."""
+"""Builds a checked corpus with a pool and a test set from the labelled texts of any source."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datayield import memory, seeds, table, text
-from datayield.errors import UserError
-from datayield.types import Corpus, Ints
+from datayield.core import files, seeds
+from datayield.core.errors import UserError
+from datayield.core.system import machine
+from datayield.core.types import Corpus, Ints
+from datayield.text import sequences, tokens
 
 SMALLEST_CLASS = 10
 SMALLEST_POOL = 50
@@ -18,7 +20,7 @@ SMALLEST_POOL = 50
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What a loader returns: texts with their class names, and what is known of their origin."""
+    """The result of a loader: texts with their class names, and facts about their origin."""
 
     texts: Sequence[str]
     labels: list[str]
@@ -36,30 +38,30 @@ class Noise:
     kind: str = "symmetric"  # to any other class evenly; "class": to the next class
 
     def plant(self, labels: Ints, classes: int, rng: np.random.Generator) -> Ints:
-        """The labels with each wrong with probability `share`."""
+        """Return the labels, each made wrong with probability `share`."""
         step = rng.integers(1, classes, len(labels)) if self.kind == "symmetric" else 1
         wrong = rng.random(len(labels)) < self.share
         planted: Ints = np.where(wrong, (labels + step) % classes, labels)
         return planted
 
 
-def build(
+def build_corpus(
     name: str, loaded: Labelled, test_share: float, seed: int, noise: Noise | None = None
 ) -> Corpus:
-    """Check, number the classes, split by units, plant noise.
+    """Check the texts, number the classes, split by duplicate groups and plant noise.
 
     Raises:
-        UserError: one class only, a class or a pool too small for splitting, too many texts for the
-            memory that is left.
+        UserError: there is one class only, a class or the pool is too small to be split, or the texts do
+            not fit into memory.
     """
-    memory.require_corpus(f"corpus {name}", len(loaded.texts))
+    machine.require_corpus(f"corpus {name}", len(loaded.texts))
     classes = tuple(sorted(set(loaded.labels)))
     _check_classes(name, classes, loaded.labels)
     numbers = {c: k for k, c in enumerate(classes)}
     labels = np.array([numbers[x] for x in loaded.labels], np.int64)
-    units = units_of(loaded.texts)
+    duplicate_groups = duplicate_groups_of(loaded.texts)
     if loaded.in_test is None:
-        in_test = split(units, labels, test_share, seeds.rng(seed, "split", name))
+        in_test = split(duplicate_groups, labels, test_share, seeds.rng(seed, "split", name))
     else:
         in_test = np.array(loaded.in_test, bool)
     pool, test = np.flatnonzero(~in_test), np.flatnonzero(in_test)
@@ -75,10 +77,10 @@ def build(
         name=name,
         family=loaded.family,
         classes=classes,
-        texts=text.Chosen(loaded.texts, pool),
+        texts=sequences.SelectedTexts(loaded.texts, pool),
         labels=labels[pool],
-        units=_in_order(units[pool]),
-        test_texts=text.Chosen(loaded.texts, test),
+        duplicate_groups=_in_order(duplicate_groups[pool]),
+        test_texts=sequences.SelectedTexts(loaded.texts, test),
         test_labels=labels[test],
         digest="",
     )
@@ -86,29 +88,30 @@ def build(
 
 
 def digest(corpus: Corpus) -> str:
-    """The hash of a corpus's content, read piece by piece; its name is no part of it.
+    """Return the hash of the content of a corpus, without its name and family; texts are read in pieces.
 
-    sha256 of the canonical JSON of [classes, texts, labels, units, test texts, test labels], and of the
-    texts beside the pool where there are some.
+    It is the sha256 of the canonical JSON of [classes, texts, labels, duplicate groups, test texts, test
+    labels], and after them the unlabelled texts if there are any.
     """
     content: tuple[Iterable[Any], ...] = (
-        corpus.classes, corpus.texts, map(int, corpus.labels), map(int, corpus.units),
+        corpus.classes, corpus.texts, map(int, corpus.labels), map(int, corpus.duplicate_groups),
         corpus.test_texts, map(int, corpus.test_labels),
     )  # fmt: skip
     found = hashlib.sha256()
-    if len(corpus.beside):
-        content = (*content, corpus.beside)
+    if len(corpus.unlabelled):
+        content = (*content, corpus.unlabelled)
     for number, part in enumerate(content):
         found.update(b",[" if number else b"[[")
-        for place, piece in enumerate(text.pieces(part)):
+        for place, piece in enumerate(sequences.pieces(part)):
             found.update(b"," if place else b"")
-            found.update(table.canonical(piece)[1:-1].encode())
+            found.update(files.canonical(piece)[1:-1].encode())
         found.update(b"]")
     found.update(b"]")
     return found.hexdigest()
 
 
 def _check_classes(name: str, classes: tuple[str, ...], labels: list[str]) -> None:
+    """Raise UserError if there are fewer than two or more than 65,535 classes, or one is too small."""
     if len(classes) < 2:
         raise UserError(
             f"corpus {name}: every text has the same label"
@@ -130,14 +133,14 @@ def _check_classes(name: str, classes: tuple[str, ...], labels: list[str]) -> No
         )
 
 
-def units_of(texts: Iterable[str]) -> Ints:
-    """The same number for texts that are duplicates of each other, in order of appearance.
+def duplicate_groups_of(texts: Iterable[str]) -> Ints:
+    """Return the number of the duplicate group of every text, counted in order of appearance.
 
-    They are compared by their fingerprints, so that no text is kept.
+    Texts are compared by their fingerprints, so that no text is kept.
     """
     prints = bytearray()
     for value in texts:
-        prints += text.fingerprint(value)
+        prints += tokens.fingerprint(value)
     both = np.frombuffer(prints, np.uint64).reshape(-1, 2)
     order = np.lexsort((both[:, 1], both[:, 0]))
     starts = np.ones(len(both), np.int64)
@@ -148,7 +151,7 @@ def units_of(texts: Iterable[str]) -> Ints:
 
 
 def _in_order(groups: Ints) -> Ints:
-    """The same groups, numbered 0, 1, ... in order of appearance."""
+    """Return the same groups, numbered 0, 1, ... in order of appearance."""
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
@@ -157,14 +160,14 @@ def _in_order(groups: Ints) -> Ints:
 
 
 def split(
-    units: Ints, labels: Ints, test_share: float, rng: np.random.Generator
+    duplicate_groups: Ints, labels: Ints, test_share: float, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Which texts are test texts, bool (texts,): stratified, whole units.
+    """Return which texts are test texts, bool (texts,): stratified by class, in whole duplicate groups.
 
-    Of each class round(test_share x its units) units, at least one, go to the test set; a unit
-    counts for the class of its first text.
+    Of the groups of each class the share `test_share`, at least one, goes to the test set; a group belongs
+    to the class of its first text, and the only group of a class stays in the pool.
     """
-    _, first, inverse = np.unique(units, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(duplicate_groups, return_index=True, return_inverse=True)
     chosen = np.zeros(len(first), bool)
     for c in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels[first] == c))

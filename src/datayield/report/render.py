@@ -1,36 +1,46 @@
-"""Sections → index.html, report.md, figures/*.svg and *.png, tables/*.csv."""
+"""Renders a report: index.html, report.md, figures/*.svg and *.png, tables/*.csv."""
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from datayield.report import figures, maps, tables, view
-from datayield.report.figures import Drawing
+from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
+from datayield.report import csv_tables, figures, wording
+from datayield.report.figures import Drawing, data_map
+from datayield.report.reliability_figure import reliability
 from datayield.report.section import Section
+from datayield.report.sections import (
+    across,
+    answer,
+    classes,
+    costs,
+    effects,
+    extrapolation,
+    probabilities,
+    recommendation,
+    texts,
+    tuning,
+)
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 _REFERENCE = re.compile(r'((?:\bid|href)="#?|url\(#)(?=[^"])')
 
 
-def render(statistics: dict[str, Any]) -> dict[str, str | bytes]:
-    """All files of a report by their name inside the report's folder."""
+def render(statistics: StudyStatistics) -> dict[str, str | bytes]:
+    """Return all files of a report by their name inside the report's folder."""
     pictured: dict[str, Drawing] = {}
     parts = []
-    for c in statistics["corpora"]:
-        found = view.sections(c, statistics)
-        pictured |= {name: draw() for name, draw in _drawings(c, statistics, found).items()}
-        # What the corpus is, where somebody wrote it down.
-        source = c["card"].get("source", {})
-        told = source.get("title") or source.get("what")
-        parts.append({"corpus": c, "sections": found, "told": told})
+    for c in statistics.corpora:
+        shown = sections(c, statistics)
+        pictured |= {name: draw() for name, draw in _drawings(c, statistics, shown).items()}
+        parts.append({"corpus": c, "sections": shown})
     context = {
         "s": statistics,
-        "short": view.first_screen(statistics),
-        "overview": view.overview(statistics),
+        "short": first_screen(statistics),
+        "overview": overview(statistics),
         "parts": parts,
-        "limits": view.limits(statistics),
+        "limits": limits(statistics),
     }
     templates = Environment(
         loader=PackageLoader("datayield.report"),
@@ -46,37 +56,89 @@ def render(statistics: dict[str, Any]) -> dict[str, str | bytes]:
         "report.md": templates.get_template("report.md").render(**context),
         **{f"figures/{name}.svg": d.svg for name, d in pictured.items()},
         **{f"figures/{name}.png": d.png for name, d in pictured.items()},
-        **{f"tables/{name}.csv": text for name, text in tables.csv_files(statistics).items()},
+        **{f"tables/{name}.csv": text for name, text in csv_tables.csv_files(statistics).items()},
     }
 
 
-def drawings(statistics: dict[str, Any]) -> dict[str, Callable[[], Drawing]]:
-    """What draws each figure of a report, by the figure's name."""
-    found: dict[str, Callable[[], Drawing]] = {}
-    for c in statistics["corpora"]:
-        found |= _drawings(c, statistics, view.sections(c, statistics))
-    return found
+def drawings(statistics: StudyStatistics) -> dict[str, Callable[[], Drawing]]:
+    """Return the function that draws each figure of a report, by the figure's name."""
+    functions: dict[str, Callable[[], Drawing]] = {}
+    for c in statistics.corpora:
+        functions |= _drawings(c, statistics, sections(c, statistics))
+    return functions
 
 
 def _drawings(
-    c: dict[str, Any], s: dict[str, Any], sections: list[Section]
+    c: CorpusStatistics, s: StudyStatistics, sections: list[Section]
 ) -> dict[str, Callable[[], Drawing]]:
     draw = {
-        "curves": lambda: figures.learning_curves(c, s["baseline"]),
+        "curves": lambda: figures.learning_curves(c, s.baseline),
         "multipliers": lambda: figures.multipliers(c),
         "differences": lambda: figures.differences(c),
-        "tuning": lambda: figures.tuning(c, s["baseline"]),
-        "map": lambda: maps.data_map(c["map"]),
-        "history": lambda: figures.history(c, s["baseline"]),
+        "tuning": lambda: figures.tuning(c, s.baseline),
+        "map": lambda: data_map(c.map),
+        "reliability": lambda: reliability(
+            probabilities.drawn(c, s.baseline), len(c.classes), c.test_size
+        ),
+        "history": lambda: figures.history(c, s.baseline),
     }
-    return {f"{c['corpus']}-{p.name}": draw[p.name] for x in sections for p in x.pictures}
+    return {f"{c.corpus}-{p.name}": draw[p.name] for x in sections for p in x.pictures}
 
 
 def _inlined(svg: str, name: str) -> str:
-    """The figure with ids of its own, so that several can share one page."""
+    """Return the figure with ids of its own, so that several can share one page."""
     return _REFERENCE.sub(rf"\1{name}-", svg)
 
 
 def _escaped(text: str) -> str:
-    """Markdown in which a user's text stays text."""
+    """Escape Markdown, so that a user's text stays text."""
     return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+
+
+overview = across.overview
+
+first_screen = recommendation.first_screen
+
+
+def sections(c: CorpusStatistics, s: StudyStatistics) -> list[Section]:
+    """Return the sections about one corpus, in the order in which a reader decides; no empty ones."""
+    every = [
+        Section("The answer", tuple(answer.sentences(c, s))),
+        recommendation.recommendation(c, s),
+        effects.curves(c, s),
+        effects.multipliers(c),
+        extrapolation.next_labels(c),
+        effects.differences(c, s),
+        effects.interactions(c),
+        effects.against_controls(c, s),
+        effects.checks(c, s),
+        costs.costs(c),
+        costs.architectures(c),
+        tuning.section(c, s),
+        costs.history(c, s),
+        probabilities.section(c, s),
+        classes.section(c, s),
+        texts.section(c, s),
+        costs.audit(c, s),
+        extrapolation.extrapolation(c, s),
+        costs.missing(c),
+        costs.card(c),
+    ]
+    return [x for x in every if x.paragraphs or x.tables or x.pictures]
+
+
+def limits(s: StudyStatistics) -> list[str]:
+    """Return the conclusions that a reader must not draw."""
+    out = [
+        f"Every statement is about {wording.listed([c.corpus for c in s.corpora])} and these"
+        " settings.",
+        *tuning.limits(s),
+        "Multipliers and label counts are read off measured curves only; what is said beyond them are"
+        " one-sided bounds, marked as such.",
+        "The time that the data stages took to rewrite texts is not in the cells' preparation time.",
+    ]
+    if s.draws < 5:
+        out.append(
+            f"With {s.draws} draws intervals are wide; more draws in params.yaml narrow them."
+        )
+    return out

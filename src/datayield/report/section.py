@@ -1,4 +1,4 @@
-"""What a report is made of: sections of text, tables and figures, shown by HTML and Markdown alike."""
+"""Defines the parts of a report: sections of text, tables and figures, for HTML and Markdown."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure by file name, with what it shows in words."""
+    """A figure by file name, with a description in words."""
 
     name: str
     alt: str
@@ -23,7 +23,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading with what stands below it."""
+    """A heading with the paragraphs, tables and figures below it."""
 
     title: str
     paragraphs: tuple[str, ...] = ()

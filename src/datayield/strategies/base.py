@@ -1,187 +1,152 @@
-"""What a strategy is: one record, five verbs, one desk (docs/adding-a-strategy.md).
+"""Defines a strategy: one record with up to six verbs (docs/adding-a-strategy.md).
 
-Every way of using the data sits at one of five places; a verb left None means "as plain does".
+Each verb changes one step of a cell; a verb that is None leaves the step as in `plain`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datayield.errors import UserError
-from datayield.types import Floats, Ints, Past, Pool, TrainingSet
+from datayield.core.errors import UserError
+from datayield.core.types import Floats, Ints, Pool, TrainingSet
+from datayield.models.hooks import Objective, Presentations, Schedule, Start
 
-if TYPE_CHECKING:  # torch is imported by the objectives that need it, never by this module
-    import torch
-
-    from datayield.encode import Batch
-    from datayield.model import Classifier
-
-READ_ONCE = "a language model of the pool, trained once for all cells of a draw"  # see Desk.reader
+READ_ONCE = "a language model of the pool, trained once for all cells of a draw"
 Role: TypeAlias = Literal["plain", "strategy", "control", "check"]
-Need: TypeAlias = Literal["validation", "dropout", "reader"]
+Need: TypeAlias = Literal["dropout", "language_model"]
 Kind: TypeAlias = Literal["network", "linear"]
 
 
-class Facts(Protocol):
-    """The tables that the data stages made, label-free, read-only."""
+class PrecomputedTables(Protocol):
+    """The tables of the data stages; none of them holds a label."""
 
     def variants(self, ids: Ints) -> list[tuple[str, ...]]:
-        """Per id the rewritten texts that the augment stage made for this strategy."""
+        """Return per id the variants that the augment stage made for this strategy."""
 
     def difficulty(self, name: str, ids: Ints) -> Floats:
-        """Per id a difficulty ("length", "rarity"); larger is harder. Shape (ids,)."""
+        """Return the difficulty "length" or "rarity" of each id; larger is harder. Shape (ids,)."""
 
     def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """Word vectors, shape (words, dimensions); NaN rows for unknown words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a training showed, in order: row, p(its label) and what was said of it, before the update."""
-
-    rows: Ints  # (presentations,)
-    gold: Floats  # (presentations,)
-    correct: NDArray[np.bool_]  # (presentations,)
-    said: Ints  # (presentations,) the class of the largest probability
-
-
-NOTHING_SHOWN = Shown(np.empty(0, np.int64), np.empty(0), np.empty(0, bool), np.empty(0, np.int64))
+        """Return word vectors, (words, dimensions); the rows of unknown words are NaN."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What a helper fit gives back."""
+    """A helper model that was trained inside a strategy."""
 
-    predict: Callable[[Sequence[str]], NDArray[np.float32]]  # -> (texts, classes), rows sum to 1
-    shown: Shown  # empty for linear helpers
+    predict: Callable[[Sequence[str]], NDArray[np.float32]]
+    """texts -> (texts, classes), rows sum to 1."""
+    presentations: Presentations  # empty for linear helpers
     sample: Callable[[Sequence[str], int], NDArray[np.float32]] | None = None
-    """(texts, passes) -> (passes, texts, classes) with dropout on; None for linear helpers."""
+    """(texts, passes) -> (passes, texts, classes) under dropout; None for linear helpers."""
 
 
-class Desk(Protocol):
-    """Everything a strategy may reach while one cell is prepared. Built by `run`."""
+class StrategyContext(Protocol):
+    """Everything that a strategy may use while one cell is prepared; see `cells.context`."""
 
     @property
     def rng(self) -> np.random.Generator:
-        """Random numbers of this cell and this strategy."""
+        """The random number generator of this cell and this strategy."""
 
     @property
-    def facts(self) -> Facts:
-        """Only the tables named in `Strategy.facts`; others raise."""
+    def precomputed(self) -> PrecomputedTables:
+        """The tables that `Strategy.precomputed` names; reading another one raises LookupError."""
 
     @property
     def classes(self) -> int:
-        """Number of classes."""
+        """The number of classes."""
 
     @property
     def unlabelled(self) -> Sequence[str]:
-        """Pool texts whose labels are not paid for (never test texts); reading them is accounted.
+        """Pool texts whose labels are not paid for, never test texts; the row says how many were read.
 
-        Of a large pool the 50,000 that the draw would label next.
+        At most 50,000: those that the draw would label next.
         """
 
     @property
     def labelled(self) -> Ints:
-        """Pool ids whose labels are paid for and may train."""
+        """The pool ids whose labels are paid for and may train."""
 
     @property
     def candidates(self) -> Ints:
-        """Pool ids that may be asked for: all but the validation part and its duplicates."""
+        """The pool ids that may be labelled: all but the texts of a held-out fold."""
 
-    def ask(self, ids: Ints) -> Ints:
-        """The labels of these pool ids, shape (ids,). Charged; raises beyond the budget."""
+    def reveal_labels(self, ids: Ints) -> Ints:
+        """Return the labels of these pool ids, shape (ids,), and charge them to the budget.
+
+        Raises:
+            LookupError: beyond the budget, or for a held-out text.
+        """
 
     @property
     def unlabelled_ids(self) -> Ints:
         """The pool ids of `unlabelled`, in the same order."""
 
-    def validation_accuracy(self, fitted: Fitted) -> float:
-        """The accuracy of a helper on the validation part (its labels are paid for); NaN without."""
+    def folds(self, training_set: TrainingSet) -> Ints:
+        """Return the fold of every row, (rows,), for choices by cross-validation inside the labels.
 
-    def reader(self, task: str, passes: int) -> "Reader":
-        """The language model of this corpus and draw ("next" or "again"), trained once for all cells.
+        Folds are numbered 0 to 4 and balanced within each class; texts derived from one text share its
+        fold. Rows made of texts without labels have -1.
+        """
 
-        It reads every text of the pool but the draw's validation texts; its whole cost is charged to
-        each cell that uses it.
+    def language_model(self, task: str, passes: int) -> "LanguageModel":
+        """Return the language model of this corpus and draw, trained once for all cells.
+
+        It reads every text of the pool and no label; never a test text. Each cell that uses it is
+        charged its whole cost.
+
+        Args:
+            task: "next" (predict the next word) or "again" (repeat the whole text).
+            passes: passes of the training over the texts.
         """
 
     def fit(self, training_set: TrainingSet, kind: Kind = "network", share: float = 1.0) -> Fitted:
-        """Train a helper on what is given, for a share of the cell's updates; its cost is charged."""
+        """Train a helper on these rows for a share of the cell's updates; the cell pays for it."""
 
 
-Acquire = Callable[[Pool, int, Desk], Ints]
-Prepare = Callable[[TrainingSet, Desk], TrainingSet]
-Pretrain = Callable[[Sequence[str], Mapping[str, int], Desk], "Start"]
-Present = Callable[[TrainingSet, Past, np.random.Generator], Ints | None]
-Objective = Callable[
-    ["Classifier", "Batch", "Sequence[Batch]", Any, np.random.Generator],
-    "tuple[torch.Tensor, Any]",
-]
+Query = Callable[[Pool, int, StrategyContext], Ints]
+Transform = Callable[[TrainingSet, StrategyContext], TrainingSet]
+Pretrain = Callable[[Sequence[str], Mapping[str, int], StrategyContext], Start]
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Where a network starts instead of at random: weights by parameter name, and their words."""
-
-    weights: Mapping[str, NDArray[np.float32]]
-    vocabulary: tuple[str, ...]
-    tuning: "FineTuning | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class FineTuning:
-    """How a network that was read in before goes on to learn from labels.
-
-    Parts are "embedding", "recurrent.0" (the lowest layer), "recurrent.1", ..., "linear".
-    """
-
-    rates: Mapping[str, float]  # part -> factor of the learning rate
-    begins: Mapping[str, float]  # part -> share of training before which it does not move
-    rise: float = 0.1  # share of training in which the rate rises; then it falls linearly
-    ratio: float = 32.0  # highest over lowest rate
-
-    def slope(self, progress: float) -> float:
-        """The slanted triangle at a share of training in [0, 1): from 1/ratio to 1 and back."""
-        up = progress / self.rise if progress < self.rise else (1 - progress) / (1 - self.rise)
-        return (1 + up * (self.ratio - 1)) / self.ratio
-
-
-class Reader(Protocol):
-    """A language model of the pool's texts: see datayield.pretrain."""
+class LanguageModel(Protocol):
+    """A language model of the pool's texts; see datayield.models.pretraining."""
 
     @property
     def weights(self) -> Mapping[str, NDArray[np.float32]]:
-        """Parameters of embedding and first layer, by name."""
+        """The parameters of embedding and first recurrent layer, by name."""
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Its vocabulary, special words first."""
+        """The vocabulary, special words first."""
 
-    def fill(
+    def infill(
         self, lines: Sequence[Sequence[str]], drawn: Sequence[Mapping[int, float]]
     ) -> list[list[str]]:
-        """Texts whose words at the given places are drawn anew.
+        """Return the texts with the words at some places replaced by words drawn from the model.
 
-        `drawn` says per text: place -> a number in [0, 1) that decides the word.
+        Args:
+            lines: the words of each text.
+            drawn: per text, place -> a number in [0, 1) that decides the new word.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run works with while the account still bills n: what `plan` may rewrite."""
+class RunProtocol:
+    """The labels and the seed that a run uses, while its cost is still billed as n labels."""
 
     labels: int
     seed: int
-    permuted: bool = False  # labels of the sample permuted among its texts, validation included
-    validates: float = 1.0  # share of the common validation part that is not trained on
+    permuted: bool = False  # the sample's labels are permuted among its texts
+    unused: float = 0.0  # share of the labels that the scored model does not learn from, up to 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Knob:
-    """One tunable argument, declared beside what it tunes."""
+class TunableArgument:
+    """A tunable argument of a strategy's factory, with its range."""
 
     name: str
     low: float
@@ -195,57 +160,58 @@ class Strategy:
     """One way of using the data.
 
     Attributes:
-        name: unique, as written in arms; lower-case letters, digits, underscores.
-        summary: one line for lists and reports.
-        role: "strategy" competes; "control" and "check" must equal what `expected` says.
-        version: raised by hand when its results are meant to change (part of a cell's identity).
-        space: the tunable arguments of its factory.
-        facts: the data tables it reads ("variants", "difficulties", "vectors"); their digests
+        name: unique name, as written in arms; lower-case letters, digits, underscores.
+        summary: one line for lists and reports, in lower case, without a full stop.
+        role: "strategy" competes for the highest score; "control" shows what else could explain a
+            gain; "check" tests the machinery and must equal `expected`; "plain" is the baseline.
+        version: part of a cell's identity; raised by hand when results are meant to change.
+        space: the tunable arguments of the factory.
+        precomputed: the tables that it reads ("variants", "difficulties", "vectors"); their digests
             enter the identity of its cells.
-        acquire: what to label: (pool, labels to train on, desk) -> pool ids. None: the common draw.
-        prepare: once, before the vocabulary: (training set, desk) -> training set. May change
-            texts; a derived text keeps its parent.
-        pretrain: where to start: (texts, shape, desk) -> Start; shape gives embedding, hidden, layers.
-        present: what the next round trains on: (training set, past, rng) -> row numbers (repeats
-            count twice), or None for all rows. Never new texts.
-        objective: how a batch is judged: (model, batch, unlabelled batches, carry, rng) ->
-            (loss per example (B,), carry). `carry` starts as None.
-        unlabelled: whether it learns from texts without labels, so that there must be some. An
-            objective then gets a batch of them beside each labelled one; their words join the
-            vocabulary.
-        needs: what must be there, or an arm is refused before anything runs: "validation" (a
-            validation part to choose by), "dropout" (predictions that vary), "reader" (the desk's
-            language model, whose one declared shape no search may change).
-        ranks: whether it decides how difficult each row is; an arm has one such strategy.
-        plan: rewrites the plan of a run, for checks of the machinery and other protocols.
-        pins: labels -> settings that this strategy fixes ({} by default); see types.Settings.
-        rewrite: makes the augment stage's variants: (words, synonyms, rng) -> words, with the
-            variant's number k; see `augment`.
-        tuned: whether searched settings may serve its arms; False: they stay as params.yaml says.
-        expected: what a control or check should equal: {"arm": "lstm:plain"} (architecture
-            filled in by the study) or {"multiplier": 2.0}.
-        control: the strategy that shows what else could explain a gain of this one.
-        effort: seconds of a cell over those of a plain one, for predictions before any was computed;
-            measured with the preset `arms` (benchmarks/effort.py prints them).
-        compute: what it takes beside one training of the regime's updates; "" for nothing worth saying.
-        source: where the method comes from.
+        query: chooses the texts to label: (pool, number of labels to train on, context) -> pool
+            ids. None: the texts of the draw.
+        transform: changes the training set once, before the vocabulary is built: (training set,
+            context) -> training set. A derived text keeps the parent that it was made from.
+        pretrain: gives first weights: (texts, shape, context) -> Start; shape holds embedding,
+            hidden and layers.
+        schedule: chooses the rows of the next round: (training set, progress, rng) -> row numbers
+            (a row that stands twice is shown twice), or None for all rows.
+        objective: computes the loss of a batch: (model, batch, unlabelled batches, state, rng) ->
+            (loss per example (B,), state). `state` is None at first and is handed to the next batch.
+        unlabelled: whether it learns from texts without labels; an arm is refused where there are
+            none. An objective then gets an unlabelled batch with each labelled one, and the words
+            of these texts join the vocabulary.
+        needs: conditions that are checked before anything runs: "dropout" (a dropout above 0),
+            "language_model" (it uses the context's language model, whose shape no search may change).
+        ranks: whether it sets the difficulty of each row; an arm has at most one such strategy.
+        protocol: changes the labels or the seed of a run.
+        pins: labels -> the settings that it fixes at that budget; see types.Settings.
+        rewrite: makes the variants of a text in the augment stage.
+        tuned: whether its arms may take searched settings; if False they keep those of params.yaml.
+        expected: the result that a control or check must equal: {"arm": "plain"} (with the same
+            architecture) or {"multiplier": 2.0}.
+        control: name of the strategy that shows what else could explain a gain of this one.
+        effort: time of a cell relative to a plain one, for predictions before any cell was
+            computed; measured with the preset `arms` (benchmarks/effort.py prints it).
+        compute: what it computes besides one training, in words; "" for nothing worth naming.
+        source: publication that the method comes from.
     """
 
     name: str
     summary: str
     role: Role = "strategy"
     version: int = 1
-    space: tuple[Knob, ...] = ()
-    facts: tuple[str, ...] = ()
-    acquire: Acquire | None = None
-    prepare: Prepare | None = None
+    space: tuple[TunableArgument, ...] = ()
+    precomputed: tuple[str, ...] = ()
+    query: Query | None = None
+    transform: Transform | None = None
     pretrain: Pretrain | None = None
-    present: Present | None = None
+    schedule: Schedule | None = None
     objective: Objective | None = None
     unlabelled: bool = False
     needs: tuple[Need, ...] = ()
     ranks: bool = False
-    plan: Callable[[Plan], Plan] | None = None
+    protocol: Callable[[RunProtocol], RunProtocol] | None = None
     pins: Callable[[int], Mapping[str, Any]] | None = None
     rewrite: "Rewrite | None" = None
     tuned: bool = True
@@ -257,21 +223,21 @@ class Strategy:
 
 
 class Synonyms(Protocol):
-    """Anything that knows words for words: see datayield.thesaurus and datayield.wordnet."""
+    """A thesaurus; see datayield.text.word_vectors and datayield.text.wordnet."""
 
     def synonyms(self, word: str) -> tuple[str, ...]:
-        """Words that may stand for this one; empty when there is none."""
+        """Return the words that may replace this one; () if there are none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """How the augment stage makes a strategy's variants of one text.
+    """The way in which the augment stage makes the variants of one text.
 
     Attributes:
-        variants: labels -> how many variants of a text a cell of so many labels can ask for at most.
-        write: (words, thesaurus, k, rng) -> words: variant k, from the given words alone.
-        thesaurus: "neighbours" (the corpus's own, from unlabelled text), "wordnet", or None; its
-            digest enters the identity of the strategy's cells.
+        variants: number of labels -> most variants of one text that a cell with so many labels uses.
+        write: (words, thesaurus, k, rng) -> the words of variant k; they depend on these arguments alone.
+        thesaurus: "neighbours" (words with similar vectors, from the corpus's own texts), "wordnet"
+            or None; its digest enters the identity of the strategy's cells.
     """
 
     variants: Callable[[int], int]
@@ -280,11 +246,7 @@ class Rewrite:
 
 
 def check_number(name: str, value: float | None, low: float, high: float) -> None:
-    """An argument of a factory lies in [low, high], or is None where that is the default.
-
-    Raises:
-        UserError: naming the argument, what was wanted and what came.
-    """
+    """Raise UserError if an argument of a factory is not a number in [low, high]; None passes."""
     if value is not None and not (
         isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
     ):
@@ -292,18 +254,18 @@ def check_number(name: str, value: float | None, low: float, high: float) -> Non
 
 
 def check_count(name: str, value: int | None, low: int, high: int) -> None:
-    """An argument is a whole number in [low, high], or None; errors as `check_number`."""
+    """Raise UserError if an argument is not a whole number in [low, high]; None passes."""
     check_number(name, value, low, high)
     if value is not None and not isinstance(value, int):
         raise UserError(f"{name}: wanted a whole number from {low} to {high}, got {value!r}")
 
 
 def check_one_of(name: str, value: object, options: Sequence[object]) -> None:
-    """An argument is one of a few values; errors as `check_number`."""
+    """Raise UserError if an argument is none of the options."""
     if not any(value == o and type(value) is type(o) for o in options):
         raise UserError(f"{name}: wanted {' or '.join(map(str, options))}, got {value!r}")
 
 
 def check_share(name: str, value: float) -> None:
-    """An argument lies in (0, 1]; errors as `check_number`."""
+    """Raise UserError if an argument does not lie in (0, 1]."""
     check_number(name, value, 1e-9, 1)

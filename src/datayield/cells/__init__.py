@@ -1,0 +1,1 @@
+"""Computes one cell: from a sample of a corpus to a stored row of scores."""

@@ -1,0 +1,229 @@
+"""Opens the tables of a corpus and builds the context in which a strategy works on one cell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from datayield import corpora
+from datayield.cells.draws import Draws
+from datayield.core import seeds
+from datayield.core.tables import read_table
+from datayield.core.types import Corpus, Cost, Floats, Ints, Sample, Settings, TrainingSet
+from datayield.models import linear, pretraining
+from datayield.models.hooks import NOTHING_SHOWN
+from datayield.models.trainer import TrainingHooks, train
+from datayield.strategies.base import Fitted, Kind, LanguageModel, Strategy
+from datayield.text import sequences
+from datayield.text.word_vectors import WordVectors, load_vectors
+
+MOST_UNLABELLED = 50_000
+"""Most unlabelled texts that a cell reads, so that its cost does not grow with the pool."""
+
+
+@dataclass(slots=True)
+class CorpusTables:
+    """One corpus with the tables that the data stages made; each table is read on first use."""
+
+    corpus: Corpus
+    draws: Draws
+    folder: Path
+    opened: dict[str, Any] = field(default_factory=dict)  # tables that were read, by name
+
+    @classmethod
+    def load(cls, folder: Path) -> "CorpusTables":
+        """Open the folder `data/<corpus>/`."""
+        return cls(corpora.load(folder), Draws.load(folder / "draws.arrow"), folder)
+
+    def variants(self, strategy: str) -> dict[int, tuple[str, ...]]:
+        """Return the variants that the augment stage made for a strategy, by pool id."""
+        if strategy not in self.opened:
+            table = read_table(self.folder / "variants.parquet")
+            rows = table.filter(pc.equal(table["strategy"], strategy))
+            pairs = zip(rows["id"].to_pylist(), rows["texts"].to_pylist(), strict=True)
+            self.opened[strategy] = {i: tuple(texts) for i, texts in pairs}
+        variants: dict[int, tuple[str, ...]] = self.opened[strategy]
+        return variants
+
+    def difficulty(self, name: str) -> Floats:
+        """Return the difficulty of every pool text, shape (pool,)."""
+        slot = f"difficulty {name}"
+        if slot not in self.opened:
+            table = read_table(self.folder / "difficulties.parquet", columns=[name])
+            self.opened[slot] = table[name].to_numpy()
+        difficulty: Floats = self.opened[slot]
+        return difficulty
+
+    def word_vectors(self) -> WordVectors:
+        """Return the word vectors, which were made without labels."""
+        if "vectors" not in self.opened:
+            self.opened["vectors"] = load_vectors(self.folder / "vectors.parquet")
+        vectors: WordVectors = self.opened["vectors"]
+        return vectors
+
+
+@dataclass(frozen=True, slots=True)
+class CellTables:
+    """The precomputed tables that one strategy declared, for one cell (`base.PrecomputedTables`)."""
+
+    tables: CorpusTables
+    strategy: Strategy
+    cost: Cost
+    labels: int  # texts of the sample, whose labels are paid for
+
+    def variants(self, ids: Ints) -> list[tuple[str, ...]]:
+        """Return the variants of these texts."""
+        self._check("variants")
+        variants = self.tables.variants(self.strategy.name)
+        if self.strategy.rewrite and self.strategy.rewrite.thesaurus == "neighbours":
+            self._charge_all_texts()  # that thesaurus was made from the texts of the whole pool
+        return [variants[int(i)] for i in ids]
+
+    def difficulty(self, name: str, ids: Ints) -> Floats:
+        """Return the difficulties of these texts, shape (ids,)."""
+        self._check("difficulties")
+        return self.tables.difficulty(name)[ids]
+
+    def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Return the vectors of these words, shape (words, dimensions); NaN for unknown words."""
+        self._check("vectors")
+        self._charge_all_texts()
+        known = self.tables.word_vectors()
+        numbers = {w: i for i, w in enumerate(known.words)}
+        out = np.full((len(words), known.vectors.shape[1]), np.nan, np.float32)
+        for row, word in enumerate(words):
+            if word in numbers:
+                out[row] = known.vectors[numbers[word]]
+        return out
+
+    def _check(self, name: str) -> None:
+        if name not in self.strategy.precomputed:
+            raise LookupError(
+                f'strategy {self.strategy.name} reads the table "{name}"; add it to the strategy\'s'
+                " `precomputed`"
+            )
+
+    def _charge_all_texts(self) -> None:
+        self.cost.unlabelled = len(corpora.everything(self.tables.corpus)) - self.labels
+
+
+class CellContext:
+    """The context of one strategy in one cell (`base.StrategyContext`)."""
+
+    def __init__(
+        self,
+        tables: CorpusTables,
+        sample: Sample,
+        settings: Settings,
+        cost: Cost,
+        key: tuple[seeds.Key, ...],
+        strategy: Strategy,
+        labelled: Ints,
+    ) -> None:
+        self.rng = seeds.rng(*key, "desk")
+        self.classes = len(tables.corpus.classes)
+        labels = len(sample.train) + len(sample.validation)
+        self.precomputed = CellTables(tables, strategy, cost, labels)
+        self._tables, self._sample, self._settings = tables, sample, settings
+        self._cost, self._key = cost, key
+        self.labelled = labelled
+        self._paid = {int(i) for i in labelled}
+        self._limit = len(sample.train)
+
+    @property
+    def unlabelled(self) -> Sequence[str]:
+        """The texts of `unlabelled_ids`; reading them is charged."""
+        self._cost.unlabelled = max(self._cost.unlabelled, len(self.unlabelled_ids))
+        return sequences.SelectedTexts(corpora.everything(self._tables.corpus), self.unlabelled_ids)
+
+    @property
+    def candidates(self) -> Ints:
+        """The pool ids outside the held-out fold and its duplicates."""
+        groups = self._tables.corpus.duplicate_groups
+        return np.flatnonzero(~np.isin(groups, groups[self._sample.validation]))
+
+    def reveal_labels(self, ids: Ints) -> Ints:
+        """Return the labels of these pool ids and charge them.
+
+        Raises:
+            LookupError: for texts of the held-out fold, and for more labels than the budget.
+        """
+        asked_ids = {int(i) for i in ids}
+        if asked_ids & {int(i) for i in self._sample.validation}:
+            raise LookupError("a strategy must not ask for labels of held-out texts")
+        self._paid |= asked_ids
+        if len(self._paid) > self._limit:
+            raise LookupError(
+                f"a strategy asked for {len(self._paid)} labels; the budget has {self._limit} for training"
+            )
+        return self._tables.corpus.labels[ids]
+
+    def add_labelled(self, ids: Ints) -> None:
+        """Make these texts the labelled ones in place of the draw's training texts."""
+        drawn = np.concatenate([self._sample.train, self._sample.rest])
+        rest = drawn[~np.isin(drawn, ids)]
+        self._sample = replace(self._sample, train=ids, rest=rest)
+        self.labelled, self._paid = ids, {int(i) for i in ids}
+
+    @property
+    def unlabelled_ids(self) -> Ints:
+        """The pool texts that the draw would label next, then texts of the corpus without labels.
+
+        At most MOST_UNLABELLED, of which at most half are from outside the pool.
+        """
+        pool, count = len(self._tables.corpus.texts), len(self._tables.corpus.unlabelled)
+        if not count:
+            return self._sample.rest[:MOST_UNLABELLED]
+        extra = np.arange(pool, pool + min(count, MOST_UNLABELLED // 2))
+        return np.concatenate([self._sample.rest[: MOST_UNLABELLED - len(extra)], extra])
+
+    def folds(self, training_set: TrainingSet) -> Ints:
+        """Return the fold, 0 to 4, of every row, (rows,); -1 if its parent lies outside the pool.
+
+        Rows with one parent share a fold, and so do rows whose parents are duplicates.
+        """
+        known = training_set.parents < len(self._sample.folds)
+        folds = self._sample.folds[np.where(known, training_set.parents, 0)]
+        return np.where(known, folds, -1).astype(np.int64)
+
+    def language_model(self, task: str, passes: int) -> LanguageModel:
+        """Return the language model of this corpus and draw; its cost is charged once for a cell."""
+        texts = corpora.everything(self._tables.corpus)
+        shape = {k: getattr(self._settings, k) for k in pretraining.SHAPE}
+        # Study, corpus and draw, not the cell: all cells of a draw share the model.
+        key = (*self._key[:3], "reader", task)
+        root = self._tables.folder.parents[1]
+        model, trained_now = pretraining.kept(texts, shape, task, passes, key, root)
+        cost = self._cost
+        charged = cost.language_models.split("+") if cost.language_models else []
+        if model.name not in charged:  # two strategies of an arm may use the same model
+            cost.language_models = "+".join([*charged, model.name])
+            cost.unlabelled = max(cost.unlabelled, len(texts) - len(self._sample.train))
+            cost.tokens += model.tokens
+            cost.pretrain_seconds += model.seconds
+        if trained_now:  # reported as pretrain_seconds, so it must not count as preparation too
+            cost.prepare_seconds -= model.seconds
+        return model
+
+    def fit(self, training_set: TrainingSet, kind: Kind = "network", share: float = 1.0) -> Fitted:
+        """Train a helper and add its cost to the cell.
+
+        Args:
+            training_set: the rows to train on.
+            kind: "network" or "linear".
+            share: the share of the cell's updates that a network trains for.
+        """
+        self._cost.helper_fits += 1
+        key = (*self._key, "helper", self._cost.helper_fits)
+        if kind == "linear":
+            linear_model = linear.tfidf(training_set, seeds.integer(*key))
+            return Fitted(linear_model.predict, NOTHING_SHOWN)
+        updates = max(1, round(share * self._settings.updates))
+        settings = replace(self._settings, updates=updates, rounds=1)
+        trained = train(training_set, ((), np.empty(0, np.int64)), settings, TrainingHooks(), key)
+        self._cost.tokens += trained.tokens
+        return Fitted(trained.predict, trained.presentations, trained.sample)

@@ -1,0 +1,172 @@
+"""Draws the texts to label: nested stratified draws, with the folds of cross-validation inside n.
+
+A draw is one permutation of the pool. Its first n texts are the sample of size n, so the sample of
+500 lies inside the sample of 2,000, and every arm sees the same texts. All n train the scored model.
+The fold is a property of a text's place in the permutation, so folds are nested too: two texts that
+share a fold at n = 500 share it at n = 2,000.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from datayield.core import files, seeds, tables
+from datayield.core.errors import UserError
+from datayield.core.types import Corpus, Ints, Sample
+
+FOLDS = 5
+FOLDS_UP_TO = 200  # labels; with more, a trial of tuning holds out one fold instead of each in turn
+TUNING_DRAW = -1  # a draw that is never scored on the test set
+
+# One record batch per draw, its texts in drawing order: a cell maps the batch and reads its beginning.
+DRAWS = pa.schema(
+    [
+        ("draw", pa.int16()),
+        ("id", pa.int64()),
+        ("fold", pa.int8()),  # 0 to 4, balanced within each class
+        ("stratum", pa.uint16()),  # class that the fold was balanced in; never seen by an arm
+    ]
+)
+
+
+def permutation(corpus: Corpus, draw: int, seed: int, sampling: str) -> tuple[Ints, Ints, Ints]:
+    """Draw the whole pool once.
+
+    A duplicate group is drawn whole: its members follow each other. With stratified
+    sampling each class has its share of groups within one in every prefix; with iid sampling groups
+    come in random order.
+
+    Returns:
+        ids: (pool,) every pool id once, in drawing order.
+        folds: (pool,) 0 to 4: of each class the 1st, 6th, 11th, ... group has fold 0, and so on.
+        strata: (pool,) the class that each text was counted in.
+    """
+    rng = seeds.rng(seed, "draw", corpus.name, corpus.digest, draw)
+    _, first, unit, sizes = np.unique(
+        corpus.duplicate_groups, return_index=True, return_inverse=True, return_counts=True
+    )
+    shuffled = rng.permutation(len(first))  # below, arrays of units are in this order
+    label = corpus.labels[first][
+        shuffled
+    ]  # a unit with two labels counts for its first text's class
+    place = np.empty(len(first))  # share of its class drawn when this unit is drawn, in (0, 1)
+    rank = np.empty(len(first), np.int64)  # 0 for the first unit of its class
+    for c in range(len(corpus.classes)):
+        in_class = label == c
+        rank[in_class] = np.arange(in_class.sum())
+        place[in_class] = (rank[in_class] + rng.random()) / max(in_class.sum(), 1)
+    turn = np.arange(len(first)) if sampling == "iid" else np.argsort(place)  # all places differ
+    order, rank = shuffled[turn], rank[turn]
+    members, starts, size = np.argsort(unit, kind="stable"), np.cumsum(sizes) - sizes, sizes[order]
+    ids = members[np.repeat(starts[order] - np.cumsum(size) + size, size) + np.arange(len(unit))]
+    return ids, np.repeat(rank % FOLDS, size), np.repeat(label[turn], size)
+
+
+def tabulate(
+    corpus: Corpus, draws: Iterable[int], seed: int, sampling: str
+) -> Iterator[pa.RecordBatch]:
+    """Yield the draws of a corpus (schema DRAWS)."""
+    for draw in draws:
+        columns = np.full(len(corpus.labels), draw), *permutation(corpus, draw, seed, sampling)
+        yield pa.record_batch(
+            [pa.array(c, f.type, safe=True) for c, f in zip(columns, DRAWS, strict=True)], DRAWS
+        )
+
+
+class Draws:
+    """The draws of one corpus."""
+
+    def __init__(self, drawn: Iterable[pa.RecordBatch]) -> None:
+        self._drawn = {batch["draw"][0].as_py(): batch for batch in drawn if len(batch)}
+
+    @classmethod
+    def load(cls, path: Path) -> "Draws":
+        """Map the file of the subsample stage into memory."""
+        return cls(tables.read_mapped(path, DRAWS).to_batches())
+
+    def __contains__(self, draw: object) -> bool:
+        return draw in self._drawn
+
+    def batch(self, draw: int) -> pa.RecordBatch:
+        """Return one draw (schema DRAWS).
+
+        Raises:
+            UserError: if the draw is not in the table.
+        """
+        if draw not in self._drawn:
+            raise UserError(
+                f"draw {draw} is not in the table of draws (known: {sorted(self._drawn, key=str)}). Run"
+                " `dvc repro`."
+            )
+        return self._drawn[draw]
+
+    def sample(self, draw: int, n: int, held_out: int | None = None) -> Sample:
+        """Return the first n texts of a draw as a sample.
+
+        Args:
+            draw: number of the draw.
+            n: labels paid.
+            held_out: the fold, 0 to 4, that does not train but validates; None: all n train. Texts of
+                a class with fewer examples among the n than there are folds always train.
+
+        Raises:
+            UserError: if the draw is not in the table or n exceeds the pool.
+        """
+        ids, fold = self._column(draw, "id"), self._column(draw, "fold")
+        if n > len(ids):
+            raise UserError(
+                f"a sample of {n} labels needs a pool of at least {n} texts; this pool has {len(ids)}"
+            )
+        by_id = np.empty(len(ids), np.int8)
+        by_id[ids] = fold
+        held = np.zeros(n, np.bool_)
+        if held_out is not None:
+            strata = self._column(draw, "stratum")[:n]
+            held = (fold[:n] == held_out) & (np.bincount(strata)[strata] >= FOLDS)
+        return Sample(ids[:n][~held], ids[:n][held], ids[n:], by_id)
+
+    def _column(self, draw: int, name: str) -> NDArray[Any]:
+        column: NDArray[Any] = self.batch(draw)[name].to_numpy()  # a view of the file
+        return column
+
+    def first(self, draw: int, n: int) -> Ints:
+        """Return the ids of the first n texts of a draw, in the order of the draw."""
+        return self._column(draw, "id")[:n]
+
+
+def checked(path: Path, corpus: Corpus, draws: Iterable[int], seed: int, sampling: str) -> Draws:
+    """Read the draws of a file and compare each with what the seed makes.
+
+    Raises:
+        UserError: when a draw is missing or is another one.
+    """
+    try:
+        drawn = Draws.load(path)
+        for draw in draws:
+            if draw not in drawn:
+                raise ValueError(f"draw {draw} is not in it")
+            stored = drawn.batch(draw)
+            stored.validate(full=True)
+            (expected,) = tabulate(corpus, [draw], seed, sampling)
+            if not stored.equals(expected):
+                raise ValueError(f"draw {draw} is not the one that the study's seed makes")
+    except tables.UNREADABLE as e:
+        raise files.damaged_error(path, str(e)) from e
+    return drawn
+
+
+def thin_classes(corpus: Corpus, n: int) -> str | None:
+    """Return a notice if n labels hold fewer texts of a class than there are folds; else None."""
+    shares = np.bincount(corpus.labels, minlength=len(corpus.classes)) / len(corpus.labels)
+    short = [corpus.classes[c] for c in np.flatnonzero(shares * n < FOLDS)]
+    if not short:
+        return None
+    named = ", ".join(short[:5]) + (" ..." if len(short) > 5 else "")
+    return (
+        f"at {n} labels there are fewer than {FOLDS} examples of {named}; they train every model and"
+        " validate none"
+    )

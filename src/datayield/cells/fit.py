@@ -1,0 +1,151 @@
+"""Fits the model of one cell, or of a stack of cells, and records the cost."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
+
+from datayield import corpora
+from datayield.cells.context import CellContext, CorpusTables
+from datayield.core import seeds
+from datayield.core.types import Cell, Corpus, Cost, Ints, Sample, Settings, TrainingSet
+from datayield.models import linear
+from datayield.models.trainer import (
+    HeldOut,
+    RoundCallback,
+    Trained,
+    TrainingHooks,
+    TrainingJob,
+    train,
+)
+from datayield.strategies.registry import Composition
+
+SEED_LABELS = (
+    50  # an arm that queries starts from the first min(50, half) training labels of the draw
+)
+
+Fit: TypeAlias = Trained | linear.Linear
+
+
+@dataclass(frozen=True, slots=True)
+class CellInputs:
+    """One arm on one sample: everything that the steps of preparing and fitting read."""
+
+    cell: Cell
+    tables: CorpusTables
+    sample: Sample
+    composition: Composition
+    cost: Cost  # every step adds to it
+    key: tuple[seeds.Key, ...]  # every random number derives from it
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCell:
+    """A cell with its training rows."""
+
+    inputs: CellInputs
+    held_out: HeldOut
+    training_set: TrainingSet
+    job: TrainingJob | None  # None: the arm has no network
+
+
+Clock: TypeAlias = Literal["cell_seconds", "prepare_seconds", "train_seconds", "inference_seconds"]
+
+
+@contextmanager
+def adding_seconds(cost: Cost, clock: Clock) -> Iterator[None]:
+    """Add the seconds that the block takes to one of the clocks of a cost."""
+    began = time.perf_counter()
+    yield
+    setattr(cost, clock, getattr(cost, clock) + time.perf_counter() - began)
+
+
+def texts_of(corpus: Corpus, ids: Ints) -> list[str]:
+    """Return the texts with these pool ids."""
+    return [corpus.texts[i] for i in ids]
+
+
+def make_contexts(inputs: CellInputs) -> list[CellContext]:
+    """Make one context for each part of the composition; they share the cost of the cell."""
+    model, train_ids = inputs.cell.settings.get("model"), inputs.sample.train
+    settings = Settings() if model is None else Settings.from_dict(model)
+    first = train_ids[: min(SEED_LABELS, len(train_ids) // 2)]
+    labelled = first if inputs.composition.one("query") else train_ids
+    return [
+        CellContext(
+            inputs.tables,
+            inputs.sample,
+            settings,
+            inputs.cost,
+            (*inputs.key, strategy.name),
+            strategy,
+            labelled,
+        )
+        for strategy in inputs.composition.parts
+    ]
+
+
+def make_job(
+    inputs: CellInputs,
+    contexts: Sequence[CellContext],
+    training_set: TrainingSet,
+    held_out: HeldOut,
+) -> TrainingJob:
+    """Set up the training of a network, from pretrained weights where a part pretrains."""
+    settings = Settings.from_dict(inputs.cell.settings["model"])
+    shape = {k: getattr(settings, k) for k in ("embedding", "hidden", "layers")}
+    parts = list(zip(inputs.composition.parts, contexts, strict=True))
+    start = None
+    for strategy, context in parts:
+        if strategy.pretrain is not None:
+            texts = corpora.everything(inputs.tables.corpus)
+            start = strategy.pretrain(texts, shape, context)
+    # Reading `unlabelled` is charged, so it is read only where an objective uses the texts.
+    readers = [context for strategy, context in parts if strategy.unlabelled and strategy.objective]
+    unlabelled = readers[0].unlabelled if readers else ()
+    objective = inputs.composition.one("objective")
+    hooks = TrainingHooks(inputs.composition.schedule, objective, start, unlabelled)
+    return TrainingJob(training_set, held_out, settings, hooks, inputs.key)
+
+
+def fit_cell(prepared: PreparedCell, callback: RoundCallback | None = None) -> Fit:
+    """Fit the network or the linear baseline of a cell.
+
+    Args:
+        prepared: the cell; the cost of fitting is added to its cost.
+        callback: may end the training of a network after an evaluated round.
+    """
+    cost = prepared.inputs.cost
+    if prepared.job is None:
+        return _fit_baseline(prepared.inputs, prepared.training_set)
+    trained = train(*prepared.job, callback)
+    add_cost(cost, trained)
+    return trained
+
+
+def _fit_baseline(inputs: CellInputs, training_set: TrainingSet) -> Fit:
+    fit = linear.BASELINES[inputs.cell.arm.architecture]
+    with adding_seconds(inputs.cost, "train_seconds"):
+        fitted = fit(training_set, seeds.integer(*inputs.key, "linear"))
+    inputs.cost.parameters, inputs.cost.helper_fits = fitted.parameters, fitted.fits
+    return fitted
+
+
+def fit_stack(prepared: Sequence[PreparedCell]) -> list[Trained]:
+    """Fit the networks of cells that have one stack key (`stacking.stack_key`) as one stack."""
+    from datayield.models.stacked.stack_trainer import train_together
+
+    cell = prepared[0].inputs.cell
+    jobs = [cast(TrainingJob, p.job) for p in prepared]
+    fits = train_together(jobs, (cell.identity["study_seed"], cell.corpus, "turns"))
+    for p, trained in zip(prepared, fits, strict=True):
+        add_cost(p.inputs.cost, trained)
+    return fits
+
+
+def add_cost(cost: Cost, trained: Trained) -> None:
+    """Add the cost of a finished network."""
+    cost.train_seconds, cost.parameters = trained.seconds, trained.parameters
+    cost.updates += trained.history[-1].updates
+    cost.tokens += trained.tokens

@@ -1,1 +1,0 @@
-"""The commands of `datayield`, a file per topic; each adds its own to the parser."""

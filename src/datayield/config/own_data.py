@@ -1,0 +1,154 @@
+"""Builds params.yaml for a study of one's own texts: budgets, arms and settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from datayield.config.load import preset
+from datayield.core.errors import UserError
+
+LARGEST = 2000  # labels of the largest budget, where the user names none
+FEWEST_LABELS = 10  # of any budget, as in params.yaml
+MOST_DRAWS = 1000  # as in params.yaml
+STEP = 3  # ratio of a budget to the one before
+BUDGETS = 3  # at most
+DRAWS = 6
+CHECK_DRAWS = 3  # of checks and of the baselines' curves
+FEWEST, PER_CLASS = 30, 5  # labels of the smallest budget: in all, and for each class
+MOST_READ = 50_000  # pool texts up to which a language model of them is part of the study
+
+ARMS = ("lstm:plain", "lstm:eda_nn", "lstm:repeat", "lstm:twin", "tfidf", "nbsvm", "majority")
+READERS = ("lstm:distil",)  # they learn from texts without labels
+LANGUAGE_MODEL = "lstm:lm"  # so does this one, which reads all of them first in every draw
+TUNING = {"trials": 6, "arms": "one", "scope": "regime"}  # one search per budget for all arms
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStudyOptions:
+    """The user's choices for a study of their own texts."""
+
+    name: str  # of the corpus and of the study
+    budget: int | None = (
+        None  # labels of the largest budget; None: as many as `LARGEST` and the pool allow
+    )
+    draws: int = DRAWS
+    tune: bool = False  # whether settings are searched first
+
+
+def check_options(options: OwnStudyOptions) -> None:
+    """Raise UserError if the number of draws is out of range."""
+    if not 1 <= options.draws <= MOST_DRAWS:
+        raise UserError(
+            f"draws {options.draws}: expected 1 to {MOST_DRAWS} (intervals need at least 2)"
+        )
+
+
+def ladder(largest: int, classes: int) -> tuple[int, ...]:
+    """Return budgets up to the largest, each a third of the next, rounded to two digits.
+
+    >>> ladder(2000, 5)
+    (220, 670, 2000)
+    """
+    least = max(FEWEST, PER_CLASS * classes)
+    budgets = [largest]
+    while len(budgets) < BUDGETS and (smaller := _two_digits(budgets[0] / STEP)) >= least:
+        budgets.insert(0, smaller)
+    return tuple(budgets)
+
+
+def _two_digits(value: float) -> int:
+    unit = int(10 ** max(0, len(str(int(value))) - 2))
+    return int(value / unit + 0.5) * unit
+
+
+def largest_budget(budget: int | None, pool: int) -> int:
+    """Return the labels of the largest budget.
+
+    Args:
+        budget: the user's choice; None: `LARGEST`, or the whole pool where it is smaller.
+        pool: labelled texts to learn from.
+
+    Raises:
+        UserError: the budget is larger than the pool or smaller than 10.
+    """
+    if budget is None:
+        return min(LARGEST, pool)
+    if budget < FEWEST_LABELS:
+        raise UserError(f"budget {budget}: expected at least {FEWEST_LABELS} labels")
+    if budget > pool:
+        raise UserError(
+            f"budget {budget:,}: the pool holds {pool:,} labelled texts (test texts do not count)."
+            f" Choose at most {pool:,}, or add more texts."
+        )
+    return budget
+
+
+def params_text(
+    options: OwnStudyOptions,
+    source: dict[str, Any],
+    pool: int,
+    classes: Sequence[str],
+    unlabelled: int = 0,
+) -> str:
+    """Return the text of params.yaml for a study of one corpus.
+
+    Args:
+        options: the user's choices.
+        source: the corpus's entry in params.yaml.
+        pool: labelled texts to learn from.
+        classes: names of the corpus's classes.
+        unlabelled: texts without labels in a file of their own.
+
+    Raises:
+        UserError: the budget does not fit the pool.
+    """
+    default = yaml.safe_load(preset("default"))
+    grid = _grid(options, pool, len(classes), unlabelled)
+    study = {
+        **default["study"],
+        "name": options.name,
+        "corpora": [options.name],
+        "draws": options.draws,
+        "grid": grid,
+    }
+    sections = {
+        "What is compared: arms and budgets (labels paid)": {"study": study},
+        "Source of the texts": {"corpora": {options.name: source}},
+        "Settings, as in the preset default": {
+            k: default[k] for k in ("model", "strategies", "updates", "execution")
+        },
+        "Search of settings (0 trials: no search)": {
+            "tuning": TUNING if options.tune else {"trials": 0}
+        },
+        "Questions that the report answers": {"analysis": default["analysis"]},
+    }
+    parts = [
+        f"# {title}\n{yaml.safe_dump(part, sort_keys=False, allow_unicode=True, width=100)}"
+        for title, part in sections.items()
+    ]
+    head = (
+        "# Written by `datayield study FILE`. Edit it, then run `datayield study` in this folder.\n"
+    )
+    return head + "\n".join(parts)
+
+
+def _grid(
+    options: OwnStudyOptions, pool: int, classes: int, unlabelled: int
+) -> list[dict[str, Any]]:
+    """Return the blocks of the study's grid: all arms, the checks, the baselines' curves."""
+    budgets = ladder(largest_budget(options.budget, pool), classes)
+    few = min(CHECK_DRAWS, options.draws)
+    # A language model pays where many texts are read that no budget labels.
+    unread = unlabelled or pool >= 2 * budgets[-1]
+    read = unread and pool + unlabelled <= MOST_READ
+    doubled = max((b for b in budgets if 2 * b <= pool), default=None)
+    checks = ["lstm:permuted_labels", *(["lstm:double"] if doubled else [])]
+    return [
+        {"arms": [*ARMS, *(READERS if read else ())], "budgets": list(budgets)},
+        *([{"arms": [LANGUAGE_MODEL], "budgets": list(budgets), "draws": few}] if read else []),
+        {"arms": checks, "budgets": [doubled or budgets[-1]], "draws": few},
+        {"arms": ["lstm:plain"], "budgets": "half_octaves", "draws": few},
+        {"arms": ["tfidf"], "budgets": "half_octaves"},
+    ]

@@ -1,0 +1,306 @@
+"""Defines params.yaml as a whole: what is compared, and how it is computed, searched and analysed."""
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from datayield.config.fields import FromList, Frozen, Listed, Name
+from datayield.config.sources import Source
+from datayield.core.errors import UserError, nearest
+
+
+class Block(Frozen):
+    """A rectangle of the grid: every arm at every budget."""
+
+    arms: Listed[str] = Field(min_length=1)
+    budgets: Annotated[tuple[int, ...] | Literal["half_octaves"], FromList] = Field(
+        description="labels paid per budget, ascending; or half_octaves: from the smallest budget of"
+        " the other blocks to 4x the largest, each sqrt(2) times the one before"
+    )
+    draws: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="draws of this block, the first of the study's; default: all of them",
+    )
+
+    @field_validator("budgets")
+    @classmethod
+    def _ascending(cls, value: Any) -> Any:
+        if isinstance(value, tuple):
+            if any(b < 10 for b in value):
+                raise ValueError(f"budgets must be at least 10 labels, got {min(value)}")
+            if any(a >= b for a, b in pairwise(value)):
+                raise ValueError(f"budgets must be ascending without repeats, got {list(value)}")
+            if not value:
+                raise ValueError("at least one budget is needed")
+        return value
+
+
+class Looks(Frozen):
+    """When a study judges its strategies, and what it looks for.
+
+    After each look the strategies that are settled get no more draws; the study ends when all are.
+    """
+
+    looks: Listed[int] = Field(
+        default=(3, 6, 10),
+        min_length=2,
+        max_length=8,
+        description="numbers of draws after which strategies are judged, ascending",
+    )
+    resolution: float = Field(
+        default=1.0,
+        gt=0,
+        lt=100,
+        description="points; a strategy is settled when it is claimed to help or harm, when it gains less"
+        " than this, or when the study sees such a difference",
+    )
+    minutes: float | None = Field(
+        default=None,
+        gt=0,
+        description="no look is begun that would end after so many minutes of training; default: no limit",
+    )
+
+    @field_validator("looks")
+    @classmethod
+    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if value[0] < 2 or value[-1] > 1000 or any(a >= b for a, b in pairwise(value)):
+            raise ValueError(f"expected ascending numbers from 2 to 1000, got {list(value)}")
+        return value
+
+
+class Study(Frozen):
+    """The arms, budgets and corpora that are compared, and the number of repetitions."""
+
+    name: Name
+    seed: int = Field(ge=0)
+    corpora: Listed[Name] = Field(min_length=1)
+    draws: int = Field(
+        ge=1,
+        le=1000,
+        description="independent samples of every size; {first: 3, count: 10} for draws 3 to 12; auto, or"
+        " {looks: [3, 6, 10], resolution: 1.0, minutes: 30}, to add draws until the study sees enough",
+    )
+    looks: Looks | None = Field(
+        default=None, description="when draws are added; set by auto or {looks: …} in draws"
+    )
+    first_draw: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="number of the first draw; set by {first: …} in draws",
+    )
+    seeds: int = Field(default=1, ge=1, le=100, description="trainings per sample")
+    validation_folds: int = Field(
+        default=1,
+        ge=0,
+        le=5,
+        description="folds of the n labels, of five, that a cell predicts with one more training each,"
+        " to choose arms and models by; the scored model always learns from all n labels",
+    )
+    validation_draws: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="draws whose cells hold folds out, the first of the study's; default: all of them",
+    )
+    sampling: Literal["stratified", "iid"] = "stratified"
+    grid: Listed[Block] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_first(cls, value: Any) -> Any:
+        """Read `draws: {first, count}`: finalists are confirmed on draws that their screening did not use."""
+        if not isinstance(value, dict) or not isinstance(value.get("draws"), dict):
+            return value
+        draws = value["draws"]
+        if set(draws) != {"first", "count"}:
+            raise ValueError(
+                "draws: expected a number, auto, {first: 3, count: 10} or {looks: [3, 6, 10]}, got"
+                f" {draws}"
+            )
+        return {**value, "draws": draws["count"], "first_draw": draws["first"]}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_looks(cls, value: Any) -> Any:
+        """Read `draws: auto` and `draws: {looks, resolution, minutes}`."""
+        if isinstance(value, dict) and "looks" in value:
+            raise ValueError("looks belong into draws: {looks: [3, 6, 10]}")
+        draws = value.get("draws") if isinstance(value, dict) else None
+        if draws != "auto" and not (isinstance(draws, dict) and {*draws} & {*Looks.model_fields}):
+            return value
+        try:
+            looks = Looks.model_validate({} if draws == "auto" else draws)
+        except ValidationError as e:
+            place, why = e.errors()[0]["loc"], e.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(f"draws: {'.'.join(map(str, place))}: {why}") from e
+        return {**value, "draws": looks.looks[-1], "looks": looks}
+
+    def corpus(self, name: str | None) -> str:
+        """Return the name of a corpus of this study; None stands for its only one.
+
+        Raises:
+            UserError: the study has no such corpus, or has several and none is named.
+        """
+        if name is None and len(self.corpora) > 1:
+            raise UserError(
+                f"the study has {len(self.corpora)} corpora; name one: --corpus {' | '.join(self.corpora)}"
+            )
+        name = name or self.corpora[0]
+        if name not in self.corpora:
+            raise UserError(
+                f'the study has no corpus "{name}": {nearest(name, list(self.corpora))}'
+            )
+        return name
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of this study's draws."""
+        return range(self.first_draw, self.first_draw + self.draws)
+
+    @model_validator(mode="after")
+    def _some_numbers(self) -> "Study":
+        if all(isinstance(b.budgets, str) for b in self.grid):
+            raise ValueError("at least one block of the grid must give its budgets as numbers")
+        if len(set(self.corpora)) < len(self.corpora):
+            raise ValueError(f"corpora are listed twice: {list(self.corpora)}")
+        for block in self.grid:
+            if block.draws is not None and block.draws > self.draws:
+                raise ValueError(
+                    f"a block of the grid has {block.draws} draws, more than the study's {self.draws}"
+                )
+        return self
+
+
+class Execution(Frozen):
+    """The engine and device that compute cells; only device and precision are part of a cell's key."""
+
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="local: worker processes here; ray: a Ray cluster"
+    )
+    address: str = Field(
+        default="auto",
+        description="address of the Ray cluster: auto, host:port or ray://host:port; local: start one here",
+    )
+    cores: int = Field(default=1, ge=1, description="cores that Ray reserves for a worker")
+    gpu_share: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description="share of a GPU that Ray reserves for a worker on cuda",
+    )
+    workers: int | Literal["auto"] = "auto"
+    cell_timeout_minutes: int = Field(default=60, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto",
+        description="device of networks; auto: cuda if PyTorch finds it and there are fewer than 8 cores",
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        default="fp32",
+        description="precision of recurrent layers; bf16 only if the processor or GPU has it",
+    )
+
+    @field_validator("workers")
+    @classmethod
+    def _positive(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 1:
+            raise ValueError(f"workers must be at least 1 or auto, got {value}")
+        return value
+
+
+class Limits(Frozen):
+    """The values that a search tries for one setting: from low to high, or one of some options."""
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    options: Annotated[tuple[Any, ...] | None, FromList] = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "Limits":
+        if self.options is not None:
+            if (self.low, self.high, self.log) != (None, None, False):
+                raise ValueError("expected options, or low and high; got both")
+            return self
+        if self.low is None or self.high is None:
+            raise ValueError("expected low and high, or options")
+        if not self.low < self.high:
+            raise ValueError(f"expected low below high, got {self.low:g} to {self.high:g}: empty")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a log scale needs low above 0, got {self.low:g}")
+        return self
+
+
+class Tuning(Frozen):
+    """The search of settings before the study; with 0 trials every arm keeps its untuned settings."""
+
+    trials: int = Field(
+        default=0, ge=0, le=10_000, description="trials per search, the same for every arm"
+    )
+    scope: Literal["draw", "regime"] = Field(
+        default="regime",
+        description="draw: each draw tunes on its own labels; regime: once, on a draw never scored",
+    )
+    arms: Literal["own", "shared", "one"] = Field(
+        default="own",
+        description="own: a search for every arm; shared: all arms of an architecture use the search of its"
+        " plain arm; one: all arms of a budget use the search of the first architecture's plain arm",
+    )
+    prune: bool = Field(default=False, description="end trials that fall below the median")
+    space: dict[str, Limits | None] = Field(
+        default_factory=dict,
+        description="other limits by setting; null: not searched",
+    )
+
+
+class Analysis(Frozen):
+    """The questions that the report answers from the result tables."""
+
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    baseline: str = "lstm:plain"
+    metric: Literal["auto", "accuracy", "macro_f1"] = Field(
+        default="auto",
+        description="main metric; auto: macro_f1 where a class has more than 60 % of the texts",
+    )
+    target: float | None = Field(default=None, gt=0, lt=1, description="score to reach")
+    population: Literal["pool", "new_texts"] = "pool"
+    texts: Literal["shown", "hidden"] = Field(
+        default="shown",
+        description="hidden: no text of the corpora in the report, so it can be shared",
+    )
+
+
+class Params(Frozen):
+    """The whole of params.yaml."""
+
+    study: Study
+    corpora: dict[Name, Source]
+    model: dict[str, Any] = Field(
+        default_factory=dict,
+        description="settings that replace the defaults of core.types.Settings",
+    )
+    strategies: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="arguments that replace a strategy's defaults, by strategy",
+    )
+    updates: dict[int, int] = Field(
+        description="labels → updates; a budget uses the entry of the largest number not above it"
+    )
+    tuning: Tuning = Tuning()
+    execution: Execution = Execution()
+    analysis: Analysis = Analysis()
+
+    @field_validator("updates")
+    @classmethod
+    def _updates(cls, value: dict[int, int]) -> dict[int, int]:
+        if not value or min(value) > 10 or min(value.values()) < 1:
+            raise ValueError(
+                "updates needs an entry for the smallest budgets (key 0) and positive counts"
+            )
+        return dict(sorted(value.items()))
+
+
+STARTUP = 6  # random trials of a search before TPE proposes the next ones

@@ -1,0 +1,1 @@
+"""Handles the machine: processes, memory, downloads, servers, secrets."""

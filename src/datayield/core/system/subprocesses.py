@@ -1,0 +1,114 @@
+"""Starts commands that end when we end, together with everything that they started."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from datayield.core.errors import UserError
+
+GRACE = ((signal.SIGINT, 60.0), (signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0))
+"""The signals by which a process group is ended, and the seconds it has after each."""
+
+
+_NO_ROOM = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+)  # raised by writes without the name of the file
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the process ends as after Ctrl-C, having cleaned up."""
+
+
+def ran(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a short command in a folder and return its output and exit code, which is not checked."""
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def started(command: Sequence[str], **options: Any) -> "Iterator[subprocess.Popen[str]]":
+    """Start a command in its own process group; the end of the block waits for the command.
+
+    If the block is left early, by Ctrl-C, SIGTERM or an error, the whole group is ended first: a terminal
+    sends Ctrl-C only to our group, and SIGTERM reaches only one process.
+
+    Args:
+        command: program and arguments.
+        options: further arguments of `subprocess.Popen`.
+    """
+    with _terminable(), subprocess.Popen(command, process_group=0, text=True, **options) as child:
+        try:
+            yield child
+            child.wait()
+        except BaseException:
+            _end(child)
+            raise
+
+
+def _end(child: "subprocess.Popen[str]") -> None:
+    for sign, seconds in GRACE:
+        if sign == signal.SIGINT and signal.getsignal(sign) is signal.SIG_IGN:
+            continue  # started by a script with `&`: we and our children ignore Ctrl-C
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, sign)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(seconds)
+            return
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM raise `Terminated` inside the block, unless another handler (of Prefect) is set."""
+    installed = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if installed:
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        if installed:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def exit_code_of(action: Callable[[], object]) -> int:
+    """Run an action and return its exit code (0 if it returns none).
+
+    UserError, errors of the file system and Ctrl-C become one message and an exit code; every other
+    error, also one of the network, keeps its traceback.
+    """
+    code: object = None
+    try:
+        code = action()
+    except UserError as e:
+        print(f"datayield: {e}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `datayield … | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as e:
+        if e.filename is None and e.errno not in _NO_ROOM:
+            raise
+        place = f": {e.filename}" if e.filename is not None else ""
+        print(f"datayield: {e.strerror or e}{place}.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as e:
+        print(
+            "\ndatayield: stopped; finished cells are kept, the same command continues",
+            file=sys.stderr,
+        )
+        return 143 if isinstance(e, Terminated) else 130
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,233 @@
+"""Turns the files that a user names into a corpus entry of params.yaml.
+
+`study`, `next`, `corpora add` and the Python API all read files of texts through this module, so that
+they guess columns and accept several files in the same way.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datayield import config, corpora
+from datayield.config import FileSource, HubSource, UnlabelledFile
+from datayield.core.errors import UserError
+from datayield.core.system import machine
+from datayield.core.types import Ints
+from datayield.corpora import columns, tabular
+from datayield.corpora.build import Labelled
+from datayield.corpora.loaders import file
+from datayield.text import sequences
+
+HUB = "hub:"
+_LOCAL = ("./", "../", "/")  # how a folder in the layout of a hub data set begins
+
+
+@dataclass(frozen=True, slots=True)
+class InputFiles:
+    """Files of labelled texts, and what the user says about them.
+
+    Attributes:
+        files: names of files, folders or patterns, or one `hub:owner/name@revision`.
+        text: column that holds the texts; None: guessed.
+        label: column that holds the labels; None: guessed.
+        split: column that says train or test; None: guessed where `guess_split`.
+        test: files whose texts are the test set.
+        unlabelled: file with additional texts without labels.
+        encoding: encoding of the files; None: utf-8, or utf-16 by its byte-order mark.
+        guess_split: whether a column of "train" and "test" may set test texts apart.
+    """
+
+    files: Sequence[str]
+    text: str | None = None
+    label: str | None = None
+    split: str | None = None
+    test: Sequence[str] = ()
+    unlabelled: str | None = None
+    encoding: str | None = None
+    guess_split: bool = True
+
+
+def corpus_name(files: Sequence[str], name: str | None = None) -> str:
+    """Return the name of the corpus: the one given, or one made from the first file's name.
+
+    Raises:
+        UserError: the given name has other characters than small letters, digits, - and _.
+    """
+    first = files[0].removeprefix(HUB).partition("@")[0].rstrip("/")
+    slug = re.sub(r"[^a-z0-9_-]+", "_", (name or Path(first).stem).lower()).strip("_-")[:64]
+    if name and slug != name:
+        raise UserError(
+            f"name {name}: expected small letters, digits, - and _, e.g. {slug or 'texts'}"
+        )
+    return slug or "texts"
+
+
+def corpus_entry(inputs: InputFiles) -> tuple[FileSource | HubSource, tuple[str, ...]]:
+    """Return the corpus's entry, with paths from the current folder, and what was guessed in sentences.
+
+    Raises:
+        UserError: a file or column does not exist, or several columns could be meant.
+    """
+    source: FileSource | HubSource
+    notices: tuple[str, ...] = ()
+    if inputs.files[0].startswith(HUB):
+        source = _hub_source(inputs)
+    else:
+        source, notices = _file_source(inputs)
+    if not inputs.unlabelled:
+        return source, notices
+    unlabelled, more = _unlabelled_file(Path(inputs.unlabelled), inputs.encoding, source.text)
+    return source.model_copy(update={"unlabelled": unlabelled}), (*notices, *more)
+
+
+def _file_source(inputs: InputFiles) -> tuple[FileSource, tuple[str, ...]]:
+    paths, tests = expand(inputs.files), expand(inputs.test)
+    encoding = inputs.encoding or tabular.encoding_of(paths[0])
+    keep_together = bool(tests) or not inputs.guess_split
+    chosen = columns.choose(
+        paths[0], encoding, inputs.text, inputs.label, inputs.split, keep_together
+    )
+    source = file.describe(
+        paths[0], chosen.text, chosen.label, encoding, chosen.split, paths[1:], tests
+    )
+    return source, chosen.guesses
+
+
+def _unlabelled_file(
+    path: Path, encoding: str | None, text: str
+) -> tuple[UnlabelledFile, tuple[str, ...]]:
+    encoding = encoding or tabular.encoding_of(path)
+    column, notices = columns.text_column(path, encoding, None, text)
+    entry = UnlabelledFile(
+        path=str(path), sha256=tabular.digest(path), text=column, encoding=encoding
+    )
+    return entry, notices
+
+
+def _hub_source(inputs: InputFiles) -> HubSource:
+    address = inputs.files[0]
+    if len(inputs.files) > 1 or inputs.test:
+        raise UserError(
+            f"{address}: a data set of the hub cannot be joined with other files."
+            " Name one hub:owner/name@revision and nothing else."
+        )
+    name, _, revision = address.removeprefix(HUB).partition("@")
+    if not (inputs.text and inputs.label):
+        raise UserError(
+            f"{address}: name its columns: --text COLUMN --label COLUMN (see its page on the hub)"
+        )
+    if not revision and not name.startswith(_LOCAL):
+        raise UserError(
+            f"{address}: name its revision, the commit on its Files page, so that everybody reads"
+            f" the same rows: {HUB}{name}@0123abc"
+        )
+    values = {"loader": "hub", "name": name, "revision": revision or None,
+              "text": inputs.text, "label": inputs.label}  # fmt: skip
+    return config.checked(HubSource, values, address)
+
+
+def expand(names: Sequence[str]) -> list[Path]:
+    """Return files by name, by pattern, and those of folders, each once, in the order given.
+
+    Raises:
+        UserError: a folder or a pattern holds no file of texts.
+    """
+    out: dict[Path, None] = {}
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            matches = sorted(p for p in path.iterdir() if p.suffix.lower() in tabular.FORMATS)
+            if not matches:
+                endings = ", ".join(sorted(tabular.FORMATS))
+                raise UserError(f"{path} is a folder without a file ending in {endings}")
+        elif not path.exists() and any(c in name for c in "*?["):
+            start = Path(path.anchor or ".")
+            matches = sorted(start.glob(str(path.relative_to(path.anchor or "."))))
+            if not matches:
+                raise UserError(f"{name}: no file fits this pattern")
+        else:
+            matches = [path]
+        out |= dict.fromkeys(matches)
+    return list(out)
+
+
+def entry_in(source: FileSource | HubSource, folder: Path) -> dict[str, Any]:
+    """Return the entry for params.yaml of a project folder, its relative paths counted from there."""
+
+    def moved(path: str) -> str:
+        return path if Path(path).is_absolute() else os.path.relpath(path, folder)
+
+    entry = file.entry(source)
+    if "unlabelled" in entry:
+        entry["unlabelled"]["path"] = moved(entry["unlabelled"]["path"])
+    if entry["loader"] == "hub":
+        if entry["name"].startswith(("./", "../")):
+            entry["name"] = moved(entry["name"])
+            if not entry["name"].startswith("../"):
+                entry["name"] = f"./{entry['name']}"
+        return entry
+    for part in (entry, *entry.get("more", ())):
+        part["path"] = moved(part["path"])
+    return entry
+
+
+def labelled_texts(inputs: InputFiles) -> tuple[Labelled, str, tuple[str, ...]]:
+    """Read all labelled texts; return them, the name of the text column, and what was guessed.
+
+    Raises:
+        UserError: as `corpus_entry`, or a row cannot be read.
+    """
+    source, notices = corpus_entry(inputs)
+    loaded = corpora.LOADERS[source.loader]("labelled", source, 0, Path())
+    return loaded, source.text, notices
+
+
+def unlabelled_texts(
+    names: Sequence[str], text: str | None, encoding: str | None, like: str
+) -> tuple[Sequence[str], Ints, tuple[str, ...]]:
+    """Read texts without labels from several files.
+
+    Args:
+        names: files, folders or patterns.
+        text: column that holds the texts; None: `like`, else guessed for each file.
+        encoding: encoding of the files; None: utf-8, or utf-16 by its byte-order mark.
+        like: text column of the labelled files.
+
+    Returns:
+        texts: all texts that are not empty.
+        rows: row number of each, (texts,), counted from 0 through all files.
+        notices: sentences that say what was guessed and left out.
+
+    Raises:
+        UserError: a file cannot be read, or its text column is unclear.
+    """
+    notices: list[str] = []
+    sources = []
+    for path in expand(names):
+        path_encoding = encoding or tabular.encoding_of(path)
+        column, guessed = columns.text_column(path, path_encoding, text, like)
+        notices += [f"{path}: {sentence}" for sentence in guessed]
+        sources.append((path, path_encoding, column))
+    everything = sequences.TextColumn.spooled(_lines(sources))
+    filled = np.flatnonzero(np.fromiter((bool(x.strip()) for x in everything), bool))
+    if len(filled) < len(everything):
+        notices.append(f"rows without a text, left out: {len(everything) - len(filled):,}")
+    return sequences.SelectedTexts(everything, filled), filled, tuple(notices)
+
+
+def _lines(sources: Sequence[tuple[Path, str, str]]) -> Iterator[str]:
+    """Yield the text of every row of each (path, encoding, column); "" where a row has none."""
+    rows = 0
+    for path, encoding, column in sources:
+        for _, row in tabular.rows(tabular.layout_of(path, encoding), [column]):
+            rows += 1
+            # Refuse before the system kills a process that grows too large.
+            if rows % file.MEMORY_CHECK == 0:
+                machine.require_corpus(str(path), rows)
+            value = row.get(column)
+            yield "" if value is None else str(value)

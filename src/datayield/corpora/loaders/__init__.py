@@ -1,0 +1,1 @@
+"""Holds one loader for each kind of corpus source."""

@@ -1,0 +1,173 @@
+"""Reads texts without labels: those that a corpus has next to its pool, and those of `predict`.
+
+The unlabelled texts of a corpus are read by the strategies that read texts without labels, and are never
+drawn. A text that the test set or the pool holds too, or that came before, is left out and counted.
+"""
+
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from datayield.config import UnlabelledFile
+from datayield.core.errors import UserError
+from datayield.core.system import machine
+from datayield.core.types import Corpus
+from datayield.corpora import tabular
+from datayield.corpora.build import digest
+from datayield.corpora.loaders import file
+from datayield.text import sequences, tokens
+
+TEST = "unlabelled texts that are test texts"
+POOL = "unlabelled texts that are texts of the pool"
+TWICE = "unlabelled texts that occurred before"
+EMPTY = "unlabelled rows without a text"
+
+FORMATS = {**tabular.FORMATS, ".txt": tabular.LINES}
+"""Format of a file of texts by its ending, for `predict`."""
+
+
+# ---- unlabelled texts of a corpus
+def everything(corpus: Corpus) -> Sequence[str]:
+    """Return the texts by id: those of the pool, then the unlabelled ones."""
+    return (
+        sequences.JoinedTexts(corpus.texts, corpus.unlabelled)
+        if len(corpus.unlabelled)
+        else corpus.texts
+    )
+
+
+def attach(corpus: Corpus, source: UnlabelledFile, root: Path) -> tuple[Corpus, dict[str, int]]:
+    """Return the corpus with the texts of the file, and how many were left out, by reason.
+
+    Raises:
+        UserError: the file changed, cannot be read, has no such column, or leaves no text.
+    """
+    file.check_digest(source, root)
+    removed = Counter({TEST: 0, POOL: 0, TWICE: 0, EMPTY: 0})
+    kept = sequences.TextColumn.spooled(_new_texts(corpus, source, root, removed))
+    if not kept:
+        raise UserError(
+            f"{source.path}: every text is empty, or in the corpus as well; nothing is left to read"
+        )
+    joined = replace(corpus, unlabelled=kept)
+    return replace(joined, digest=digest(joined)), dict(removed)
+
+
+def _new_texts(
+    corpus: Corpus, source: UnlabelledFile, root: Path, removed: Counter[str]
+) -> Iterator[str]:
+    """Yield the texts of the file that are nowhere else; `removed` counts the others."""
+    empty = tokens.fingerprint("")
+    test = {tokens.fingerprint(t) for t in corpus.test_texts}
+    pool = {tokens.fingerprint(t) for t in corpus.texts}
+    seen: set[bytes] = set()
+    path = root / source.path
+    layout = replace(tabular.layout_of(path, source.encoding), title=source.path)
+    for place, (number, row) in enumerate(tabular.rows(layout, [source.text]), 1):
+        if place % file.MEMORY_CHECK == 0:  # before the system ends a process that grows too large
+            machine.require_corpus(source.path, place)
+        text = tabular.text_of(layout, number, row, source.text)
+        mark = tokens.fingerprint(text)
+        reason = (
+            EMPTY if mark == empty else TEST if mark in test else POOL if mark in pool
+            else TWICE if mark in seen else None
+        )  # fmt: skip
+        if reason is None:
+            seen.add(mark)
+            yield text
+        else:
+            removed[reason] += 1
+
+
+# ---- texts to predict
+@contextmanager
+def open_texts(
+    path: Path | None, format: str | None = None, column: str | None = None, encoding: str = "utf-8"
+) -> Iterator[Iterator[str]]:
+    """Open a file of texts; the block gets an iterator that reads them in order.
+
+    An empty field of csv or tsv is an empty text; null in jsonl or parquet is a missing one.
+
+    Args:
+        path: the file; None: standard input.
+        format: "csv", "tsv", "jsonl", "parquet" or "lines"; None: by the ending; standard input: lines.
+        column: the column of the texts; None: the only column, or "text".
+        encoding: of the file.
+
+    Raises:
+        UserError: naming the file and the place in it; also for a row whose text is missing.
+    """
+    title = "standard input" if path is None else str(path)
+    if format is None:
+        format = tabular.LINES if path is None else _format_of(path)
+    if format == tabular.LINES and column is not None:
+        raise UserError(
+            f"--text {column}: {title} is read as a text per line, without columns; name its form:"
+            " --format csv, tsv, jsonl or parquet"
+        )
+    with contextlib.ExitStack() as stack:
+        if path is None:  # some formats are read from several places
+            path = Path(stack.enter_context(_spooled(sys.stdin.buffer)).name)
+        elif not path.exists():
+            raise UserError(f"{path} does not exist. Check the path.")
+        separator = tabular.separator_of(path, encoding, format)
+        yield _texts(tabular.Layout(path, format, encoding, separator, title), column)
+
+
+def _format_of(path: Path) -> str:
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise UserError(
+            f"{path}: wanted a file ending in {', '.join(sorted(FORMATS))}, or its form: --format"
+        )
+    return FORMATS[ending]
+
+
+def _spooled(stream: BinaryIO) -> "tempfile._TemporaryFileWrapper[bytes]":
+    """Return a temporary file with the content of a stream; the caller closes it."""
+    try:
+        kept = tempfile.NamedTemporaryFile()  # noqa: SIM115 - closed by the caller
+        try:
+            shutil.copyfileobj(stream, kept)
+            kept.flush()
+        except OSError:
+            with contextlib.suppress(OSError):  # closing writes the rest and fails again
+                kept.close()
+            raise
+    except OSError as e:
+        raise sequences.no_room(e) from e
+    return kept
+
+
+def _texts(layout: tabular.Layout, column: str | None) -> Iterator[str]:
+    known = tabular.column_names(layout)
+    if not known:
+        return
+    name = _text_column(layout, column, known)
+    for number, row in tabular.rows(layout, [name]):
+        if tabular.is_missing(row.get(name)):
+            raise UserError(
+                f'{layout.name}, line {number}: column "{name}" has no text. Leave such rows out, or write'
+                " an empty text if one is meant."
+            )
+        yield tabular.text_of(layout, number, row, name)
+
+
+def _text_column(layout: tabular.Layout, column: str | None, known: list[str]) -> str:
+    if column is not None:
+        tabular.check_columns(layout, [column], known)
+        return column
+    if len(known) == 1:
+        return known[0]
+    if tabular.LINE_COLUMN in known:
+        return tabular.LINE_COLUMN
+    raise UserError(
+        f"{layout.name} has the columns {', '.join(known)}; name that of the texts: --text COLUMN"
+    )

@@ -1,0 +1,48 @@
+"""Runs one of the flows that `flows/*.py` name: reads the options, then prepares the process."""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from datayield.core.system import machine
+from datayield.core.system.subprocesses import exit_code_of
+from datayield.integrations import prefect_server
+
+
+def run_flow(name: str, module: str) -> int:
+    """Run a flow for the corpus that the command line names; return the exit code.
+
+    Args:
+        name: of the flow, for messages.
+        module: has the function `run`. Imported late, since Prefect reads the environment once.
+    """
+    parser = argparse.ArgumentParser(prog=f"flows/{name}.py")
+    parser.add_argument("--corpus", required=True, help="name of a corpus of params.yaml")
+    corpus = parser.parse_args().corpus
+    root = Path()
+
+    def run() -> None:
+        machine.prepare_process()
+        machine.prepare_prefect_home(root)
+        from datayield import config
+        from datayield.study.corpus_folder import known_corpus
+
+        params = config.load(root / "params.yaml")
+        known_corpus(params, corpus)
+        with prefect_server.serving(root) as wait_until_ready:
+            flow = import_module(module)
+            wait_until_ready()
+            server_lost = flow.run(corpus, params, root)
+        if server_lost:
+            _leave()
+
+    return exit_code_of(run)
+
+
+def _leave() -> None:
+    """End at once: at its exit Prefect would try for minutes to reach a server that is gone."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -1,0 +1,1 @@
+"""Encodes texts, trains networks and linear models, predicts and saves them."""

@@ -1,0 +1,320 @@
+"""Writes and reads exported models: folders of safetensors and JSON, from which nothing is unpickled.
+
+MLflow loads registered models through this module (`_load_pyfunc`).
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from datayield import __version__
+from datayield.core import files
+from datayield.core.errors import UserError
+from datayield.core.types import ModelArrays, Settings
+from datayield.text import tokens
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from datayield.models.linear import Predict
+
+FORMAT = 2  # version of the folder's format; raised when older versions of datayield cannot read it
+READABLE = (1, 2)
+FIRST_FORMATS = {"nbsvm": 2, "majority": 2}
+"""Kind of a model whose arrays changed -> the first format with those of today."""
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+NETWORK = "network"
+OUTPUTS = ("probability", "margin")
+PROBE = ("a text", "")  # texts that every model scores when it is loaded, as a test
+LOWEST = float(np.finfo(np.float32).min)  # stands for minus infinity, which JSON cannot hold
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A loaded exported model.
+
+    Attributes:
+        config: the content of config.json.
+        read: function of the bare model, texts -> (texts, classes).
+        computes_on: device and precision that a network computes with here; None for linear
+            baselines.
+        notice: one sentence if these differ from the device and precision of the cell; else "".
+    """
+
+    config: Mapping[str, Any]
+    read: "Predict"
+    computes_on: tuple[str, str] | None
+    notice: str = ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels, in the order of the columns of `scores`."""
+        return tuple(self.config["classes"])
+
+    @property
+    def output(self) -> str:
+        """The kind of the scores: "probability" or "margin"."""
+        return str(self.config["output"])
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return probabilities, or margins if the model has none: (texts, classes), all finite."""
+        if not len(texts):
+            return np.empty((0, len(self.classes)), np.float32)
+        if self.computes_on is not None:
+            from datayield.models import device
+
+            device.configure(*self.computes_on)  # for this thread: a server answers in many
+        return np.maximum(self.read(texts), np.float32(LOWEST))
+
+
+def written(parts: ModelArrays, config: Mapping[str, Any], card: str) -> dict[str, bytes]:
+    """Return the content of the folder's files, by name.
+
+    Args:
+        parts: vocabulary and arrays.
+        config: description of the model, only JSON values; the tokeniser, the vocabulary, the format
+            and the checksums are added here.
+        card: the model card.
+    """
+    weights = save_arrays({k: np.ascontiguousarray(v) for k, v in parts.arrays.items()})
+    body = {
+        **config,
+        "tokeniser": tokens.TOKENISER,
+        "vocabulary": list(parts.words),
+    }
+    head = {
+        "made_by": "datayield",
+        "format": FORMAT,
+        "sha256": {WEIGHTS: hashlib.sha256(weights).hexdigest(), "this": files.digest(body)},
+    }
+    content = json.dumps({**head, **body}, indent=1, ensure_ascii=False) + "\n"
+    return {WEIGHTS: weights, CONFIG: content.encode(), CARD: card.encode()}
+
+
+def load(folder: Path) -> Model:
+    """Load an exported model.
+
+    Raises:
+        UserError: if the folder is not an exported model, is damaged or has another format.
+    """
+    config = read_config(folder)
+    try:
+        weights = (folder / WEIGHTS).read_bytes()
+    except OSError as e:
+        raise _damaged(folder / WEIGHTS, e.strerror or str(e)) from e
+    if hashlib.sha256(weights).hexdigest() != config["sha256"][WEIGHTS]:
+        raise _damaged(folder / WEIGHTS, "its sha256 is not the one that config.json names")
+    try:
+        parts = ModelArrays(config["kind"], tuple(config["vocabulary"]), load_arrays(weights))
+        classes = len(config["classes"])
+        if any(np.isnan(a).any() for a in parts.arrays.values()):
+            raise ValueError("an array holds NaN")
+        if parts.kind == NETWORK:
+            where, notice = _where(config["identity"])
+            read = _network(parts, config["settings"]["model"], classes, where)
+            model = Model(config, read, where, notice)
+        else:
+            from datayield.models.linear import READERS
+
+            model = Model(config, READERS[parts.kind](parts, classes), None)
+        shape = model.scores(PROBE).shape
+        if shape != (len(PROBE), classes):
+            raise ValueError(f"scores have the shape {shape} for {classes} classes")
+        return model
+    except UserError:
+        raise
+    # Damaged or hostile parts raise many kinds of errors in torch, numpy and scikit-learn.
+    except Exception as e:
+        reason = " ".join(str(e).split())[:200]
+        raise _damaged(
+            folder, f"its parts do not fit each other ({type(e).__name__}: {reason})"
+        ) from e
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read and check config.json of an exported model.
+
+    Raises:
+        UserError: if the folder is not an exported model, is damaged or has another format.
+    """
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as e:
+        raise UserError(
+            f"{folder} is not an exported model: wanted a folder with {CONFIG}, as"
+            " `datayield export` writes it"
+        ) from e
+    except OSError as e:
+        raise UserError(f"{path} cannot be read: {e.strerror}") from e
+    except ValueError as e:
+        raise _damaged(path, f"it is not JSON: {e}") from e
+    if not isinstance(config, dict) or config.get("made_by") != "datayield":
+        raise UserError(f"{path} was not written by `datayield export`. Name a folder that was.")
+    if config.get("format") not in READABLE:
+        raise _other_format(path, config, f"format {FORMAT}")
+    sums = config.get("sha256")
+    body = {k: v for k, v in config.items() if k not in ("made_by", "format", "sha256")}
+    if not isinstance(sums, dict) or WEIGHTS not in sums or sums.get("this") != files.digest(body):
+        raise _damaged(path, "its checksum does not fit its content")
+    wrong = [k for k, fits in _FORM.items() if not fits(config.get(k))]
+    if wrong:
+        raise _damaged(path, f"these entries are missing or wrong: {', '.join(wrong)}")
+    if config["format"] < (needed := FIRST_FORMATS.get(config["kind"], 1)):
+        raise _other_format(path, config, f"{config['kind']} from format {needed} on")
+    if config["tokeniser"] != tokens.TOKENISER:
+        raise UserError(
+            f"{folder} was made with tokeniser {config['tokeniser']}; datayield {__version__} has"
+            f" {tokens.TOKENISER}, which splits texts differently. Export the model again."
+        )
+    return config
+
+
+def content_digest(config: Mapping[str, Any]) -> str:
+    """Return the digest of what a model is: its cell, and everything that its predictions depend on.
+
+    Two exports of one cell are equal in it, whatever arms the model was chosen among.
+
+    Args:
+        config: the content of config.json, as `read_config` returns it.
+    """
+    return files.digest({"weights": config["sha256"][WEIGHTS], **{k: config[k] for k in _CONTENT}})
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(x, str) for x in value)
+
+
+_CONTENT = ("kind", "output", "classes", "tokeniser", "vocabulary", "settings", "cell")
+
+_FORM: dict[str, Callable[[Any], bool]] = {
+    "tokeniser": lambda x: isinstance(x, int),
+    "kind": lambda x: isinstance(x, str),
+    "output": lambda x: x in OUTPUTS,
+    "classes": lambda x: _texts(x) and 2 <= len(x) == len(set(x)),
+    "vocabulary": _texts,
+    "settings": lambda x: isinstance(x, dict),
+    "identity": lambda x: isinstance(x, dict),
+}
+"""Key of config.json -> function that tells whether its value is legal."""
+
+
+def _other_format(path: Path, config: Mapping[str, Any], readable: str) -> UserError:
+    versions = config.get("versions")
+    maker = versions.get("datayield") if isinstance(versions, dict) else None
+    return UserError(
+        f"{path} has format {config.get('format')!r:.20}; datayield {__version__} reads {readable}. Use"
+        f" datayield {maker or 'in the version that wrote it'}, or export the model again."
+    )
+
+
+def _damaged(path: Path, why: str) -> UserError:
+    return UserError(f"{path} is damaged: {why}. Copy it again, or run `datayield export` again.")
+
+
+def _where(identity: Mapping[str, Any]) -> tuple[tuple[str, str], str]:
+    """Return device and precision of the cell, or the nearest of this machine with a notice."""
+    from datayield.models import device
+
+    trained = str(identity["device"]), str(identity["precision"])
+    for here in (trained, (trained[0], "fp32"), ("cpu", trained[1])):
+        try:
+            device.check(*here)
+        except UserError:
+            continue
+        break
+    else:
+        here = "cpu", "fp32"
+    if here == trained:
+        return here, ""
+    return here, (
+        f"the model was trained on {trained[0]} in {trained[1]}; here it computes on {here[0]} in {here[1]}:"
+        " probabilities may differ in their last digits"
+    )
+
+
+def network_parts(model: Any, words: tuple[str, ...]) -> ModelArrays:
+    """Return the parameters of a `Classifier` with its vocabulary, as arrays."""
+    from datayield.models.device import array
+
+    arrays = {name: array(p) for name, p in model.named_parameters()}
+    if model.frequency is not None:
+        arrays["frequency"] = array(model.frequency)
+    return ModelArrays(NETWORK, words, arrays)
+
+
+def _network(
+    parts: ModelArrays, settings: Mapping[str, Any], classes: int, where: tuple[str, str]
+) -> "Predict":
+    """Return the prediction function of the network that `network_parts` took apart."""
+    import torch
+
+    from datayield.models import device
+    from datayield.models.classifier import Classifier, probabilities
+    from datayield.models.encoding import Vocabulary, encode
+
+    device.configure(*where)
+    vocabulary = Vocabulary.listed(parts.words)
+    trained_with = Settings.from_dict(settings)
+    if not 1 <= trained_with.layers <= len(parts.arrays):
+        raise ValueError(f"{trained_with.layers} layers in {len(parts.arrays)} arrays")
+    with torch.device("meta"):  # takes no memory, whatever sizes damaged settings name
+        empty = Classifier(trained_with, len(vocabulary), classes).named_parameters()
+        expected = {name: tuple(p.shape) for name, p in empty}
+    shapes = {name: a.shape for name, a in parts.arrays.items()}
+    if "frequency" in shapes:  # of networks with normalised embeddings
+        expected["frequency"] = (len(vocabulary),)
+    if shapes != expected:
+        raise ValueError("names or shapes of the arrays differ from those that the settings give")
+    model = Classifier(trained_with, len(vocabulary), classes)
+    state = {k: device.tensor(v) for k, v in parts.arrays.items() if k != "frequency"}
+    model.load_state_dict(state)
+    if "frequency" in parts.arrays:
+        model.frequency = device.tensor(parts.arrays["frequency"])
+    model.requires_grad_(False).eval()
+
+    def predict(texts: Sequence[str]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return probabilities(model, encode(texts, vocabulary, model.settings.max_tokens))
+
+    return predict
+
+
+class Served:
+    """The model as MLflow calls it: a table with a column "text" -> label and one column per class."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def predict(self, model_input: "pd.DataFrame", params: object = None) -> "pd.DataFrame":
+        """Return label and scores of every row, in order; a missing text has neither (None)."""
+        import pandas as pd
+
+        given = np.flatnonzero(model_input["text"].notna())
+        scores = np.full((len(model_input), len(self.model.classes)), np.nan)
+        scores[given] = self.model.scores([str(model_input["text"].iloc[i]) for i in given])
+        labels = np.full(len(scores), None, object)
+        labels[given] = [self.model.classes[i] for i in scores[given].argmax(1)]
+        columns = columns_of(self.model.config)
+        values = {c: scores[:, i] for i, c in enumerate(columns[1:])}
+        answer = pd.DataFrame({columns[0]: pd.Series(labels, dtype=object), **values})
+        if len(given) == len(answer):
+            return answer
+        return answer.astype(object).where(answer.notna(), None)  # JSON has null, and no NaN
+
+
+def columns_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the columns of a served model's answer: label, then one per class."""
+    return ("label", *(f"{config['output']}({c})" for c in config["classes"]))
+
+
+def _load_pyfunc(path: str) -> Served:
+    return Served(load(Path(path)))

@@ -1,0 +1,93 @@
+"""Writes the model card of an exported model: what it does, how good it is, what limits it has."""
+
+from collections.abc import Mapping
+from typing import Any
+
+NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+_USE = [
+    "## Use",
+    "",
+    "```",
+    "datayield predict FOLDER texts.txt          # a text per line; csv, tsv, jsonl, parquet too",
+    "```",
+    "",
+    "`model.safetensors` holds the weights, `config.json` everything else (classes, vocabulary,"
+    " settings, scores, versions, checksums). Nothing is unpickled.",
+    "",
+]
+
+
+def text_of(config: Mapping[str, Any]) -> str:
+    """Return README.md of an exported model, from its configuration."""
+    return "\n".join([*_head(config), *_scores(config), *_USE, *_limits(config)]) + "\n"
+
+
+def _head(c: Mapping[str, Any]) -> list[str]:
+    engine = [f"{k} {v}" for k, v in c["versions"].items()]
+    return [
+        f"# {c['study']}: {c['corpus']}, {c['arm']}",
+        "",
+        f"Labels a text with one of {len(c['classes'])} classes: {_classes(c['classes'])}.",
+        "",
+        f"Trained by datayield on **{c['n']} labels** of the corpus `{c['corpus']}`, of"
+        f" which {c['n_train']} train it. Arm `{c['arm']}`, draw {c['draw']}, seed {c['seed']},"
+        f" cell `{c['cell']}`. Licence of the data, as stated with the corpus: {c['licence']}.",
+        "",
+        f"Made with {', '.join(engine)}.",
+        "",
+    ]
+
+
+def _classes(classes: list[str]) -> str:
+    """Return class names as code; quotes and line breaks in them cannot end the code."""
+    clean = (" ".join(name.replace("`", "'").split()) for name in classes)
+    return ", ".join(f"`{name}`" for name in clean)
+
+
+def _scores(c: Mapping[str, Any]) -> list[str]:
+    chosen, test = c["choice"], c["scores"]
+    metric = chosen["metric"].removeprefix("validation_")
+    return [
+        "## Scores",
+        "",
+        "| | accuracy | macro-F1 |",
+        "|---|---|---|",
+        f"| test ({c['test_size']} texts) | {test['accuracy']:.4f} | {test['macro_f1']:.4f} |",
+        f"| held out, by other trainings ({c['n_validation']} texts) | {_score(test['validation_accuracy'])} |"
+        f" {_score(test['validation_macro_f1'])} |",
+        "",
+        f"- Chosen for the highest validation {NAMES[metric]}, {chosen['score']:.4f}, among"
+        f" {chosen['cells']} cells of {chosen['arms']} arms with {c['n']} labels. The highest of many is"
+        " too high by chance: do not quote it.",
+        "- The test set took no part in the choice. It stands only for texts like those of the corpus.",
+        f"- Mean test {NAMES[metric]} of all {chosen['arm_cells']} cells of this arm at {c['n']} labels:"
+        f" {chosen['arm_mean_test']:.4f}. Always naming the most frequent class is right for"
+        f" {c['majority_share']:.4f} of the test texts.",
+        "- Training this cell again gave every test prediction and every score again before this folder"
+        " was written.",
+        "",
+    ]
+
+
+def _score(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _limits(c: Mapping[str, Any]) -> list[str]:
+    longest = c["settings"].get("model", {}).get("max_tokens")
+    lines = ["## Limits", ""]
+    lines.append(
+        "- It always names one of its classes, also for a text that belongs to none of them."
+    )
+    if longest is not None:
+        lines.append(f"- It reads the first {longest} tokens of a text and not the rest.")
+    lines.append(
+        "- It ignores words that its training texts do not hold: in another language nearly all words."
+    )
+    lines.append(
+        "- Its scores are margins, not probabilities: only their order has a meaning."
+        if c["output"] == "margin"
+        else "- Its probabilities are not calibrated: 0.9 need not be right nine times in ten."
+    )
+    lines.append("- It has learnt the mistakes in the labels of the corpus.")
+    return lines

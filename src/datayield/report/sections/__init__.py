@@ -1,0 +1,1 @@
+"""Holds the sections of the report, one module for each."""

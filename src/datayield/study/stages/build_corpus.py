@@ -1,0 +1,14 @@
+"""Runs the stage `corpus`: writes `corpus.arrow` and `card.json`."""
+
+from pathlib import Path
+
+from datayield import corpora
+from datayield.config import Params
+from datayield.study.corpus_folder import corpus_folder, known_corpus
+
+
+def run(params: Params, name: str, root: Path) -> None:
+    """Load the labelled texts of one corpus and split them into a pool and a test set."""
+    source = params.corpora[known_corpus(params, name)]
+    corpus, card = corpora.build(name, source, params.study.seed, root)
+    corpora.save(corpus, card, corpus_folder(root, name))

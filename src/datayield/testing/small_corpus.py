@@ -1,0 +1,139 @@
+"""Builds a small corpus with every table of the data stages, in seconds and without a download."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datayield import config, corpora
+from datayield.cells.context import CorpusTables
+from datayield.corpora.build import Labelled, build_corpus
+from datayield.strategies.base import Strategy
+from datayield.study.corpus_folder import corpus_folder
+from datayield.study.stages import (
+    augment_texts,
+    rate_difficulties,
+    subsample_pool,
+    train_vectors,
+)
+
+NAME = "written"
+LABELS = 60  # budget of the cells that the contract tests train
+HELD_OUT = 2  # the fold of these labels that contexts and training rows leave out
+STUDY_SEED = 5
+SUBJECTS = {
+    "weather": (
+        "rain",
+        "wind",
+        "cloud",
+        "storm",
+        "sunshine",
+        "frost",
+        "thunder",
+        "mist",
+        "breeze",
+        "drizzle",
+    ),
+    "kitchen": (
+        "pan",
+        "oven",
+        "dough",
+        "soup",
+        "knife",
+        "onion",
+        "butter",
+        "recipe",
+        "simmer",
+        "plate",
+    ),
+    "harbour": ("boat", "anchor", "tide", "sail", "pier", "crane", "cargo", "gull", "rope", "mast"),
+}
+COMMON = (
+    "the",
+    "a",
+    "old",
+    "very",
+    "today",
+    "we",
+    "saw",
+    "near",
+    "with",
+    "some",
+    "again",
+    "before",
+)
+
+
+def written_texts(count: int, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Return `count` short texts and their classes.
+
+    There are three classes; they share some words, and every text has one word of its own.
+    """
+    rng = np.random.default_rng(seed)
+    texts, labels = [], []
+    for i in range(count):
+        label = sorted(SUBJECTS)[i % 3]
+        words = [*rng.choice(SUBJECTS[label], 3), *rng.choice(COMMON, int(rng.integers(3, 9)))]
+        other = SUBJECTS[sorted(SUBJECTS)[int(rng.integers(3))]]
+        words += [other[int(rng.integers(10))], f"no{i}"]
+        texts.append(" ".join(rng.permutation(words)) + ".")
+        labels.append(label)
+    return texts, labels
+
+
+def write_dictionary(folder: Path) -> None:
+    """Write WordNet's dictionary files with two words in them: "boat" and "rain"."""
+    data = {
+        "noun": ["00000001 05 n 03 boat 0 small_boat 0 Vessel 1 000 | floats",
+                 "00000002 05 n 02 rain 0 rain-fall 0 000 | wets"],
+        "verb": ["00000003 30 v 02 rain 0 pour(p) 0 000 | falls"],
+    }  # fmt: skip
+    index = {"noun": ["boat n 1 0 1 0 00000001", "rain n 1 0 1 0 00000002"],
+             "verb": ["rain v 1 0 1 0 00000003"]}  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in ("noun", "verb", "adj", "adv"):
+        head = "  1 licence line\n"
+        (folder / f"data.{part}").write_text(head + "\n".join(data.get(part, [])) + "\n")
+        (folder / f"index.{part}").write_text(head + "\n".join(index.get(part, [])) + "\n")
+        (folder / f"{part}.exc").write_text("boaten boat\n" if part == "noun" else "")
+
+
+def build_tables(root: Path, strategies: Iterable[Strategy]) -> CorpusTables:
+    """Run the data stages on 600 written texts: draws, word vectors, variants, difficulties.
+
+    Args:
+        root: empty folder to write into.
+        strategies: registered strategies; those that rewrite texts get their variants.
+    """
+    arms = [
+        # With k_center any text of the pool may be labelled, so that each gets its variants.
+        f"lstm:{s.name}" if s.query else f"lstm:k_center+{s.name}"
+        for s in strategies
+        if s.rewrite is not None
+    ]
+    params = _params(arms or ["lstm:plain"])
+    folder = corpus_folder(root, NAME)
+    texts, labels = written_texts(600)
+    origin = Labelled(texts, labels, None, {"loader": "testing"}, NAME)
+    corpora.save(build_corpus(NAME, origin, 0.1, 7), {}, folder)
+    write_dictionary(root / "wordnet")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DATAYIELD_WORDNET", str(root / "wordnet"))
+        for stage in (subsample_pool, train_vectors, augment_texts, rate_difficulties):
+            stage.run(params, NAME, root)
+    return CorpusTables.load(folder)
+
+
+def _params(arms: list[str]) -> config.Params:
+    """Return a study of these arms; its corpus entry is never loaded, because the corpus is given."""
+    study = {
+        "name": "contracts",
+        "seed": STUDY_SEED,
+        "corpora": [NAME],
+        "draws": 1,
+        "seeds": 1,
+        "grid": [{"arms": arms, "budgets": [LABELS]}],
+    }
+    corpus = {"loader": "synthetic", "classes": 3}
+    return config.parse({"study": study, "corpora": {NAME: corpus}, "updates": {0: 12}})

@@ -1,0 +1,1 @@
+"""Handles texts as data: tokens, near duplicates, word vectors, WordNet."""

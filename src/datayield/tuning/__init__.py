@@ -1,0 +1,1 @@
+"""Searches settings with Optuna: one search for each budget and arm."""

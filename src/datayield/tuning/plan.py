@@ -1,0 +1,167 @@
+"""Counts the cells and trials of a study and predicts their time before anything runs."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datayield.core.errors import UserError
+from datayield.core.system import machine
+from datayield.models import accelerator
+
+if TYPE_CHECKING:
+    from datayield.cells.store import CellStore
+    from datayield.config import Params
+    from datayield.core.types import Arm, Cell
+    from datayield.study.grid import Scope
+    from datayield.tuning.searches import SearchSpec
+
+
+def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any]:
+    """Count cells and searches and predict their seconds, per corpus and in total.
+
+    Raises:
+        UserError: if a corpus is not built yet.
+    """
+    from datayield import corpora
+    from datayield.cells.store import CellStore
+    from datayield.study import data_stages, grid
+    from datayield.study.corpus_folder import corpus_folder
+    from datayield.tuning import searches
+
+    store = CellStore(root / "state" / "cells")
+    missing: list[Cell] = []
+    trials: list[Cell] = []
+    out: list[dict[str, Any]] = []
+    for name in names:
+        folder = corpus_folder(root, name)
+        if not (folder / "corpus.arrow").exists():
+            raise UserError(f"{folder} is not built yet. Run `dvc repro corpus@{name}` first.")
+        entries, notices = grid.arms_and_budgets(params, len(corpora.load(folder).texts))
+        scope = _scope(params, name, root)
+        specs = searches.searches(params, scope, data_stages.metric(params, name, root))
+        left = _left(name, specs, root)
+        cells = _cells(params, name, scope, root, {(s.cell.arm, s.cell.n) for s, _ in left})
+        open_cells = [c for c in cells if not store.has(c.key)]
+        missing += open_cells
+        trials += [cell for s, more in left for cell in searches.foreseen(s, more)]
+        out.append(
+            {
+                "corpus": name,
+                "cells": len(cells),
+                "done": len(cells) - len(open_cells),
+                "budgets": dict(Counter(str(arm) for arm, _ in entries)),
+                "cells_of_arms": dict(Counter(str(cell.arm) for cell in cells)),
+                "searches": len(specs),
+                "trials": params.tuning.trials,
+                "notices": notices,
+            }
+        )
+    return {
+        "corpora": out,
+        "missing": len(missing),
+        "looks": params.study.looks is not None,  # whether the study may end before its last draw
+        **_seconds(params, missing, trials, store, root),
+    }
+
+
+def _seconds(
+    params: "Params",
+    missing: "Sequence[Cell]",
+    trials: "Sequence[Cell]",
+    store: "CellStore",
+    root: Path,
+) -> dict[str, Any]:
+    """Predict the wall time of the missing cells and of the trainings of the missing trials."""
+    from datayield.models import speed
+    from datayield.study import data_stages, time_estimates
+
+    device = accelerator.choose_device(params.execution.device)
+    workers = machine.workers(params.execution.workers, device)
+    slower = partial(speed.slower, device, params.execution.precision)
+    shapes = data_stages.shapes(root)
+    model = time_estimates.fit(store.rows(), shapes, slower, device)
+    return {
+        "seconds": time_estimates.wall(missing, shapes, model, workers),
+        "search_seconds": time_estimates.wall(trials, shapes, model, workers, True)
+        if trials
+        else None,
+        "prune": params.tuning.prune,
+        "workers": workers,
+        "fitted_on": model.cells,
+    }
+
+
+def lines(plan: dict[str, Any]) -> list[str]:
+    """Return a plan as lines of text."""
+    from datayield.core.progress import duration
+
+    out = []
+    for c in plan["corpora"]:
+        out.append(f"{c['corpus']}: {c['cells']} cells, {c['done']} done")
+        cells = c["cells_of_arms"]
+        out += [f"  {a:24} {n:3} budgets  {cells[a]:4} cells" for a, n in c["budgets"].items()]
+        out += [f"  notice: {sentence}" for sentence in c["notices"]]
+        if c["searches"]:
+            out.append(f"  tuning: {c['searches']} searches of {c['trials']} trials")
+    source = (
+        f"fitted on {plan['fitted_on']} cells" if plan["fitted_on"] else "from a short training"
+    )
+    most = "at most " if plan["looks"] else ""
+    out.append(
+        f"to compute: {most}{plan['missing']} cells, about {duration(plan['seconds'])} with"
+        f" {plan['workers']} workers ({source})"
+    )
+    if plan["search_seconds"] is not None:
+        seconds = duration(plan["search_seconds"])
+        most = "at most " if plan["prune"] else ""
+        out.append(f"before that: the searches' trainings, {most}about {seconds}")
+    return out
+
+
+def _scope(params: "Params", name: str, root: Path) -> "Scope":
+    """Return the scope of a corpus; before its data stages ran, one with which no cell counts as done."""
+    from datayield import corpora
+    from datayield.study import data_stages, grid
+    from datayield.study.corpus_folder import corpus_folder
+
+    try:
+        return data_stages.scope(params, name, root)
+    except UserError:
+        pool = len(corpora.load(corpus_folder(root, name)).texts)
+        return grid.Scope(name, pool, "not built", defaultdict(str))
+
+
+def _cells(
+    params: "Params",
+    name: str,
+    scope: "Scope",
+    root: Path,
+    open_regimes: "set[tuple[Arm, int]]",
+) -> "tuple[Cell, ...]":
+    """Return the cells of a corpus with the settings that searches found, else with untuned settings."""
+    from datayield.core import files
+    from datayield.study import arms, grid
+    from datayield.tuning import searches
+
+    path = root / "results" / name / "settings.json"
+    known = files.read_json(path) if path.exists() else {}
+    chosen: dict[str, dict[str, Any]] = {}
+    for arm, n in grid.arms_and_budgets(params, scope.pool)[0]:
+        by = searches.served(params, arm, n) if params.tuning.trials else None
+        searched = by is not None and by not in open_regimes
+        tuned = known.get(str(n), {}).get(str(arm)) if searched else None
+        untuned = {grid.ALL: arms.default_settings(params, arm, n)}
+        chosen.setdefault(str(n), {})[str(arm)] = tuned or untuned
+    return grid.make_grid(params, scope, chosen).cells
+
+
+def _left(name: str, specs: "Sequence[SearchSpec]", root: Path) -> "list[tuple[SearchSpec, int]]":
+    """Return the searches that trials.parquet has not complete, each with its missing trials."""
+    from datayield.core import tables
+
+    path = root / "results" / name / "trials.parquet"
+    rows = tables.read_table(path, tables.TRIALS) if path.exists() else tables.TRIALS.empty_table()
+    done = Counter(rows["search"].to_pylist())
+    return [(s, s.trials - done[s.name]) for s in specs if done[s.name] < s.trials]
