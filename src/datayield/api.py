@@ -96,11 +96,9 @@ def plan_study(folder: Folder = ".") -> StudyPlan:
     Raises:
         UserError: the folder is not a project, or one of its corpora is not built.
     """
-    from datayield.tuning import plan
-
     root = Path(folder)
     with _checked_params(root) as params:
-        return StudyPlan(plan.planned(params, params.study.corpora, Path()))
+        return StudyPlan.of(params, params.study.corpora, Path())
 
 
 def run_study(folder: Folder = ".") -> Path:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datayield.core.errors import UserError, nearest
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from datayield.analysis.statistics import StudyStatistics
+    from datayield.config import Params
     from datayield.core.types import Corpus
     from datayield.report.figures import Drawing
 
@@ -83,6 +85,18 @@ class StudyPlan(Result):
     """
 
     found: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, params: "Params", names: Sequence[str], root: Path) -> "StudyPlan":
+        """Count the cells of these corpora, predict their time and the differences that they will show.
+
+        Raises:
+            UserError: a corpus is not built yet.
+        """
+        from datayield.report import plan_sentences
+        from datayield.tuning import plan
+
+        return cls(plan_sentences.with_differences(params, plan.planned(params, names, root), root))
 
     def lines(self) -> Sequence[str]:
         """Return the lines that `datayield plan` prints."""

@@ -162,20 +162,17 @@ def _own_study(options: argparse.Namespace) -> None:
 
 def _print_plan(root: Path, corpora: Sequence[str]) -> None:
     from datayield import config
+    from datayield.results import StudyPlan
     from datayield.study import data_stages
-    from datayield.tuning import plan
 
     params = data_stages.checked_params(config.load(root / "params.yaml"))
     # Flushed, because DVC writes next and does not share Python's buffer.
-    print("\n".join(plan.lines(plan.planned(params, corpora, root))), flush=True)
+    print(StudyPlan.of(params, corpora, root), flush=True)
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from datayield.tuning import plan
+    from datayield.results import StudyPlan
 
     params = common.checked_params()
-    planned = plan.planned(params, params.study.corpora, common.ROOT)
-    if options.json:
-        print(common.as_json(planned), end="")
-    else:
-        print("\n".join(plan.lines(planned)))
+    planned = StudyPlan.of(params, params.study.corpora, common.ROOT)
+    print(common.as_json(planned.found) if options.json else f"{planned}\n", end="")

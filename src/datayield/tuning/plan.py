@@ -13,7 +13,7 @@ from datayield.models import accelerator
 if TYPE_CHECKING:
     from datayield.cells.store import CellStore
     from datayield.config import Params
-    from datayield.core.types import Arm, Cell
+    from datayield.core.types import Arm, Cell, Corpus
     from datayield.study.grid import Scope
     from datayield.tuning.searches import SearchSpec
 
@@ -38,7 +38,8 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
         folder = corpus_folder(root, name)
         if not (folder / "corpus.arrow").exists():
             raise UserError(f"{folder} is not built yet. Run `dvc repro corpus@{name}` first.")
-        entries, notices = grid.arms_and_budgets(params, len(corpora.load(folder).texts))
+        corpus = corpora.load(folder)
+        entries, notices = grid.arms_and_budgets(params, len(corpus.texts))
         scope = _scope(params, name, root)
         specs = searches.searches(params, scope, data_stages.metric(params, name, root))
         left = _left(name, specs, root)
@@ -51,11 +52,11 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
                 "corpus": name,
                 "cells": len(cells),
                 "done": len(cells) - len(open_cells),
-                "budgets": dict(Counter(str(arm) for arm, _ in entries)),
                 "cells_of_arms": dict(Counter(str(cell.arm) for cell in cells)),
                 "searches": len(specs),
                 "trials": params.tuning.trials,
                 "notices": notices,
+                **_compared(params, corpus, entries),
             }
         )
     return {
@@ -63,6 +64,22 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
         "missing": len(missing),
         "looks": params.study.looks is not None,  # whether the study may end before its last draw
         **_seconds(params, missing, trials, store, root),
+    }
+
+
+def _compared(
+    params: "Params", corpus: "Corpus", entries: "Sequence[tuple[Arm, int]]"
+) -> dict[str, Any]:
+    """Return what a corpus's comparisons rest on: its texts, its arms, and the draws of each budget."""
+    from datayield.study import arms, grid
+
+    counts = grid.draws_of(params, len(corpus.texts))
+    return {
+        "pool": len(corpus.texts),
+        "test": len(corpus.test_texts),
+        "budgets": dict(Counter(str(arm) for arm, _ in entries)),
+        "draws": [[str(arm), n, counts[arm, n]] for arm, n in entries],
+        "arms": {str(arm): arms.describe(arm) for arm, _ in entries},
     }
 
 
@@ -103,6 +120,7 @@ def lines(plan: dict[str, Any]) -> list[str]:
         cells = c["cells_of_arms"]
         out += [f"  {a:24} {n:3} budgets  {cells[a]:4} cells" for a, n in c["budgets"].items()]
         out += [f"  notice: {sentence}" for sentence in c["notices"]]
+        out += [f"  {sentence}" for sentence in c.get("sees", ())]
         if c["searches"]:
             out.append(f"  tuning: {c['searches']} searches of {c['trials']} trials")
     source = (

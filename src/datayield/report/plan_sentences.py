@@ -1,0 +1,112 @@
+"""Says in a plan which differences the study will see, from what earlier studies measured."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from datayield.analysis import statistics
+from datayield.analysis.claim_statements import BudgetComponents
+from datayield.analysis.looks import level_of
+from datayield.analysis.planned_difference import (
+    PlannedArm,
+    PlannedCorpus,
+    PlannedDifference,
+    planned_differences,
+)
+from datayield.analysis.statements import ArmDescription
+from datayield.analysis.statistics import StudyStatistics
+from datayield.analysis.typed_json import from_json, to_json
+from datayield.analysis.visible_difference import MOST_DRAWS, RESOLUTION
+from datayield.config import Params
+from datayield.core.errors import UserError
+from datayield.report import wording
+
+
+def with_differences(params: Params, plan: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Return a plan (`tuning.plan.planned`) with the differences that each corpus will show.
+
+    Each corpus gets `differences`, as values, and `sees`, as sentences. Statistics of other versions of
+    datayield are not used, and a notice says so.
+    """
+    earlier, unused = _earlier(root)
+    corpora = []
+    for counted in plan["corpora"]:
+        found = planned_differences(
+            _planned_corpus(params, counted), _components(earlier, counted["corpus"])
+        )
+        corpora.append(
+            counted
+            | {
+                "differences": to_json(found),
+                "sees": sentences(found),
+                "notices": [*counted["notices"], *unused],
+            }
+        )
+    return {**plan, "corpora": corpora}
+
+
+def _earlier(root: Path) -> tuple[list[StudyStatistics], list[str]]:
+    """Return the statistics of this folder's earlier studies, the newest last, and what was not used."""
+    paths = sorted(root.glob("reports/*/statistics.json"), key=lambda p: p.stat().st_mtime)
+    found, unused = [], []
+    for path in paths:
+        try:
+            found.append(statistics.read(path))
+        except UserError as e:
+            unused.append(f"not used for this plan: {e}")
+    return found, unused
+
+
+def _components(earlier: Sequence[StudyStatistics], corpus: str) -> list[BudgetComponents]:
+    return [
+        x for study in earlier for c in study.corpora if c.corpus == corpus for x in c.components
+    ]
+
+
+def _planned_corpus(params: Params, counted: Mapping[str, Any]) -> PlannedCorpus:
+    draws: dict[str, dict[int, int]] = {}
+    for arm, n, count in counted["draws"]:
+        draws.setdefault(arm, {})[n] = count
+    analysis, looks = params.analysis, params.study.looks
+    last = len(looks.looks) - 1 if looks else 0
+    return PlannedCorpus(
+        tuple(
+            PlannedArm(arm, from_json(ArmDescription, described), draws[arm])
+            for arm, described in counted["arms"].items()
+        ),
+        analysis.baseline,
+        counted["test"],
+        counted["pool"],
+        level_of(last, last + 1, analysis.level),
+        analysis.population == "new_texts",
+        looks.resolution / 100 if looks else RESOLUTION,
+    )
+
+
+def sentences(found: Sequence[PlannedDifference]) -> list[str]:
+    """Return what a plan says of one corpus: two lines for each baseline with strategies."""
+    lines = []
+    for base in dict.fromkeys(x.baseline for x in found):
+        seen = [(x, x.visible) for x in found if x.baseline == base and x.visible is not None]
+        if not seen:
+            continue
+        sizes = [f"{100 * visible:.1f} points {_where(x)}" for x, visible in seen]
+        last = seen[-1][0]
+        source = "measured here before" if last.measured else "in the default study of pydocs"
+        lines += [
+            f"sees differences from {base} of {wording.listed(sizes)}"
+            f" (in 80 of 100 such studies; spread as {source})",
+            f"  {_draws_needed(last)}",
+        ]
+    return lines
+
+
+def _where(x: PlannedDifference) -> str:
+    return "on the mean over budgets" if len(x.budgets) > 1 else f"at {x.budgets[0]:,} labels"
+
+
+def _draws_needed(x: PlannedDifference) -> str:
+    size = f"{100 * x.resolution:.1f} points {_where(x)}"
+    if x.draws_needed is None:
+        return f"{size}: not even {MOST_DRAWS} draws show them; more test texts would"
+    return f"{size}: {x.draws_needed} draws show them, {x.draws} are planned"
