@@ -210,3 +210,17 @@ def test_a_multiplier_beyond_the_curve_is_open() -> None:
     f = study_frame(huge=40.0, b=1.0, c=1.0)
     (m,) = [m.multiplier for m in comparisons.shared_multipliers(f) if m.arm == "lstm:huge"]
     assert m.side == "above" and m.high is None and m.low <= 4.0
+
+
+def test_what_an_arm_of_its_own_spread_shows_follows_from_that_spread() -> None:
+    """At 400 labels the arm is quiet by itself, but its interval takes over the luck that 200 shows."""
+    f = study_frame(a=1.0, b=1.0, c=1.0, d=1.0)
+    wild = f.scores["lstm:a", 200]
+    hits = wild.hits.copy()
+    hits[::2] = 1 - hits[::2]
+    f = replace(f, scores={**f.scores, ("lstm:a", 200): replace(wild, hits=hits)})
+    assert (
+        "lstm:a" not in f.pools["lstm:plain"].lenders and "lstm:b" in f.pools["lstm:plain"].lenders
+    )
+    found = next(d.claim for d in claims.differences(f) if (d.arm, d.n) == ("lstm:a", 400))
+    assert found.visible > (found.interval.high - found.interval.low) / 2

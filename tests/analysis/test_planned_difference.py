@@ -106,7 +106,8 @@ def test_the_reference_is_what_the_default_study_measured() -> None:
 def measured_by_default_study() -> tuple[dict[int, VarianceComponents], tuple[float, ...]]:
     """Components by budget, and their correlation between budgets, from the table of the showcase."""
     table = REPO / "reports" / "showcase" / "default" / "tables" / "components.csv"
-    rows = [r for r in csv.DictReader(table.open()) if r["baseline"] == "lstm:plain"]
+    with table.open() as lines:
+        rows = [r for r in csv.DictReader(lines) if r["baseline"] == "lstm:plain"]
     parts = {r["budgets"]: [float(r[f"components.{p}"]) for p in PARTS] for r in rows}
     mean = max(parts, key=len)
     single = {int(b): v for b, v in parts.items() if b in mean.split()}

@@ -220,6 +220,28 @@ def test_a_prefect_server_away_in_mid_study(fresh: Path, whole: list[dict], back
     assert same(rows(fresh), whole)
 
 
+def test_a_stopped_flow_does_not_wait_for_a_server_that_is_gone(fresh: Path) -> None:
+    """Prefect would try to send every event that is left, for seconds each."""
+    port = free_port()
+    home = {"PREFECT_HOME": str(fresh / "home")}
+    options = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    server = start(fresh, sys.executable, "-m", "prefect", *options, **home)
+    try:
+        api = f"http://127.0.0.1:{port}/api"
+        wait_for(f"{api}/health")
+        process = begin(fresh, PREFECT_API_URL=api, **home)
+        store = fresh / "state" / "cells"
+        deadline = time.monotonic() + 300
+        while len(list(store.glob("*.json"))) < 1 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        server.kill()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(40) == 130, (fresh / "study.log").read_text()
+    finally:
+        end(server)
+    assert "the same command continues" in (fresh / "study.log").read_text()
+
+
 def test_a_clock_that_jumps_changes_nothing(project: Path) -> None:
     """Files of a day to come and of a year ago are used as they are."""
     done = flow(project, "study")

@@ -248,7 +248,7 @@ def exported_files(kind: str) -> dict[str, bytes]:
         return format.written(parts, {**told, "settings": {"model": own}}, "card")
     targets = np.eye(3, dtype=np.float32)[np.arange(12) % 3]
     rows = TrainingSet(tuple(TEXTS[:12]), targets, np.ones(12, np.float32), np.arange(12))
-    parts = linear.BASELINES[kind](rows, 1).parts
+    parts = linear.FITTERS[kind](rows, 1).parts
     return format.written(ModelArrays(parts.kind, parts.words, parts.arrays), told, "card")
 
 

@@ -67,7 +67,7 @@ def computed() -> dict[str, object]:
         "pacing": {n: _digest(_shown(s, rows)) for n, s in made.items() if s.schedule},
         "linear": {
             n: _digest(fit(rows, 1).predict(corpus.test_texts).argmax(1))
-            for n, fit in linear.BASELINES.items()
+            for n, fit in linear.FITTERS.items()
         },
     }
     settings = Settings(hidden=8, embedding=8, updates=60, rounds=3, batch=16)

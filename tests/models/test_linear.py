@@ -17,6 +17,7 @@ from sklearn.svm import LinearSVC
 from datayield import config, corpora
 from datayield.core.types import Corpus, TrainingSet
 from datayield.models import linear, logistic
+from datayield.models.settings import BASELINES
 from datayield.text import tokens
 from tests.conftest import need, written_texts
 
@@ -216,9 +217,13 @@ def test_small_and_odd_training_sets_are_fitted_without_a_warning(seed: int) -> 
     words = [f"w{i}" for i in range(int(rng.integers(1, 12)))]
     texts = [" ".join(rng.choice(words, int(rng.integers(0, 5)))) for _ in range(count - 1)]
     rows = rows_of([*texts, "w0"], rng.integers(0, classes, count), classes)
-    for fit in linear.BASELINES.values():  # filterwarnings = error
+    for fit in linear.FITTERS.values():  # filterwarnings = error
         scores = fit(rows, seed).predict(["w0 w1", ""])
         assert scores.shape == (2, classes) and not np.isnan(scores).any()
+
+
+def test_every_simple_baseline_is_described_and_can_be_fitted_and_read() -> None:
+    assert BASELINES.keys() == linear.FITTERS.keys() == linear.READERS.keys()
 
 
 def test_folds_that_lack_a_class_choose_the_second_strength() -> None:

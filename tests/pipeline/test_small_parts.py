@@ -41,7 +41,7 @@ def test_baselines_learn_and_majority_does_not(corpus: Corpus) -> None:
     rows = _rows(corpus, 240)
     found = {
         name: accuracy(fit(rows, 1).predict(corpus.test_texts).argmax(1), corpus.test_labels)
-        for name, fit in linear.BASELINES.items()
+        for name, fit in linear.FITTERS.items()
     }
     assert found["tfidf"] > 0.9 and found["nbsvm"] > 0.9 and found["majority"] < 0.45
     p = linear.tfidf(rows, 1).predict(corpus.test_texts[:3])
@@ -50,7 +50,7 @@ def test_baselines_learn_and_majority_does_not(corpus: Corpus) -> None:
 
 def test_baselines_survive_a_single_class(corpus: Corpus) -> None:
     one = _rows(corpus, 30).take(np.flatnonzero(corpus.labels[:30] == 1))
-    for fit in linear.BASELINES.values():
+    for fit in linear.FITTERS.values():
         assert (fit(one, 1).predict(corpus.test_texts[:5]).argmax(1) == 1).all()
 
 

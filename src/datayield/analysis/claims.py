@@ -181,13 +181,16 @@ def verdict_of(x: Interval, rejected: bool) -> Verdict:
 
 
 def _components_of(f: Frame, row: ContrastRow, column: int) -> VarianceComponents:
-    """Return the components behind one test: its pool's, or those of the contrast alone."""
+    """Return the components behind one test: its pool's, or those that its own interval rests on."""
     found = f.pools.get(row.baseline)
     if found is not None and row.arm in found.lenders and found.at(column, row.budgets) is not None:
         pooled = _column(f, found, column)
         if pooled is not None:
             return pooled
-    return _mean_components([row], column, None, 0)
+    x = row.columns[column]
+    alone = _mean_components([row], column, None, 0)
+    spread, _ = f.spread(x, row.arm, row.baseline, column)
+    return replace(alone, draw=max(float(spread.square[0]) - alone.rest / x.shape[1], 0.0))
 
 
 def _mean_components(

@@ -189,14 +189,19 @@ class Frame:
         if why:
             return Interval(float(x.mean()), None, None, level, self.population, len(x), reason=why)
         c = components(x[None])
-        own = Moderated(c.draw[0] * c.draws, np.full(1, c.draws - 1.0))
-        spread = spreads.moderated(self.rows, self.pools, (arm, other), column, own)
-        method = METHOD if spread is own else POOLED
+        spread, method = self.spread(x, arm, other, column)
         if self.population == "new_texts":
             spread = Moderated(spread.square * (1 + c.draws * share / (1 - share)), spread.df)
         variance, df = total_variance(spread, c.draws, c.text[0], c.rest[0], c.texts)
         found = Spread(float(c.means[0]), float(variance[0]), float(df[0]))
         return interval_of(found, level, self.population, c.draws, method)
+
+    def spread(self, x: Floats, arm: str, other: str, column: int) -> tuple[Moderated, str]:
+        """Return the draw mean square of a difference x (D, m), (1,), pooled where it can be, and how."""
+        c = components(x[None])
+        own = Moderated(c.draw[0] * c.draws, np.full(1, c.draws - 1.0))
+        found = spreads.moderated(self.rows, self.pools, (arm, other), column, own)
+        return found, METHOD if found is own else POOLED
 
 
 def make_frame(params: Params, summary: Mapping[str, Any], scores: Scores) -> Frame:

@@ -125,7 +125,7 @@ def fit_cell(prepared: PreparedCell, callback: RoundCallback | None = None) -> F
 
 
 def _fit_baseline(inputs: CellInputs, training_set: TrainingSet) -> Fit:
-    fit = linear.BASELINES[inputs.cell.arm.architecture]
+    fit = linear.FITTERS[inputs.cell.arm.architecture]
     with adding_seconds(inputs.cost, "train_seconds"):
         fitted = fit(training_set, seeds.integer(*inputs.key, "linear"))
     inputs.cost.parameters, inputs.cost.helper_fits = fitted.parameters, fitted.fits

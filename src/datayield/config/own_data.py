@@ -15,7 +15,7 @@ MOST_DRAWS = 1000  # as in params.yaml
 STEP = 3  # ratio of a budget to the one before
 BUDGETS = 3  # at most
 DRAWS = 6
-CHECK_DRAWS = 3  # of checks and of the baselines' curves
+CHECK_DRAWS = 3  # of checks and of the language model
 FEWEST, PER_CLASS = 30, 5  # labels of the smallest budget: in all, and for each class
 MOST_READ = 50_000  # pool texts up to which a language model of them is part of the study
 
@@ -149,6 +149,5 @@ def _grid(
         {"arms": [*ARMS, *(READERS if read else ())], "budgets": list(budgets)},
         *([{"arms": [LANGUAGE_MODEL], "budgets": list(budgets), "draws": few}] if read else []),
         {"arms": checks, "budgets": [doubled or budgets[-1]], "draws": few},
-        {"arms": ["lstm:plain"], "budgets": "half_octaves", "draws": few},
-        {"arms": ["tfidf"], "budgets": "half_octaves"},
+        {"arms": ["lstm:plain", "tfidf"], "budgets": "half_octaves"},
     ]

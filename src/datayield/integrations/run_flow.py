@@ -10,6 +10,8 @@ from datayield.core.system import machine
 from datayield.core.system.subprocesses import exit_code_of
 from datayield.integrations import prefect_server
 
+STOPPED = (130, 143)  # exit codes of Ctrl-C and SIGTERM
+
 
 def run_flow(name: str, module: str) -> int:
     """Run a flow for the corpus that the command line names; return the exit code.
@@ -36,13 +38,17 @@ def run_flow(name: str, module: str) -> int:
             wait_until_ready()
             server_lost = flow.run(corpus, params, root)
         if server_lost:
-            _leave()
+            _leave(0)
 
-    return exit_code_of(run)
+    named = prefect_server.URL in os.environ  # else the server is this study's own
+    code = exit_code_of(run)
+    if code in STOPPED or (code and not named):
+        _leave(code)
+    return code
 
 
-def _leave() -> None:
-    """End at once: at its exit Prefect would try for minutes to reach a server that is gone."""
+def _leave(code: int) -> None:
+    """End at once: at its exit Prefect would try for seconds per event to reach a server that is gone."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)

@@ -241,7 +241,7 @@ def _spread(
     return out
 
 
-BASELINES: dict[str, Callable[[TrainingSet, int], Linear]] = {
+FITTERS: dict[str, Callable[[TrainingSet, int], Linear]] = {
     "tfidf": tfidf,
     "nbsvm": nbsvm,
     "majority": majority,
@@ -255,9 +255,3 @@ READERS: dict[str, Callable[[ModelArrays, int], Predict]] = {
 
 The vocabulary of the parts holds (1,2)-grams in the order of columns; two words have one space.
 """
-
-SUMMARIES = {
-    "tfidf": "TF-IDF (1,2)-grams with logistic regression",
-    "nbsvm": "NB-SVM on (1,2)-grams (Wang & Manning 2012)",
-    "majority": "always predicts the most frequent class",
-}

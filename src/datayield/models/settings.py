@@ -7,6 +7,13 @@ from typing import Any
 from datayield.core.errors import UserError, nearest
 from datayield.core.types import Settings, names_of
 
+# Simple baseline -> what it is; `linear` fits them.
+BASELINES = {
+    "tfidf": "TF-IDF (1,2)-grams with logistic regression",
+    "nbsvm": "NB-SVM on (1,2)-grams (Wang & Manning 2012)",
+    "majority": "always predicts the most frequent class",
+}
+
 # Architecture -> the settings that it fixes; the others come from params.yaml or the defaults.
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "lstm": {},

@@ -162,6 +162,11 @@ def listed(items: Sequence[str]) -> str:
 MANY = 8  # more arms than that are counted in a sentence, not named
 
 
+def more_draws(count: int) -> str:
+    """Write a number of further draws: `1 more draw`, `35 more draws`."""
+    return f"{count:,} more draw{'s' if count > 1 else ''}"
+
+
 def arms(names: Sequence[str], among: str) -> str:
     """Join the names, or say how many they are and whether `among` is one of them."""
     if len(names) <= MANY:

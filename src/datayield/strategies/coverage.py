@@ -8,7 +8,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.neighbors import NearestNeighbors
 
 from datayield.core.types import Floats, Ints, Pool
 from datayield.strategies.base import Strategy, StrategyContext
@@ -151,6 +150,8 @@ def _by_blocks(points: NDArray[np.float32]) -> Iterator[Neighbours]:
 
 
 def _by_search(points: NDArray[np.float32]) -> Iterator[Neighbours]:
+    from sklearn.neighbors import NearestNeighbors  # half a second that every stage would wait for
+
     # A zero vector has the cosine 0 with every text, but not the largest distance: it is left out.
     known, zero = np.flatnonzero(points.any(1)), np.flatnonzero(~points.any(1))
     yield zero, zero, np.ones(len(zero))

@@ -6,8 +6,7 @@ from typing import Any
 from datayield.config import Params
 from datayield.core.errors import UserError, nearest
 from datayield.core.types import Arm
-from datayield.models import linear
-from datayield.models.settings import ARCHITECTURES, settings
+from datayield.models.settings import ARCHITECTURES, BASELINES, settings
 from datayield.strategies.registry import arguments_of, canonical, compose, verbs
 
 
@@ -18,14 +17,14 @@ def parse_arm(text: str) -> Arm:
         UserError: for an unknown name, with the nearest and all known names.
     """
     architecture, _, rest = text.partition(":")
-    if architecture in linear.BASELINES:
+    if architecture in BASELINES:
         if rest:
             raise UserError(
                 f'arm "{text}": {architecture} is not a network and takes no strategies'
             )
         return Arm(architecture)
     if architecture not in ARCHITECTURES:
-        known = [*ARCHITECTURES, *linear.BASELINES]
+        known = [*ARCHITECTURES, *BASELINES]
         raise UserError(
             f'arm "{text}": unknown architecture "{architecture}": {nearest(architecture, known)}'
         )
@@ -60,7 +59,7 @@ def pinned(arm: Arm) -> Collection[str]:
 def describe(arm: Arm) -> dict[str, Any]:
     """Describe an arm for the report: role, summary, expected result, control, tuned counterpart."""
     if not arm.strategies:
-        return {"role": "baseline", "summary": linear.SUMMARIES[arm.architecture]}
+        return {"role": "baseline", "summary": BASELINES[arm.architecture]}
     parts = compose(arm.strategies, {})
     out: dict[str, Any] = {
         "role": parts.role,

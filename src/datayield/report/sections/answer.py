@@ -112,7 +112,8 @@ def _effect(c: CorpusStatistics, tests: Sequence[Tested], verdict: str, word: st
         return ""
     text = f"{tests[0].arm} is {word} than {tests[0].baseline}: {listed(parts)}"
     shared = next((m for m in c.shared_multipliers if m.arm == tests[0].arm), None)
-    if shared is None:
+    repeated = verdict == "harms" and any(x.verdict == "helps" for x in tests)
+    if shared is None or repeated:
         return f"{text}."
     return f"{text}; for all its budgets together a label is worth {wording.shared_times(shared.multiplier)}."
 
@@ -146,9 +147,9 @@ def _undecided(
     more = [x.claim.more_draws for x in tests if x.n is None and x.claim.more_draws is not None]
     if more:
         text += (
-            f"; if the estimates stand, {min(more)} more draws decide the first of these means"
+            f"; if the estimates stand, {wording.more_draws(min(more))} decide the first of these means"
             if len(more) > 1
-            else f"; if the estimate stands, {more[0]} more draws decide the mean"
+            else f"; if the estimate stands, {wording.more_draws(more[0])} decide the mean"
         )
     return f"{text}."
 

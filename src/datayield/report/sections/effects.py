@@ -173,7 +173,7 @@ def _claimed(x: Claim | None) -> tuple[str, str, str, str]:
     """Format a claim as interval, p, smallest visible difference and verdict."""
     if x is None:
         return "–", "–", "–", "–"
-    more = f", {x.more_draws:,} more draws" if x.more_draws else ""
+    more = f", {wording.more_draws(x.more_draws)}" if x.more_draws else ""
     visible = "–" if x.visible is None else f"{100 * min(1.0, x.visible):.1f}"
     return wording.points(x.interval), wording.p(x.p), visible, f"{x.verdict}{more}"
 
