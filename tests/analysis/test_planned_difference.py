@@ -78,7 +78,7 @@ def said(*found: PlannedDifference) -> Sequence[str]:
 
 
 def test_sentences() -> None:
-    one = PlannedDifference("lstm:plain", (300,), 10, 5000, 16, 0.0151, 0.01, 24, False)
+    one = PlannedDifference("lstm:plain", (300,), 10, 5000, 16, 0.0151, 0.01, 24, 0.004, False)
     mean = replace(one, budgets=(300, 1000), visible=0.006, draws_needed=4)
     assert said(one, replace(one, budgets=(1000,), visible=0.012), mean) == [
         "sees differences from lstm:plain of 1.5 points at 300 labels, 1.2 points at 1,000 labels and"
@@ -86,10 +86,12 @@ def test_sentences() -> None:
         " default study of pydocs)",
         "  1.0 points on the mean over budgets: 4 draws show them, 10 are planned",
     ]
-    (first, second) = said(replace(one, measured=True, draws_needed=None, resolution=0.005))
+    (first, second) = said(
+        replace(one, measured=True, draws_needed=None, resolution=0.005, reachable=0.008)
+    )
     assert "spread as measured here before" in first and "1.5 points at 300 labels (in 80" in first
     assert second == (
-        "  0.5 points at 300 labels: not even 100 draws show them; more test texts would"
+        "  0.5 points at 300 labels: not even 100 draws show them, they show 0.8; more test texts would help"
     )
 
 

@@ -17,6 +17,7 @@ from datayield.analysis.intervals import LARGEST_SHARE
 from datayield.analysis.spreads import architecture_of
 from datayield.analysis.statements import ArmDescription
 from datayield.analysis.visible_difference import (
+    MOST_DRAWS,
     RESOLUTION,
     Design,
     VarianceComponents,
@@ -59,6 +60,7 @@ class PlannedDifference:
     visible: float | None  # claimed in 80 % of such studies, as a share of 1; None: too few draws
     resolution: float  # difference that the study looks for, a share of 1
     draws_needed: int | None  # that show it; None: not even MOST_DRAWS do
+    reachable: float | None  # smallest visible difference with MOST_DRAWS draws
     measured: bool  # whether an earlier study of this corpus measured the components
 
 
@@ -124,6 +126,7 @@ def planned_differences(
                     visible_difference(components, design),
                     corpus.resolution,
                     draws_needed(components, design, corpus.resolution),
+                    visible_difference(components, replace(design, draws=MOST_DRAWS)),
                     measured,
                 )
             )

@@ -107,6 +107,7 @@ def _where(x: PlannedDifference) -> str:
 
 def _draws_needed(x: PlannedDifference) -> str:
     size = f"{100 * x.resolution:.1f} points {_where(x)}"
-    if x.draws_needed is None:
-        return f"{size}: not even {MOST_DRAWS} draws show them; more test texts would"
+    if x.draws_needed is None and x.reachable is not None:
+        reached = f"they show {100 * x.reachable:.1f}; more test texts would help"
+        return f"{size}: not even {MOST_DRAWS} draws show them, {reached}"
     return f"{size}: {x.draws_needed} draws show them, {x.draws} are planned"
