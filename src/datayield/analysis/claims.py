@@ -19,6 +19,7 @@ from datayield.analysis.claim_statements import (
 from datayield.analysis.frame import Frame
 from datayield.analysis.intervals import Interval, components, holm
 from datayield.analysis.looks import at_look, judged_at
+from datayield.analysis.scores import paired
 from datayield.analysis.spreads import MEAN, ArchitecturePool, ContrastRow
 from datayield.analysis.visible_difference import (
     RESOLUTION,
@@ -26,6 +27,7 @@ from datayield.analysis.visible_difference import (
     VarianceComponents,
     draws_needed,
     visible_difference,
+    visible_with,
 )
 
 CLAIMED = ("strategy", "baseline")  # roles whose tests share the level
@@ -156,7 +158,11 @@ def _claim(f: Frame, row: ContrastRow, column: int, p: float, tests: int) -> Cla
     half = max(abs(found.estimate), RESOLUTION - found.estimate)
     needed = draws_needed(c, design, half, power=0.5) if verdict == "undecided" else None
     more = max(needed - found.draws, 1) if needed is not None else None
-    return Claim(verdict, p, interval, tests, visible_difference(c, design), more)
+    seen = visible_difference(c, design)
+    if not c.contrasts:  # of its own spread, which more than this budget's draws may have told
+        spread, _ = f.spread(row.columns[column], row.arm, row.baseline, column)
+        seen = visible_with(spread, c, design)
+    return Claim(verdict, p, interval, tests, seen, more)
 
 
 def cut_at_zero(x: Interval) -> Interval:
@@ -253,18 +259,24 @@ def variance_components(f: Frame) -> tuple[BudgetComponents, ...]:
     return tuple(found)
 
 
-def visible_at(f: Frame, n: int, tests: int) -> float | None:
-    """Return the smallest visible difference of two arms of the study's network at n labels.
+def visible_between(f: Frame, arm: str, other: str, n: int, tests: int) -> float | None:
+    """Return the smallest difference of two arms at n labels that such a study tells apart.
 
     Args:
         f: the corpus.
+        arm: one of the two.
+        other: the other.
         n: budget.
         tests: that share the level.
+
+    Returns:
+        As `visible_difference`; None where the two share fewer than two draws.
     """
-    found = f.pools.get(f.baseline)
-    c = _column(f, found, n) if found is not None else None
-    if found is None or c is None:
+    ours, theirs = paired(f.scores[arm, n], f.scores[other, n])
+    if len(ours) < 2:
         return None
-    sizes = [f.rows[a].columns[n].shape for a in sorted(found.lenders) if n in f.rows[a].columns]
-    draws, texts = max(sizes)
-    return visible_difference(c, Design(draws, texts, tests, f.level, f.widening_share(n)))
+    x = ours - theirs
+    c = _mean_components([ContrastRow(arm, other, {n: x}, ())], n, None, 0)
+    spread, _ = f.spread(x, arm, other, n)
+    design = Design(len(x), x.shape[1], tests, f.level, f.widening_share(n))
+    return visible_with(spread, c, design)

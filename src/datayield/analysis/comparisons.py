@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from datayield.analysis.claims import MAJORITY, competes, visible_at
+from datayield.analysis.claims import MAJORITY, competes, visible_between
 from datayield.analysis.frame import Frame
 from datayield.analysis.multipliers import LabelRange, equivalent_labels
 from datayield.analysis.scores import curve_draws, curve_of, mean_known
@@ -185,7 +185,9 @@ def against_controls(f: Frame) -> tuple[ControlDifference, ...]:
         tests = sum(b == n for _, _, b in pairs)
         gap = f.gap(arm, control, n, 1 - (1 - f.level) / tests)
         if gap is not None:
-            rows.append(ControlDifference(arm, n, control, gap, visible_at(f, n, tests)))
+            rows.append(
+                ControlDifference(arm, n, control, gap, visible_between(f, arm, control, n, tests))
+            )
     return tuple(rows)
 
 

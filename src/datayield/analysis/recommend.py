@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from datayield.analysis.claims import claims, visible_at
+from datayield.analysis.claims import claims, visible_between
 from datayield.analysis.comparisons import candidates, multiplier, picks
 from datayield.analysis.curve_tests import CurveTest
 from datayield.analysis.frame import Frame
@@ -42,11 +42,17 @@ def recommend(f: Frame) -> tuple[Recommendation, ...]:
                 multiplier=None if is_baseline else multiplier(f, best, n, f.baseline, level),
                 behind=tuple(sides["behind"]), ahead=tuple(sides["ahead"]),
                 ties=tuple(sides["ties"]), unknown=tuple(sides["unknown"]),
-                visible=visible_at(f, n, len(known) - 1),
+                visible=_visible(f, best, n, sides["ties"], len(known) - 1),
                 doubling=_doubling(f, n),
             )
         )  # fmt: skip
     return tuple(rows)
+
+
+def _visible(f: Frame, best: str, n: int, ties: list[str], tests: int) -> float | None:
+    """Return the smallest difference that would have told the best arm from every one of its ties."""
+    seen = [visible_between(f, best, arm, n, tests) for arm in ties]
+    return max((v for v in seen if v is not None), default=None)
 
 
 def _leads(f: Frame, best: str, n: int, arms: list[str]) -> Leads:

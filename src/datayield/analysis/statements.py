@@ -224,7 +224,7 @@ class Recommendation:
     ahead: tuple[str, ...]
     ties: tuple[str, ...]  # arms that cannot be told apart from the pick
     unknown: tuple[str, ...]  # arms without an interval
-    visible: float | None  # smallest difference of two arms told apart in 80 % of such studies
+    visible: float | None  # difference that sets the pick apart from its ties, in 80 % of studies
     doubling: Doubling | None
 
 

@@ -73,6 +73,20 @@ def visible_difference(c: VarianceComponents, d: Design, power: float = POWER) -
         df = np.full((c.contrasts, 1), d.draws - 1.0)
         prior = np.inf if c.prior is None else c.prior
         spread = moderate(square, own, PooledSpread(square, scale_df(df), prior, c.contrasts))
+    return visible_with(spread, c, d, power)
+
+
+def visible_with(
+    spread: Moderated, c: VarianceComponents, d: Design, power: float = POWER
+) -> float:
+    """Return the smallest visible difference where the spread over draws, (1,), is known.
+
+    Args:
+        spread: draw mean square of the difference; the components give the part of the texts alone.
+        c: components.
+        d: the design, of two draws and two texts at least.
+        power: in [0.5, 1).
+    """
     widened = 1 + d.draws * d.share / (1 - d.share)
     spread = Moderated(spread.square * widened, spread.df)
     rest = np.array([c.rest / (d.draws * d.texts)])
