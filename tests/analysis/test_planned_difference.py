@@ -86,6 +86,9 @@ def test_sentences() -> None:
         " default study of pydocs)",
         "  1.0 points on the mean over budgets: 4 draws show them, 10 are planned",
     ]
+    assert said(replace(one, visible=1.2, draws=2, texts=18)) == [
+        "sees no difference from lstm:plain, however large: 2 draws and 18 test texts are too few"
+    ]
     (first, second) = said(
         replace(one, measured=True, draws_needed=None, resolution=0.005, reachable=0.008)
     )

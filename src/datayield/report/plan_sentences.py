@@ -87,8 +87,13 @@ def sentences(found: Sequence[PlannedDifference]) -> list[str]:
     """Return what a plan says of one corpus: two lines for each baseline with strategies."""
     lines = []
     for base in dict.fromkeys(x.baseline for x in found):
-        seen = [(x, x.visible) for x in found if x.baseline == base and x.visible is not None]
+        own = [x for x in found if x.baseline == base]
+        seen = [(x, x.visible) for x in own if x.visible is not None and x.visible < 1]
         if not seen:
+            lines.append(
+                f"sees no difference from {base}, however large: {own[-1].draws} draws and"
+                f" {own[-1].texts:,} test texts are too few"
+            )
             continue
         sizes = [f"{100 * visible:.1f} points {_where(x)}" for x, visible in seen]
         last = seen[-1][0]
