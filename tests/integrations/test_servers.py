@@ -67,28 +67,6 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
         end(process)
 
 
-def test_a_scheduled_run_completes(prefect_server: dict[str, str], tmp_path: Path) -> None:
-    """Not triggered by hand: this alone notices a scheduler that creates no runs (docs/adr/0002)."""
-    (tmp_path / "tick.py").write_text(
-        "from pathlib import Path\n"
-        "from prefect import flow\n"
-        "@flow\n"
-        "def tick():\n"
-        "    with Path('ticks').open('a') as out: out.write('x')\n"
-        "if __name__ == '__main__':\n"
-        "    tick.serve(name='tick', interval=5)\n"
-    )
-    process = start(tmp_path, sys.executable, str(tmp_path / "tick.py"), "tick", **prefect_server)
-    try:
-        deadline = time.monotonic() + 150
-        ticks = tmp_path / "ticks"
-        while not (ticks.exists() and len(ticks.read_text()) >= 2):
-            assert time.monotonic() < deadline, "no scheduled run came within 150 s"
-            time.sleep(1)
-    finally:
-        end(process)
-
-
 def test_a_study_runs_while_both_servers_serve(
     prefect_server: dict[str, str], project: Path
 ) -> None:

@@ -124,5 +124,6 @@ def test_a_remote_out_of_reach_is_said(pushed: Path, tmp_path: Path) -> None:
         "endpointurl",
         f"http://127.0.0.1:{free_port()}",
     )
-    done = call(clone, sys.executable, "-m", "dvc", "pull", **CREDENTIALS)
+    once = {"AWS_MAX_ATTEMPTS": "1"}
+    done = call(clone, sys.executable, "-m", "dvc", "pull", **CREDENTIALS, **once)
     assert done.returncode != 0 and "127.0.0.1" in done.stdout + done.stderr
