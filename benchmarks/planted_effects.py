@@ -103,8 +103,10 @@ def table(folder: Path, studies: int) -> str:
         (corpus,) = statistics.read(path).corpora
         for x in corpus.mean_differences:
             found[x.arm.removeprefix("lstm:")].append(x)
-    lines = ["| planted | true effect, points | helps | harms | other | intervals that hold it |"]
-    lines.append("|---|---|---|---|---|---|")
+    lines = [
+        "| planted | true effect, points | smallest visible | helps | harms | other | intervals that hold it |"
+    ]
+    lines.append("|---|---|---|---|---|---|---|")
     for name, rows in found.items():
         counts = Counter(x.claim.verdict for x in rows if x.claim)
         estimates = [x.difference.estimate for x in rows]
@@ -114,9 +116,9 @@ def table(folder: Path, studies: int) -> str:
             held += (x.difference.low or 0.0) <= others <= (x.difference.high or 0.0)
         other = len(rows) - counts["helps"] - counts["harms"]
         true = f"{100 * fmean(estimates):+.2f}"
-        lines.append(
-            f"| {name} | {true} | {counts['helps']} | {counts['harms']} | {other} | {held} of {len(rows)} |"
-        )
+        visible = f"{100 * fmean(x.claim.visible or 1.0 for x in rows if x.claim):.2f}"
+        found_in = f"{counts['helps']} | {counts['harms']} | {other}"
+        lines.append(f"| {name} | {true} | {visible} | {found_in} | {held} of {len(rows)} |")
     return "\n".join(lines)
 
 
