@@ -92,8 +92,8 @@ def test_components_repeat_the_study_that_they_come_from() -> None:
     assert (at.draws, at.texts, at.tests, at.components.contrasts) == (6, 800, 9, 4)
     again = visible_difference(at.components, Design(at.draws, at.texts, at.tests))
     assert again == at.visible and found[200, 400].visible < at.visible
-    row = next(d for d in claims.differences(f) if (d.arm, d.n) == ("lstm:a", 400))
-    assert row.claim.visible == at.visible
+    own = [d.claim.visible for d in claims.differences(f) if d.claim and d.n == 400]
+    assert min(own) < at.visible < max(own), "what the arms of the study show, on average"
 
 
 # Faults of earlier procedures
@@ -210,6 +210,16 @@ def test_a_multiplier_beyond_the_curve_is_open() -> None:
     f = study_frame(huge=40.0, b=1.0, c=1.0)
     (m,) = [m.multiplier for m in comparisons.shared_multipliers(f) if m.arm == "lstm:huge"]
     assert m.side == "above" and m.high is None and m.low <= 4.0
+
+
+@pytest.mark.parametrize("draws", [3, 6])
+def test_what_is_visible_is_more_than_half_of_the_interval(draws: int) -> None:
+    """A difference that is found in 80 % of studies is larger than one that is found in 50 %."""
+    for seed in range(12):
+        f = study_frame(draws, seed, a=1.5, b=1.0, c=1.0)
+        for d in (*claims.claims(f)[0], *claims.claims(f)[1]):
+            if d.claim and 0 not in (d.claim.interval.low, d.claim.interval.high):
+                assert d.claim.visible > (d.claim.interval.high - d.claim.interval.low) / 2
 
 
 def test_what_an_arm_of_its_own_spread_shows_follows_from_that_spread() -> None:

@@ -4,19 +4,22 @@ import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from datayield.analysis import claims, statistics
+from datayield.analysis import claims, planned_difference, statistics
 from datayield.analysis.frame import Frame
 from datayield.analysis.planned_difference import (
+    GROWTH,
     REFERENCE,
     REFERENCE_CORRELATION,
     PlannedArm,
     PlannedCorpus,
     PlannedDifference,
     planned_differences,
+    unforeseen,
 )
 from datayield.analysis.visible_difference import VarianceComponents
 from datayield.config import load
@@ -38,43 +41,111 @@ def as_planned(f: Frame) -> PlannedCorpus:
     return PlannedCorpus(arms, f.baseline, texts, f.pool, f.level, f.population == "new_texts")
 
 
-@pytest.mark.parametrize("population", ["pool", "new_texts"])
-def test_a_plan_of_the_same_study_foresees_what_the_study_saw(population: str) -> None:
-    f = replace(study_frame(a=3.0, b=1.0, c=1.1), population=population)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("population", "pool"), [("pool", 700), ("new_texts", 20_000), ("new_texts", 700)]
+)
+def test_a_plan_of_the_same_study_foresees_what_the_study_saw(population: str, pool: int) -> None:
+    """At a pool of 700 the study says nothing about new texts at 400 labels, and so does the plan."""
+    f = study_frame(a=3.0, b=1.0, c=1.1)
+    f = replace(f, population=population, pool=pool)  # type: ignore[arg-type]
     saw = {x.budgets: x for x in claims.variance_components(f)}
-    foreseen = planned_differences(as_planned(f), list(saw.values()))
-    assert {x.budgets for x in foreseen} == {(200,), (400,), (200, 400)}
+    rows, means = claims.claims(f)
+    tests = sum(x.claim is not None for x in (*rows, *means))
+    foreseen = planned_differences(as_planned(f), [list(saw.values())])
+    refused = (population, pool) == ("new_texts", 700)
+    assert tests == (3 if refused else 9)
+    assert [x.budgets for x in foreseen] == ([(200,)] if refused else [(200,), (400,), (200, 400)])
     for x in foreseen:
-        assert x.measured and x.tests == saw[x.budgets].tests == 9
+        assert x.measured and x.tests == saw[x.budgets].tests == tests
         assert (x.draws, x.texts) == (saw[x.budgets].draws, saw[x.budgets].texts)
         assert x.visible == pytest.approx(saw[x.budgets].visible, rel=1e-9)
 
 
+def with_draws(plan: PlannedCorpus, **draws: dict[int, int]) -> PlannedCorpus:
+    """The plan with other draws of some arms, or of all that are not named."""
+    arms = tuple(
+        replace(a, draws=draws.get(a.name.removeprefix("lstm:"), draws.get("all", a.draws)))
+        for a in plan.arms
+    )
+    return replace(plan, arms=arms)
+
+
 def test_more_draws_and_texts_show_smaller_differences() -> None:
     plan = as_planned(study_frame(a=3.0, b=1.0))
-    arms = tuple(replace(a, draws=dict.fromkeys(a.draws, 12)) for a in plan.arms)
+    more = with_draws(plan, all={200: 12, 400: 12})
     base, draws, texts = (
         {x.budgets: x.visible for x in planned_differences(p, [])}
-        for p in (plan, replace(plan, arms=arms), replace(plan, texts=10 * plan.texts))
+        for p in (plan, more, replace(plan, texts=10 * plan.texts))
     )
     for budgets, visible in base.items():
         assert draws[budgets] < visible > texts[budgets]
-    one = tuple(replace(a, draws=dict.fromkeys(a.draws, 1)) for a in plan.arms)
-    assert planned_differences(replace(plan, arms=one), []) == ()
+
+
+def test_the_draws_are_those_of_the_strategies() -> None:
+    plan = as_planned(study_frame(a=3.0, b=1.0))
+    few, fewest = {200: 3, 400: 3}, {200: 2, 400: 2}
+    found = planned_differences(with_draws(plan, a=few, b=fewest), [])
+    assert {x.draws for x in found} == {2}, "not the six of plain and the twin"
+
+
+def test_a_mean_is_foreseen_where_a_strategy_has_it() -> None:
+    plan = as_planned(study_frame(a=3.0, b=1.0))
+    found = planned_differences(with_draws(plan, a={200: 6}, b={200: 6}), [])
+    assert [(x.budgets, x.tests) for x in found] == [((200,), 2)], "the twin's mean is nobody's"
+    other = planned_differences(with_draws(plan, a={200: 6}), [])
+    assert [x.budgets for x in other] == [(200,), (400,), (200, 400)] and other[0].tests == 4
+
+
+def test_what_is_not_foreseen_is_named() -> None:
+    plan = as_planned(study_frame(a=3.0, b=1.0))
+    once = with_draws(plan, all={200: 1, 400: 1})
+    assert planned_differences(once, []) == () and unforeseen(once) == ("lstm:a", "lstm:b")
+    assert unforeseen(plan) == () and unforeseen(with_draws(plan, a={200: 1})) == ("lstm:a",)
+    without = replace(plan, arms=tuple(a for a in plan.arms if a.name != "lstm:plain"))
+    assert planned_differences(without, []) == () and unforeseen(without) == ("lstm:a", "lstm:b")
+    other = tuple(replace(a, name=a.name.replace("lstm:a", "gru:a")) for a in plan.arms)
+    assert unforeseen(replace(plan, arms=other)) == ("gru:a",)
+    checks = tuple(a for a in plan.arms if a.described.role != "strategy")
+    none = replace(plan, arms=checks)
+    assert planned_differences(none, []) == () and unforeseen(none) == ()
 
 
 def test_another_budget_lies_between_those_that_were_measured() -> None:
     f = study_frame(a=3.0, b=1.0)
     plan, known = as_planned(f), claims.variance_components(f)
-    arms = tuple(replace(a, draws=dict.fromkeys((200, 283, 400), 6)) for a in plan.arms)
-    found = {x.budgets: x for x in planned_differences(replace(plan, arms=arms), known)}
+    wanted = with_draws(plan, all=dict.fromkeys((200, 283, 400), 6))
+    found = {x.budgets: x for x in planned_differences(wanted, [[], known])}
     ends = sorted((found[200,].visible, found[400,].visible))
     assert ends[0] <= found[283,].visible <= ends[1] and found[283,].measured
     assert not found[200, 283, 400].visible > min(ends), "a mean is steadier than its parts"
 
 
+def test_components_between_and_below_the_known_budgets() -> None:
+    known = {
+        300: VarianceComponents(0.0, 1e-3, 0.1, None, 0),
+        1200: VarianceComponents(4e-5, 3e-3, 0.3, 9.0, 0),
+    }
+    middle = planned_difference._at(600, known)
+    assert (middle.draw, middle.text, middle.rest) == pytest.approx((2e-5, 2e-3, 0.2))
+    below = planned_difference._at(100, {300: known[1200]})
+    assert below.draw == pytest.approx(4e-5 * 3**GROWTH) and below.text == 3e-3
+    assert planned_difference._at(5000, known) == replace(known[1200], prior=9.0)
+
+
+def test_only_the_same_texts_and_metric_are_measured_here() -> None:
+    f = study_frame(a=3.0, b=1.0)
+    corpus = SimpleNamespace(
+        corpus="x", digest="d", metric="accuracy", components=claims.variance_components(f)
+    )
+    study = SimpleNamespace(corpora=(corpus,))
+    same = {"corpus": "x", "digest": "d", "metric": "accuracy"}
+    assert plan_sentences._components([study], same) == [corpus.components]
+    for other in ({"digest": "e"}, {"metric": "macro_f1"}, {"corpus": "y"}):
+        assert plan_sentences._components([study], same | other) == []
+
+
 def said(*found: PlannedDifference) -> Sequence[str]:
-    return plan_sentences.sentences(found)
+    return plan_sentences.sentences(found, ())
 
 
 def test_sentences() -> None:
@@ -82,20 +153,24 @@ def test_sentences() -> None:
     mean = replace(one, budgets=(300, 1000), visible=0.006, draws_needed=4)
     assert said(one, replace(one, budgets=(1000,), visible=0.012), mean) == [
         "sees differences from lstm:plain of 1.5 points at 300 labels, 1.2 points at 1,000 labels and"
-        " 0.6 points on the mean over budgets (in 80 of 100 such studies; spread as in the"
-        " default study of pydocs)",
-        "  1.0 points on the mean over budgets: 4 draws show them, 10 are planned",
+        " 0.6 points on the mean over 300 and 1,000, in 80 of 100 such studies",
+        "  (of strategies that vary from draw to draw as most do; spread as in the default study of pydocs)",
+        "  1.0 points on the mean over 300 and 1,000: 4 draws show them, 10 are planned",
     ]
     assert said(replace(one, visible=1.2, draws=2, texts=18)) == [
         "sees no difference from lstm:plain, however large: 2 draws and 18 test texts are too few"
     ]
-    (first, second) = said(
-        replace(one, measured=True, draws_needed=None, resolution=0.005, reachable=0.008)
-    )
-    assert "spread as measured here before" in first and "1.5 points at 300 labels (in 80" in first
+    beyond = replace(one, measured=True, draws_needed=None, resolution=0.005, reachable=0.008)
+    first, source, second = said(beyond)
+    assert "1.5 points at 300 labels, in 80" in first and "spread as measured here before" in source
     assert second == (
-        "  0.5 points at 300 labels: not even 100 draws show them, they show 0.8; more test texts would help"
+        "  0.5 points at 300 labels: too few for any number of draws; 100 draws show 0.8; more test"
+        " texts show less"
     )
+    assert plan_sentences.sentences((), ("lstm:a", "lstm:b")) == [
+        "how small a difference it sees is not foreseen for lstm:a and lstm:b: one draw, no baseline in"
+        " the grid, or a baseline of another architecture"
+    ]
 
 
 def test_the_reference_is_what_the_default_study_measured() -> None:
@@ -129,13 +204,14 @@ def test_statistics_of_another_version_are_named_and_not_used(tmp_path: Path) ->
     folder = tmp_path / "reports" / "old"
     folder.mkdir(parents=True)
     files.write_json({"version": statistics.VERSION - 1}, folder / "statistics.json")
-    counted = {"corpus": "x", "test": 100, "pool": 500, "draws": [], "arms": {}, "notices": ["a"]}
+    counted = {
+        "corpus": "x", "digest": "d", "metric": "accuracy", "test": 100, "pool": 500, "draws": [], "arms": {},
+    }  # fmt: skip
     params = load(REPO / "params.yaml")
-    found = plan_sentences.with_differences(params, {"corpora": [counted]}, tmp_path)
-    (of_corpus,) = found["corpora"]
-    first, second = of_corpus["notices"]
-    assert first == "a" and second.startswith("not used for this plan:") and "version" in second
-    assert of_corpus["sees"] == [] and of_corpus["differences"] == []
+    found = plan_sentences.with_differences(params, {"corpora": [counted, counted]}, tmp_path)
+    (notice,) = found["unused"]
+    assert "reports/old/statistics.json is of another version" in notice
+    assert all(c["sees"] == [] and c["differences"] == [] for c in found["corpora"])
 
 
 if __name__ == "__main__":

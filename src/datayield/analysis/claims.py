@@ -17,7 +17,7 @@ from datayield.analysis.claim_statements import (
     Verdict,
 )
 from datayield.analysis.frame import Frame
-from datayield.analysis.intervals import Interval, components, holm
+from datayield.analysis.intervals import Interval, components, holm, refusal
 from datayield.analysis.looks import at_look, judged_at
 from datayield.analysis.scores import paired
 from datayield.analysis.spreads import MEAN, ArchitecturePool, ContrastRow
@@ -158,11 +158,14 @@ def _claim(f: Frame, row: ContrastRow, column: int, p: float, tests: int) -> Cla
     half = max(abs(found.estimate), RESOLUTION - found.estimate)
     needed = draws_needed(c, design, half, power=0.5) if verdict == "undecided" else None
     more = max(needed - found.draws, 1) if needed is not None else None
-    seen = visible_difference(c, design)
-    if not c.contrasts:  # of its own spread, which more than this budget's draws may have told
-        spread, _ = f.spread(row.columns[column], row.arm, row.baseline, column)
-        seen = visible_with(spread, c, design)
-    return Claim(verdict, p, interval, tests, seen, more)
+    return Claim(verdict, p, interval, tests, _visible(f, row, column, design), more)
+
+
+def _visible(f: Frame, row: ContrastRow, column: int, design: Design) -> float:
+    """Return the smallest visible difference of one row, from the spread that its interval rests on."""
+    c = _mean_components([row], column, None, 0)
+    spread, _ = f.spread(row.columns[column], row.arm, row.baseline, column)
+    return visible_with(spread, c, design)
 
 
 def cut_at_zero(x: Interval) -> Interval:
@@ -202,10 +205,14 @@ def _components_of(f: Frame, row: ContrastRow, column: int) -> VarianceComponent
 def _mean_components(
     rows: Sequence[ContrastRow], column: int, prior: float | None, contrasts: int
 ) -> VarianceComponents:
-    """Return the mean variance components of some rows at one column, all of two draws or more."""
+    """Return the mean variance components of some rows at one column, all of two draws or more.
+
+    Rows count by their degrees of freedom, as in the pool (`pooled_variance.scale_of`).
+    """
     parts = [components(row.columns[column][None]) for row in rows]
+    weights = [row.df(column) for row in rows]
     draw, text, rest = (
-        float(np.mean(values))
+        float(np.average(values, weights=weights))
         for values in zip(
             *(
                 (
@@ -250,8 +257,10 @@ def variance_components(f: Frame) -> tuple[BudgetComponents, ...]:
             c = _column(f, pool, column)
             if c is None:
                 continue
-            own = [f.rows[a].columns[column] for a in pool.lenders if column in f.rows[a].columns]
-            draws, texts = max(len(x) for x in own), own[0].shape[1]
+            lenders = [f.rows[a] for a in pool.lenders if column in f.rows[a].columns]
+            claimed = [row for row in lenders if f.role(row.arm) == "strategy"] or lenders
+            draws = min(len(row.columns[column]) for row in claimed)
+            texts = lenders[0].columns[column].shape[1]
             budgets = pool.mean_of if column == MEAN else (column,)
             share = f.widening_share(max(budgets))
             seen = visible_difference(c, Design(draws, texts, max(tests, 1), f.level, share))
@@ -270,13 +279,11 @@ def visible_between(f: Frame, arm: str, other: str, n: int, tests: int) -> float
         tests: that share the level.
 
     Returns:
-        As `visible_difference`; None where the two share fewer than two draws.
+        As `visible_difference`; None where the two have no interval.
     """
     ours, theirs = paired(f.scores[arm, n], f.scores[other, n])
-    if len(ours) < 2:
+    if not len(ours) or refusal(ours, f.population, f.share(n)):
         return None
-    x = ours - theirs
-    c = _mean_components([ContrastRow(arm, other, {n: x}, ())], n, None, 0)
-    spread, _ = f.spread(x, arm, other, n)
-    design = Design(len(x), x.shape[1], tests, f.level, f.widening_share(n))
-    return visible_with(spread, c, design)
+    row = ContrastRow(arm, other, {n: ours - theirs}, ())
+    design = Design(len(ours), ours.shape[1], tests, f.level, f.widening_share(n))
+    return _visible(f, row, n, design)

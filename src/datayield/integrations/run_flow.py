@@ -3,8 +3,10 @@
 import argparse
 import os
 import sys
+import traceback
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from datayield.core.system import machine
 from datayield.core.system.subprocesses import exit_code_of
@@ -41,14 +43,23 @@ def run_flow(name: str, module: str) -> int:
             _leave(0)
 
     named = prefect_server.URL in os.environ  # else the server is this study's own
-    code = exit_code_of(run)
+    try:
+        code = exit_code_of(run)
+    except BaseException:
+        if named:
+            raise
+        traceback.print_exc()
+        _leave(1)
     if code in STOPPED or (code and not named):
         _leave(code)
     return code
 
 
-def _leave(code: int) -> None:
-    """End at once: at its exit Prefect would try for seconds per event to reach a server that is gone."""
+def _leave(code: int) -> NoReturn:
+    """End at once, without the events that Prefect has not sent yet.
+
+    At its exit it would try to send them, for seconds each where the server is gone.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -12,6 +12,7 @@ from datayield.analysis.planned_difference import (
     PlannedCorpus,
     PlannedDifference,
     planned_differences,
+    unforeseen,
 )
 from datayield.analysis.statements import ArmDescription
 from datayield.analysis.statistics import StudyStatistics
@@ -25,41 +26,43 @@ from datayield.report import wording
 def with_differences(params: Params, plan: Mapping[str, Any], root: Path) -> dict[str, Any]:
     """Return a plan (`tuning.plan.planned`) with the differences that each corpus will show.
 
-    Each corpus gets `differences`, as values, and `sees`, as sentences. Statistics of other versions of
-    datayield are not used, and a notice says so.
+    Each corpus gets `differences`, as values, and `sees`, as sentences. The plan gets `unused`: what it
+    says of earlier statistics that cannot be read.
     """
     earlier, unused = _earlier(root)
     corpora = []
     for counted in plan["corpora"]:
-        found = planned_differences(
-            _planned_corpus(params, counted), _components(earlier, counted["corpus"])
-        )
-        corpora.append(
-            counted
-            | {
-                "differences": to_json(found),
-                "sees": sentences(found),
-                "notices": [*counted["notices"], *unused],
-            }
-        )
-    return {**plan, "corpora": corpora}
+        corpus = _planned_corpus(params, counted)
+        found = planned_differences(corpus, _components(earlier, counted))
+        sees = sentences(found, unforeseen(corpus))
+        corpora.append(counted | {"differences": to_json(found), "sees": sees})
+    return {**plan, "corpora": corpora, "unused": unused}
 
 
 def _earlier(root: Path) -> tuple[list[StudyStatistics], list[str]]:
-    """Return the statistics of this folder's earlier studies, the newest last, and what was not used."""
+    """Return the statistics of this folder's earlier studies, the newest last, and what is not used."""
     paths = sorted(root.glob("reports/*/statistics.json"), key=lambda p: p.stat().st_mtime)
     found, unused = [], []
     for path in paths:
         try:
             found.append(statistics.read(path))
-        except UserError as e:
-            unused.append(f"not used for this plan: {e}")
+        except UserError:
+            unused.append(
+                f"{path} is of another version of datayield, or damaged: this plan does not use it"
+            )
     return found, unused
 
 
-def _components(earlier: Sequence[StudyStatistics], corpus: str) -> list[BudgetComponents]:
+def _components(
+    earlier: Sequence[StudyStatistics], counted: Mapping[str, Any]
+) -> list[tuple[BudgetComponents, ...]]:
+    """Return what each study of these very texts, judged by the same metric, measured."""
+    wanted = (counted["corpus"], counted["digest"], counted["metric"])
     return [
-        x for study in earlier for c in study.corpora if c.corpus == corpus for x in c.components
+        c.components
+        for study in earlier
+        for c in study.corpora
+        if (c.corpus, c.digest, c.metric) == wanted
     ]
 
 
@@ -83,8 +86,13 @@ def _planned_corpus(params: Params, counted: Mapping[str, Any]) -> PlannedCorpus
     )
 
 
-def sentences(found: Sequence[PlannedDifference]) -> list[str]:
-    """Return what a plan says of one corpus: two lines for each baseline with strategies."""
+def sentences(found: Sequence[PlannedDifference], without: Sequence[str]) -> list[str]:
+    """Return what a plan says of one corpus.
+
+    Args:
+        found: entries of one corpus.
+        without: strategies about which nothing is foreseen.
+    """
     lines = []
     for base in dict.fromkeys(x.baseline for x in found):
         own = [x for x in found if x.baseline == base]
@@ -99,20 +107,29 @@ def sentences(found: Sequence[PlannedDifference]) -> list[str]:
         last = seen[-1][0]
         source = "measured here before" if last.measured else "in the default study of pydocs"
         lines += [
-            f"sees differences from {base} of {wording.listed(sizes)}"
-            f" (in 80 of 100 such studies; spread as {source})",
+            f"sees differences from {base} of {wording.listed(sizes)}, in 80 of 100 such studies",
+            f"  (of strategies that vary from draw to draw as most do; spread as {source})",
             f"  {_draws_needed(last)}",
         ]
+    if without:
+        few = len(without) <= wording.MANY
+        names = wording.listed(without) if few else f"{len(without)} strategies"
+        lines.append(
+            f"how small a difference it sees is not foreseen for {names}: one draw, no baseline in the"
+            " grid, or a baseline of another architecture"
+        )
     return lines
 
 
 def _where(x: PlannedDifference) -> str:
-    return "on the mean over budgets" if len(x.budgets) > 1 else f"at {x.budgets[0]:,} labels"
+    if len(x.budgets) == 1:
+        return f"at {x.budgets[0]:,} labels"
+    return f"on the mean over {wording.listed([f'{n:,}' for n in x.budgets])}"
 
 
 def _draws_needed(x: PlannedDifference) -> str:
     size = f"{100 * x.resolution:.1f} points {_where(x)}"
     if x.draws_needed is None and x.reachable is not None:
-        reached = f"they show {100 * x.reachable:.1f}; more test texts would help"
-        return f"{size}: not even {MOST_DRAWS} draws show them, {reached}"
+        reached = f"{100 * x.reachable:.1f}; more test texts show less"
+        return f"{size}: too few for any number of draws; {MOST_DRAWS} draws show {reached}"
     return f"{size}: {x.draws_needed} draws show them, {x.draws} are planned"

@@ -41,7 +41,8 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
         corpus = corpora.load(folder)
         entries, notices = grid.arms_and_budgets(params, len(corpus.texts))
         scope = _scope(params, name, root)
-        specs = searches.searches(params, scope, data_stages.metric(params, name, root))
+        metric = data_stages.metric(params, name, root)
+        specs = searches.searches(params, scope, metric)
         left = _left(name, specs, root)
         cells = _cells(params, name, scope, root, {(s.cell.arm, s.cell.n) for s, _ in left})
         open_cells = [c for c in cells if not store.has(c.key)]
@@ -56,6 +57,7 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
                 "searches": len(specs),
                 "trials": params.tuning.trials,
                 "notices": notices,
+                "metric": metric,
                 **_compared(params, corpus, entries),
             }
         )
@@ -75,6 +77,7 @@ def _compared(
 
     counts = grid.draws_of(params, len(corpus.texts))
     return {
+        "digest": corpus.digest,
         "pool": len(corpus.texts),
         "test": len(corpus.test_texts),
         "budgets": dict(Counter(str(arm) for arm, _ in entries)),
@@ -135,7 +138,7 @@ def lines(plan: dict[str, Any]) -> list[str]:
         seconds = duration(plan["search_seconds"])
         most = "at most " if plan["prune"] else ""
         out.append(f"before that: the searches' trainings, {most}about {seconds}")
-    return out
+    return [*out, *plan.get("unused", ())]
 
 
 def _scope(params: "Params", name: str, root: Path) -> "Scope":
