@@ -268,13 +268,13 @@ def test_large_pools_have_the_same_neighbours(monkeypatch: pytest.MonkeyPatch) -
 def test_the_benchmark_measures_every_step(tmp_path: Path) -> None:
     told = tmp_path / "scale.json"
     done = subprocess.run(
-        [sys.executable, REPO / "benchmarks" / "scale.py", "--sizes", "500", "1000",
-         "--strategies", "dedup", "k_center", "--strategy-sizes", "500", "--updates", "5", "--json", told],
+        [sys.executable, REPO / "benchmarks" / "scale.py", "--sizes", "1500", "3000",
+         "--strategies", "dedup", "k_center", "--strategy-sizes", "1500", "--updates", "5", "--json", told],
         env=tool_environment(PYTHONPATH=str(REPO / "src")), capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(told.read_text())
-    assert list(found["cell"]) == ["500", "1000"] and list(found["dedup"]) == ["500"]
+    assert list(found["cell"]) == ["1500", "3000"] and list(found["dedup"]) == ["1500"]
     assert all(v["mib"] > 0 for own in found.values() for v in own.values())
     assert "| ingest |" in done.stdout and "| k_center |" in done.stdout
