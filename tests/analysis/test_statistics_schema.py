@@ -63,7 +63,7 @@ def test_what_is_written_is_read_back(s: StudyStatistics, tmp_path: Path) -> Non
 def test_a_file_of_another_version_or_shape_is_refused(s: StudyStatistics, tmp_path: Path) -> None:
     path = tmp_path / "statistics.json"
     stored_statistics.write(replace(s, version=4), path)
-    with pytest.raises(UserError, match="has version 4, expected 6"):
+    with pytest.raises(UserError, match="has version 4, expected 7"):
         stored_statistics.read(path)
     wrong = plain(s)
     wrong["corpora"][0]["scores"][0]["score"]["estimate"] = "much"
@@ -125,7 +125,7 @@ def test_every_field_is_reached_by_these_statistics(s: StudyStatistics) -> None:
         "AcrossFamilies", "FamilyDifference", "FamilySummary", "FamilyVerdict", "LeftOutFamily",
         "PublishedRow", "SharedTexts",  # several corpora: test_across.py, test_report.py
         "FailedCell", "UnbalancedArm", "ControlDifference", "Interaction", "RisingArm", "ChangedVerdict",
-        "ChangedPick", "ArchitectureRow", "Doubling", "LooksTaken",
+        "ChangedPick", "ArchitectureRow", "Doubling", "LooksTaken", "RaceTaken", "RankedArm", "RoundTaken",
     }  # fmt: skip
     assert set(schema(StudyStatistics)["$defs"]) - rare <= {kind.__name__ for kind in seen}
 

@@ -20,7 +20,7 @@ from datayield.analysis.intervals import Population
 from datayield.analysis.multipliers import LabelRange, at, interpolation
 from datayield.analysis.scores import Measured, Scores, curve_draws, curve_of
 from datayield.analysis.statements import ArmDescription
-from tests.calibration import families
+from tests.calibration import families, races
 from tests.calibration.simulate import (
     ARM_BUDGETS,
     FAMILIES,
@@ -262,7 +262,7 @@ def main() -> int:
     """Print the tables; exit code 1 where a bound is broken."""
     parser = ArgumentParser(description="Coverage of the intervals over simulated studies.")
     parser.add_argument("--studies", type=int, default=2000, help="per column or kind of study")
-    parser.add_argument("--only", choices=("curves", "families", "looks"), help="one of the tables")
+    parser.add_argument("--only", choices=("curves", "families", "looks", "races"))
     arguments = parser.parse_args()
     studies, wrong = arguments.studies, []
     if arguments.only in (None, "families"):
@@ -274,6 +274,10 @@ def main() -> int:
         plans = {plan.case.name: families.run_by_looks(plan, studies) for plan in families.LOOKS}
         print(f"{families.looks_table(plans)}\n")
         wrong += families.broken_looks(plans, studies)
+    if arguments.only in (None, "races"):
+        raced = {case.name: races.run(case, studies) for case in races.RACES}
+        print(f"{races.table(raced)}\n")
+        wrong += races.broken(raced, studies)
     if arguments.only in (None, "curves"):
         found = {d: run(d, studies) for d in DRAWS}
         print(f"{studies} simulated studies per column, nominal 95 %\n\n{table(found)}")

@@ -7,7 +7,7 @@ import pytest
 
 from datayield.analysis import curve_tests, frame, intervals
 from datayield.analysis.intervals import Components
-from tests.calibration import families
+from tests.calibration import families, races
 from tests.calibration.measure import DRAWS, NAMES, broken, run, table
 from tests.calibration.simulate import FAMILIES, Made, Study, make, true_multiplier, truth
 
@@ -63,6 +63,24 @@ def test_claims_from_each_contrasts_own_spread_are_noticed() -> None:
 def test_studies_that_end_when_they_have_seen_enough_are_seldom_wrong(plan: families.Plan) -> None:
     found = {plan.case.name: families.run_by_looks(plan, FAMILIES_OF_CLAIMS)}
     assert families.broken_looks(found, FAMILIES_OF_CLAIMS) == [], found
+
+
+@pytest.mark.parametrize("case", races.RACES[:3], ids=lambda case: case.name)
+def test_claims_after_a_race_are_seldom_wrong(case: families.Case) -> None:
+    found = {case.name: races.run(case, FAMILIES_OF_CLAIMS)}
+    assert races.broken(found, FAMILIES_OF_CLAIMS) == [], races.table(found)
+
+
+def test_claims_from_the_draws_that_ranked_are_noticed() -> None:
+    """The planted fault: the best of a race are judged on the draws that chose them."""
+    case = replace(races.RACES[0], draws=5)
+    rng, wrong = np.random.default_rng(3), []
+    for _ in range(FAMILIES_OF_CLAIMS):
+        trained = families.train(case, rng)
+        best = np.argsort(-trained.gaps[:, -1].mean(1))[:5]
+        wrong.append(bool((races.judged(case, trained, best, rng).claimed != 0).any()))
+    counts = {case.name: {"family": float(np.mean(wrong))}}
+    assert races.broken(counts, FAMILIES_OF_CLAIMS)
 
 
 @pytest.mark.parametrize("column", [0, 2, 3])

@@ -55,22 +55,22 @@ def test_settled_strategies_and_their_controls_get_no_more_draws(
 ) -> None:
     looks = _run(_study(), [["lstm:eda_nn"], []])
     assert _draws(looks.cells) == dict(zip(ARMS, (6, 2, 2, 6, 6), strict=True))
-    assert looks.taken is not None and looks.taken["ended"] == 2
-    assert looks.taken["settled"] == {"lstm:eda_nn": 0, "lstm:repeat": 0}
+    assert looks.taken["looks"]["ended"] == 2
+    assert looks.taken["looks"]["settled"] == {"lstm:eda_nn": 0, "lstm:repeat": 0}
     assert "after 2 draws: settled: lstm:eda_nn; 1 go on" in capsys.readouterr().err
 
 
 def test_the_study_ends_when_all_are_settled() -> None:
     looks = _run(_study(), [["lstm:mixup_word"], ["lstm:eda_nn"]])
     assert _draws(looks.cells) == dict(zip(ARMS, (4, 4, 4, 2, 4), strict=True))
-    assert looks.taken is not None and looks.taken["ending"] == "settled"
+    assert looks.taken["looks"]["ending"] == "settled"
 
 
 def test_no_look_is_begun_that_takes_too_long() -> None:
     # 10 cells of 12 s until the first look are 2 minutes; 4 until the second; 6 until the third
     looks = _run(_study(minutes=5.0), [[], []], 12.0)
-    assert looks.taken is not None and looks.taken["ending"] == "minutes"
-    assert looks.taken["ended"] == 1 and set(_draws(looks.cells).values()) == {4}
+    assert looks.taken["looks"]["ending"] == "minutes"
+    assert looks.taken["looks"]["ended"] == 1 and set(_draws(looks.cells).values()) == {4}
 
 
 def test_a_fixed_number_of_draws_is_one_look() -> None:
@@ -79,7 +79,7 @@ def test_a_fixed_number_of_draws_is_one_look() -> None:
     for cells in looks:
         assert len(cells) == len(_grid().cells)
         looks.judge(lambda *_: pytest.fail("nothing to judge"), {}, {}, 1)  # type: ignore[arg-type]
-    assert looks.taken is None and looks.name == ""
+    assert looks.taken == {} and looks.name == ""
 
 
 def replace_draws(draws: int) -> Study:

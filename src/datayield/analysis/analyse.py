@@ -16,6 +16,7 @@ from datayield.analysis.class_scores import class_scores
 from datayield.analysis.frame import Frame, make_frame
 from datayield.analysis.intervals import METHOD
 from datayield.analysis.probability_findings import probability_findings
+from datayield.analysis.race_statements import RaceTaken
 from datayield.analysis.recommend import recommend
 from datayield.analysis.robustness import leave_one_out, still_rising
 from datayield.analysis.scores import Metric, gather, mean_known
@@ -35,6 +36,7 @@ from datayield.analysis.text_statements import (
     WrongTestTexts,
 )
 from datayield.analysis.tuning_gain import tuning
+from datayield.analysis.typed_json import from_json
 from datayield.config import Params
 from datayield.core import files, tables
 from datayield.core.errors import UserError
@@ -60,7 +62,8 @@ class Loaded:
     """The stored tables of one corpus."""
 
     summary: dict[str, Any]  # study.json
-    lines: list[dict[str, Any]]  # cells.parquet
+    finished: int  # cells, those that only screened included
+    lines: list[dict[str, Any]]  # cells.parquet, of the draws that claims come from
     audited: pa.Table
     frame: Frame
     truth: Ints  # class index of every test text, in test order
@@ -74,7 +77,11 @@ def load(params: Params, name: str, root: Path) -> Loaded:
     """
     results = root / "results" / name
     summary = files.read_json(results / "study.json")
-    lines = tables.read_table(results / "cells.parquet", CELLS).to_pylist()
+    table = tables.read_table(results / "cells.parquet", CELLS)
+    lines = _compared(table, params)
+    if "race" in summary:
+        compared = {x["arm"] for x in lines}
+        summary["arms"] = {a: d for a, d in summary["arms"].items() if a in compared}
     if not lines:
         raise UserError(
             f"{results / 'cells.parquet'} holds no finished cell. Run `dvc repro` to fill it."
@@ -86,7 +93,12 @@ def load(params: Params, name: str, root: Path) -> Loaded:
         frame = make_frame(params, summary, gather(lines, truth, metric))
     except ValueError as e:
         raise files.damaged_error(results / "study.json", str(e)) from e
-    return Loaded(summary, lines, audited, frame, truth)
+    return Loaded(summary, len(table), lines, audited, frame, truth)
+
+
+def _compared(table: pa.Table, params: Params) -> list[dict[str, Any]]:
+    """Return the rows of the draws that claims come from; others only screened strategies."""
+    return [x for x in table.to_pylist() if x["draw"] in params.study.numbers]
 
 
 def analyse(params: Params, root: Path) -> StudyStatistics:
@@ -121,7 +133,7 @@ def analyse(params: Params, root: Path) -> StudyStatistics:
 def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> CorpusStatistics:
     frame, lines, summary = loaded.frame, loaded.lines, loaded.summary
     baseline, results = params.analysis.baseline, root / "results" / name
-    history = tables.read_table(results / "history.parquet", HISTORY).to_pylist()
+    history = _compared(tables.read_table(results / "history.parquet", HISTORY), params)
     simple = comparisons.best_simple(frame)
     differences, means = claims.claims(frame)
     card, audit = (files.read_json(root / "data" / name / x) for x in ("card.json", "audit.json"))
@@ -130,7 +142,7 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> CorpusStat
         **{k: card[k] for k in ("family", "digest")},
         description=_description(card),
         card=tuple(_flat(card)),
-        cells=len(lines),
+        cells=loaded.finished, race=_race(summary),
         missing=tuple(FailedCell(**x) for x in summary["missing"]),
         notices=tuple(summary["notices"]),
         **{
@@ -168,6 +180,11 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> CorpusStat
         probabilities=probability_findings(results / PROBABILITIES, lines, frame, loaded.truth),
         class_scores=class_scores(lines, frame, loaded.truth, summary["classes"]),
     )  # fmt: skip
+
+
+def _race(summary: dict[str, Any]) -> RaceTaken | None:
+    """Return how the strategies of a corpus were screened; None: the study has no race."""
+    return from_json(RaceTaken, summary["race"]) if "race" in summary else None
 
 
 def _draws(loaded: Loaded) -> int:

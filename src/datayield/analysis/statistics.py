@@ -12,6 +12,7 @@ from typing import Literal
 from datayield.analysis import (
     claim_statements,
     probability_statements,
+    race_statements,
     statements,
     text_statements,
     tuning_statements,
@@ -23,7 +24,7 @@ from datayield.analysis.typed_json import from_json, to_json
 from datayield.core import files
 from datayield.core.errors import UserError
 
-VERSION = 6  # of statistics.json; raised when a reader of an older one would misread it
+VERSION = 7  # of statistics.json; raised when a reader of an older one would misread it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class CorpusStatistics:
     mean_differences: tuple[claim_statements.MeanDifference, ...]  # over the budgets of an arm
     components: tuple[claim_statements.BudgetComponents, ...]  # from which a later study is planned
     looks: LooksTaken | None  # where draws were added by what earlier ones showed
+    race: race_statements.RaceTaken | None  # how many strategies were screened before
     multipliers: tuple[statements.ArmMultiplier, ...]  # against each arm's own plain baseline
     shared_multipliers: tuple[statements.ArmSharedMultiplier, ...]  # one for all budgets of an arm
     best_simple: str | None  # the simple baseline with the highest mean validation score

@@ -104,7 +104,7 @@ class Draws:
             )
         return self._drawn[draw]
 
-    def sample(self, draw: int, n: int, held_out: int | None = None) -> Sample:
+    def sample(self, draw: int, n: int, held_out: int | None = None, ranking: int = 0) -> Sample:
         """Return the first n texts of a draw as a sample.
 
         Args:
@@ -112,14 +112,17 @@ class Draws:
             n: labels paid.
             held_out: the fold, 0 to 4, that does not train but validates; None: all n train. Texts of
                 a class with fewer examples among the n than there are folds always train.
+            ranking: number of texts at the end of the draw that validate in addition.
 
         Raises:
             UserError: if the draw is not in the table or n exceeds the pool.
         """
         ids, fold = self._column(draw, "id"), self._column(draw, "fold")
-        if n > len(ids):
+        last = len(ids) - ranking
+        if n > last:
+            needed = f"a sample of {n} labels" + (f" and {ranking} to rank by" if ranking else "")
             raise UserError(
-                f"a sample of {n} labels needs a pool of at least {n} texts; this pool has {len(ids)}"
+                f"{needed} needs a pool of at least {n + ranking} texts; this pool has {len(ids)}"
             )
         by_id = np.empty(len(ids), np.int8)
         by_id[ids] = fold
@@ -127,7 +130,8 @@ class Draws:
         if held_out is not None:
             strata = self._column(draw, "stratum")[:n]
             held = (fold[:n] == held_out) & (np.bincount(strata)[strata] >= FOLDS)
-        return Sample(ids[:n][~held], ids[:n][held], ids[n:], by_id)
+        validation = np.concatenate([ids[:n][held], ids[last:]]) if ranking else ids[:n][held]
+        return Sample(ids[:n][~held], validation, ids[n:last], by_id)
 
     def _column(self, draw: int, name: str) -> NDArray[Any]:
         column: NDArray[Any] = self.batch(draw)[name].to_numpy()  # a view of the file

@@ -66,6 +66,12 @@ def texts_of(corpus: Corpus, ids: Ints) -> list[str]:
     return [corpus.texts[i] for i in ids]
 
 
+def held_out_texts(inputs: CellInputs) -> HeldOut:
+    """Return the texts of a sample that validate, with their labels."""
+    corpus, ids = inputs.tables.corpus, inputs.sample.validation
+    return texts_of(corpus, ids), corpus.labels[ids]
+
+
 def make_contexts(inputs: CellInputs) -> list[CellContext]:
     """Make one context for each part of the composition; they share the cost of the cell."""
     model, train_ids = inputs.cell.settings.get("model"), inputs.sample.train

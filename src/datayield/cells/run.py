@@ -23,6 +23,7 @@ from datayield.cells.fit import (
     adding_seconds,
     fit_cell,
     fit_stack,
+    held_out_texts,
     make_contexts,
     make_job,
     texts_of,
@@ -117,8 +118,9 @@ def _load_and_prepare(cell: Cell, tables: CorpusTables, held_out: int | None) ->
     cost = Cost(labels_paid=cell.n)
     with adding_seconds(cost, "cell_seconds"):
         inputs = load_sample(cell, tables, cost, held_out)
-        corpus, validation = inputs.tables.corpus, inputs.sample.validation
-        return prepare(inputs, (texts_of(corpus, validation), corpus.labels[validation]))
+        # A held-out fold is watched in training; texts that rank are predicted once, at the end.
+        watched = held_out_texts(inputs) if held_out is not None else ([], np.empty(0, np.int64))
+        return prepare(inputs, watched)
 
 
 def load_sample(
@@ -137,7 +139,8 @@ def load_sample(
     key: tuple[seeds.Key, ...] = (
         cell.identity["study_seed"], cell.corpus, cell.draw, protocol.seed,
     )  # fmt: skip
-    sample = tables.draws.sample(cell.draw, protocol.labels, held_out)
+    ranking = cell.identity.get("ranking_texts", 0)
+    sample = tables.draws.sample(cell.draw, protocol.labels, held_out, ranking)
     if held_out is None:
         sample = _leave_unused(sample, protocol.unused)
     if protocol.permuted:
@@ -258,7 +261,7 @@ def fit_together(prepared: Sequence[PreparedCell]) -> list[Trained | Exception]:
 
 
 def score(prepared: Sequence[PreparedCell], fits: Sequence[Fit]) -> tuple[Row, Fit]:
-    """Predict the test set and the held-out folds; return the finished row and the scored model.
+    """Predict the test set and the held-out texts; return the finished row and the scored model.
 
     Args:
         prepared: the training of the scored model, then those that each leave out a fold.
@@ -268,13 +271,13 @@ def score(prepared: Sequence[PreparedCell], fits: Sequence[Fit]) -> tuple[Row, F
     inputs, corpus, cost = scored.inputs, scored.inputs.tables.corpus, scored.inputs.cost
     with adding_seconds(cost, "cell_seconds"), adding_seconds(cost, "inference_seconds"):
         on_test = model.predict(corpus.test_texts)
-    held_out = [_predict_held_out(p, m) for p, m in zip(folds, fold_models, strict=True)]
+    held_out = [_predict_held_out(p, m) for p, m in zip(prepared, fits, strict=True)]
     cost.validation_seconds = sum(p.inputs.cost.cell_seconds for p in folds)
     cost.cell_seconds += cost.validation_seconds
     cost.peak_memory_mib = peak_memory_mib()
-    ids = np.concatenate([np.empty(0, np.int64), *(p.inputs.sample.validation for p in folds)])
-    labels = np.concatenate([np.empty(0, np.int64), *(p.held_out[1] for p in folds)])
-    out_of_fold = np.concatenate([np.empty((0, len(corpus.classes)), np.float32), *held_out])
+    ids = np.concatenate([p.inputs.sample.validation for p in prepared]).astype(np.int64)
+    labels = np.concatenate([held_out_texts(p.inputs)[1] for p in prepared])
+    out_of_fold = np.concatenate(held_out)
     predicted, validated = on_test.argmax(1), out_of_fold.argmax(1)
     network = model if isinstance(model, Trained) else None
     row = Row(
@@ -298,8 +301,8 @@ def score(prepared: Sequence[PreparedCell], fits: Sequence[Fit]) -> tuple[Row, F
 
 
 def _predict_held_out(prepared: PreparedCell, model: Fit) -> NDArray[np.float32]:
-    """Return what a training predicts for the fold that it left out, (held out, classes)."""
-    texts, _ = prepared.held_out
+    """Return what a training predicts for the texts that it left out, (held out, classes)."""
+    texts, _ = held_out_texts(prepared.inputs)
     with adding_seconds(prepared.inputs.cost, "cell_seconds"):
         classes = len(prepared.inputs.tables.corpus.classes)
         return model.predict(texts) if texts else np.empty((0, classes), np.float32)

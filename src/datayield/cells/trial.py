@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from datayield.cells.context import CorpusTables
 from datayield.cells.draws import FOLDS, FOLDS_UP_TO
-from datayield.cells.fit import CellInputs, Fit, fit_cell, fit_stack, texts_of
+from datayield.cells.fit import CellInputs, Fit, fit_cell, fit_stack, held_out_texts
 from datayield.cells.run import prepare
 from datayield.cells.stacking import stack_key
 from datayield.core.metrics import accuracy, macro_f1
@@ -35,7 +35,7 @@ def run_trial(
     scorer = TrialScorer(metric, len(tables.corpus.classes), thresholds)
     folds = _folds(cell, tables, cost)
     for inputs, fit in zip(folds, _fits(folds, scorer), strict=True):
-        texts, labels = _held_out(inputs)
+        texts, labels = held_out_texts(inputs)
         scorer.add_fold(fit.predict(texts).argmax(1), labels)
         if len(folds) > 1:
             scorer.record_step(scorer.predicted, scorer.labels)
@@ -70,15 +70,10 @@ def _folds(cell: Cell, tables: CorpusTables, cost: Cost) -> list[CellInputs]:
     ]
 
 
-def _held_out(inputs: CellInputs) -> HeldOut:
-    corpus, ids = inputs.tables.corpus, inputs.sample.validation
-    return texts_of(corpus, ids), corpus.labels[ids]
-
-
 def _fits(folds: Sequence[CellInputs], scorer: "TrialScorer") -> Iterator[Fit]:
     """Fit one fold after the other, as the caller asks for them, or all of them as one stack."""
     if len(folds) == 1:
-        held_out = _held_out(folds[0])
+        held_out = held_out_texts(folds[0])
         yield fit_cell(prepare(folds[0], held_out), scorer.round_callback(held_out[1]))
         return
     nothing: HeldOut = [], np.empty(0, np.int64)  # a fold is scored once, after its training

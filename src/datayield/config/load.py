@@ -88,8 +88,6 @@ PRESETS = (
     "checks",
     "arms",
     "tuned",
-    "tuned_sizes",
-    "finalists",
 )
 
 

@@ -3,8 +3,9 @@
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from datayield.config.draw_plans import Looks, RacePlan, in_draws
 from datayield.config.fields import FromList, Frozen, Listed, Name
 from datayield.config.sources import Source
 from datayield.core.errors import UserError, nearest
@@ -38,39 +39,6 @@ class Block(Frozen):
         return value
 
 
-class Looks(Frozen):
-    """When a study judges its strategies, and what it looks for.
-
-    After each look the strategies that are settled get no more draws; the study ends when all are.
-    """
-
-    looks: Listed[int] = Field(
-        default=(3, 6, 10),
-        min_length=2,
-        max_length=8,
-        description="numbers of draws after which strategies are judged, ascending",
-    )
-    resolution: float = Field(
-        default=1.0,
-        gt=0,
-        lt=100,
-        description="points; a strategy is settled when it is claimed to help or harm, when it gains less"
-        " than this, or when the study sees such a difference",
-    )
-    minutes: float | None = Field(
-        default=None,
-        gt=0,
-        description="no look is begun that would end after so many minutes of training; default: no limit",
-    )
-
-    @field_validator("looks")
-    @classmethod
-    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if value[0] < 2 or value[-1] > 1000 or any(a >= b for a, b in pairwise(value)):
-            raise ValueError(f"expected ascending numbers from 2 to 1000, got {list(value)}")
-        return value
-
-
 class Study(Frozen):
     """The arms, budgets and corpora that are compared, and the number of repetitions."""
 
@@ -81,10 +49,15 @@ class Study(Frozen):
         ge=1,
         le=1000,
         description="independent samples of every size; {first: 3, count: 10} for draws 3 to 12; auto, or"
-        " {looks: [3, 6, 10], resolution: 1.0, minutes: 30}, to add draws until the study sees enough",
+        " {looks: [3, 6, 10], resolution: 1.0, minutes: 30}, to add draws until the study sees enough; race,"
+        " or {rounds: [{draws: 2, keep: 5}], fresh: 10, texts: 2000}, to screen many strategies first",
     )
     looks: Looks | None = Field(
         default=None, description="when draws are added; set by auto or {looks: …} in draws"
+    )
+    race: RacePlan | None = Field(
+        default=None,
+        description="how strategies are screened; set by race or {rounds: …} in draws",
     )
     first_draw: int = Field(
         default=0,
@@ -112,14 +85,14 @@ class Study(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _from_first(cls, value: Any) -> Any:
-        """Read `draws: {first, count}`: finalists are confirmed on draws that their screening did not use."""
+        """Read `draws: {first, count}`: draws that another study did not use."""
         if not isinstance(value, dict) or not isinstance(value.get("draws"), dict):
             return value
         draws = value["draws"]
         if set(draws) != {"first", "count"}:
             raise ValueError(
-                "draws: expected a number, auto, {first: 3, count: 10} or {looks: [3, 6, 10]}, got"
-                f" {draws}"
+                "draws: expected a number, auto, race, {first: 3, count: 10}, {looks: [3, 6, 10]} or"
+                f" {{rounds: [{{draws: 2, keep: 5}}]}}, got {draws}"
             )
         return {**value, "draws": draws["count"], "first_draw": draws["first"]}
 
@@ -127,17 +100,15 @@ class Study(Frozen):
     @classmethod
     def _from_looks(cls, value: Any) -> Any:
         """Read `draws: auto` and `draws: {looks, resolution, minutes}`."""
-        if isinstance(value, dict) and "looks" in value:
-            raise ValueError("looks belong into draws: {looks: [3, 6, 10]}")
-        draws = value.get("draws") if isinstance(value, dict) else None
-        if draws != "auto" and not (isinstance(draws, dict) and {*draws} & {*Looks.model_fields}):
-            return value
-        try:
-            looks = Looks.model_validate({} if draws == "auto" else draws)
-        except ValidationError as e:
-            place, why = e.errors()[0]["loc"], e.errors()[0]["msg"].removeprefix("Value error, ")
-            raise ValueError(f"draws: {'.'.join(map(str, place))}: {why}") from e
-        return {**value, "draws": looks.looks[-1], "looks": looks}
+        looks = in_draws(value, "looks", "auto", Looks)
+        return value if looks is None else {**value, "draws": looks.looks[-1], "looks": looks}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_race(cls, value: Any) -> Any:
+        """Read `draws: race` and `draws: {rounds, fresh, texts}`."""
+        race = in_draws(value, "race", "race", RacePlan)
+        return value if race is None else {**value, "draws": race.fresh, "race": race}
 
     def corpus(self, name: str | None) -> str:
         """Return the name of a corpus of this study; None stands for its only one.
@@ -158,8 +129,19 @@ class Study(Frozen):
 
     @property
     def numbers(self) -> range:
-        """The numbers of this study's draws."""
+        """The numbers of the draws that this study's claims come from."""
         return range(self.first_draw, self.first_draw + self.draws)
+
+    @property
+    def screening(self) -> range:
+        """The numbers of the draws that a race screens strategies on; empty without a race."""
+        count = sum(r.draws for r in self.race.rounds) if self.race else 0
+        return range(self.numbers.stop, self.numbers.stop + count)
+
+    @property
+    def all_draws(self) -> range:
+        """The numbers of every draw of this study."""
+        return range(self.first_draw, self.screening.stop)
 
     @model_validator(mode="after")
     def _some_numbers(self) -> "Study":
@@ -301,6 +283,14 @@ class Params(Frozen):
                 "updates needs an entry for the smallest budgets (key 0) and positive counts"
             )
         return dict(sorted(value.items()))
+
+    @model_validator(mode="after")
+    def _race_without_searches_by_draw(self) -> "Params":
+        if self.study.race and self.tuning.trials and self.tuning.scope == "draw":
+            raise ValueError(
+                "a race has no searches of the draws that it screens on: expected tuning.scope regime"
+            )
+        return self
 
 
 STARTUP = 6  # random trials of a search before TPE proposes the next ones

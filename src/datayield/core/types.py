@@ -64,7 +64,7 @@ class Sample:
     """
 
     train: Ints  # ids, in draw order
-    validation: Ints  # ids of the held-out fold, in draw order; empty for the scored model
+    validation: Ints  # ids that do not train but validate: a held-out fold, or texts that rank arms
     rest: Ints  # ids whose labels are not paid for
     folds: NDArray[
         np.int8
@@ -211,6 +211,11 @@ class Cell:
         }
         return digest(content)[:32]
 
+    @property
+    def screening(self) -> bool:
+        """Whether its draw screens the strategies of a race; its validation texts lie beyond the n."""
+        return "ranking_texts" in self.identity
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Rebuild a cell from the plain dict that `dataclasses.asdict` makes of it."""
@@ -300,7 +305,8 @@ class Row:
     """A finished cell: identity, scores, one prediction per test text, cost, history.
 
     The model that the test set scores learned from all n labels. The validation scores belong to
-    `n_validation` of these n texts, each predicted by a training that left it out.
+    `n_validation` of these n texts, each predicted by a training that left it out; on the screening
+    draws of a race they belong to texts beyond the n, which the scored model predicts.
     `dynamics` is None if no text was presented (linear arms) or dynamics were not kept;
     `probabilities` is None for a model that gives none, and in tables of older versions.
     """
@@ -308,7 +314,7 @@ class Row:
     cell: Cell
     key: str  # the cell's hash
     n_train: int  # labelled texts that the scored model learned from
-    n_validation: int  # of the n texts, those that were held out of one training each
+    n_validation: int  # texts behind the validation scores
     validation_accuracy: float
     validation_macro_f1: float
     accuracy: float

@@ -29,6 +29,19 @@ def csv_files(statistics: StudyStatistics) -> dict[str, str]:
     tables["hardest"] = [
         {"corpus": c.corpus, **_flat(row)} for c in statistics.corpora for row in _hardest(c)
     ]
+    tables["race"] = [
+        {
+            "corpus": c.corpus,
+            "round": k,
+            "draws": r.draws,
+            "keep": r.keep,
+            "arm": x.arm,
+            "gain": x.gain,
+        }
+        for c in statistics.corpora
+        for k, r in enumerate(c.race.rounds if c.race else (), start=1)
+        for x in r.ranked
+    ]
     tables["probabilities"] = [
         {"corpus": c.corpus, **_flat({k: v for k, v in to_json(a).items() if k != "bins"})}
         for c in statistics.corpora

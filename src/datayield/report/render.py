@@ -19,6 +19,7 @@ from datayield.report.sections import (
     extrapolation,
     probabilities,
     recommendation,
+    screening,
     texts,
     tuning,
 )
@@ -109,6 +110,7 @@ def sections(c: CorpusStatistics, s: StudyStatistics) -> list[Section]:
         effects.multipliers(c),
         extrapolation.next_labels(c),
         effects.differences(c, s),
+        screening.screening(c),
         effects.interactions(c),
         effects.against_controls(c, s),
         effects.checks(c, s),

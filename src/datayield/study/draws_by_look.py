@@ -51,11 +51,11 @@ class DrawsByLook:
         return f" (look {self._look + 1} of {len(self._ends)})" if self._study.looks else ""
 
     @property
-    def taken(self) -> dict[str, Any] | None:
-        """The looks until this one, as study.json has them; None for a fixed number of draws."""
+    def taken(self) -> dict[str, Any]:
+        """What study.json says of the looks until this one; nothing for a fixed number of draws."""
         if self._study.looks is None:
-            return None
-        return {
+            return {}
+        looks = {
             "planned": list(self._ends),
             "ended": self._look,
             "ending": self._ending or "last look",
@@ -63,6 +63,7 @@ class DrawsByLook:
             "first": self._study.first_draw,
             "resolution": self._study.looks.resolution / 100,
         }
+        return {"looks": looks}
 
     def judge(
         self,
@@ -85,7 +86,7 @@ class DrawsByLook:
             return
         if not self._open:  # no strategy waits for a verdict: every draw was asked for
             return
-        found = [arm for arm in judge({**known, "looks": self.taken}, rows) if arm in self._open]
+        found = [arm for arm in judge({**known, **self.taken}, rows) if arm in self._open]
         going = self._open - set(found)
         minutes = sum(r.cost.cell_seconds for r in rows.values()) / workers / 60
         growth = self._ends[self._look + 1] / self._ends[self._look]

@@ -77,7 +77,8 @@ def choose(
     fitting = [
         r
         for r in rows
-        if (str(r.cell.arm) == arm_name if arm_name else roles.get(str(r.cell.arm)) in CHOOSABLE)
+        if not r.cell.screening
+        and (str(r.cell.arm) == arm_name if arm_name else roles.get(str(r.cell.arm)) in CHOOSABLE)
     ]
     validated = [r for r in fitting if not np.isnan(_validation(r, metric))]
     if not validated:

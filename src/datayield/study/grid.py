@@ -15,6 +15,7 @@ from datayield.strategies.base import RunProtocol
 from datayield.strategies.registry import arguments_of, compose
 from datayield.study.arms import control_of, describe, parse_arm
 
+FEWEST_RANKING = 100  # labelled texts that rank the strategies of a race
 ALL = "all"  # in settings.json: these settings serve every draw
 
 
@@ -31,9 +32,7 @@ class Scope:
 
 def budgets(blocks: Sequence[Block], pool: int) -> tuple[list[list[int]], list[str]]:
     """Return the budgets of each block without those above the pool, and a notice for each of these."""
-    named = sorted(
-        {b for block in blocks if not isinstance(block.budgets, str) for b in block.budgets}
-    )
+    named = sorted(set(_named_budgets(blocks)))
     notices = [
         f"a budget of {b} labels is larger than the pool of {pool} texts and was left out"
         for b in named
@@ -70,9 +69,10 @@ def half_octaves(named: Sequence[int], pool: int) -> list[int]:
 class Grid:
     """The cells of one corpus, notices of what was left out, and a description of each arm."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell, ...]  # those that claims come from
     notices: tuple[str, ...]
     arms: Mapping[str, Mapping[str, Any]]  # arm -> role, summary, expected
+    screening: tuple[Cell, ...] = ()  # of a race: every strategy and the baseline on every draw
 
 
 def cells_with_dynamics(planned: Grid) -> set[str]:
@@ -171,14 +171,66 @@ def make_grid(params: Params, scope: Scope, chosen: Mapping[str, Mapping[str, An
     """
     planned, notices = arms_and_budgets(params, scope.pool)
     counts = draws_of(params, scope.pool)
-    cells = tuple(
-        cell(params, scope, arm, n, draw, seed, _settings_of(chosen, arm, n, draw))
-        for arm, n in planned
-        for draw in params.study.numbers[: counts[arm, n]]
-        for seed in range(params.study.seeds)
-    )
     arms = {str(arm): describe(arm) for arm, _ in planned}
-    return Grid(cells, tuple(notices), arms)
+    raced = screened(params, planned) if params.study.race else []
+    wanted = [(e, params.study.numbers[: counts[e]]) for e in planned]
+    cells, screening = (
+        tuple(
+            cell(params, scope, arm, n, draw, seed, _settings_of(chosen, arm, n, draw))
+            for (arm, n), draws in entries
+            for draw in draws
+            for seed in range(params.study.seeds)
+        )
+        for entries in (wanted, [(e, params.study.screening) for e in raced])
+    )
+    return Grid(cells, tuple(notices), arms, screening)
+
+
+def screened(params: Params, planned: Sequence[tuple[Arm, int]]) -> list[tuple[Arm, int]]:
+    """Return the entries of a grid that a race screens: strategies, and the baseline next to them.
+
+    Args:
+        params: the study.
+        planned: every (arm, budget) of the grid.
+
+    Raises:
+        UserError: the grid has no strategy at a budget given as a number, or no baseline there.
+    """
+    named = set(_named_budgets(params.study.grid))
+    found = [(a, n) for a, n in planned if n in named and describe(a)["role"] == "strategy"]
+    baseline = parse_arm(params.analysis.baseline)
+    budgets = sorted({n for _, n in found})
+    if not budgets:
+        raise UserError("params.yaml: study.draws: a race needs strategies in study.grid to screen")
+    lacking = [n for n in budgets if (baseline, n) not in planned]
+    if lacking:
+        raise UserError(
+            f"params.yaml: study.draws: a race compares strategies with {baseline}; study.grid must name it"
+            f" at {', '.join(map(str, lacking))} labels too"
+        )
+    return found + [(baseline, n) for n in budgets]
+
+
+def ranking_texts(params: Params, pool: int) -> int:
+    """Return how many labelled texts rank the strategies of a race: no budget uses them.
+
+    Raises:
+        UserError: the pool leaves fewer than 100.
+    """
+    assert params.study.race is not None
+    largest = max(b for b in _named_budgets(params.study.grid) if b <= pool)
+    if pool - largest < FEWEST_RANKING:
+        raise UserError(
+            f"params.yaml: study.draws: a race ranks strategies by at least {FEWEST_RANKING} labelled texts"
+            f" that no budget uses. The pool of {pool} texts leaves {pool - largest} after {largest} labels:"
+            " name smaller budgets, or a number of draws"
+        )
+    return min(params.study.race.texts, pool - largest)
+
+
+def _named_budgets(blocks: Sequence[Block]) -> list[int]:
+    """Return the budgets that blocks give as numbers."""
+    return [b for block in blocks if not isinstance(block.budgets, str) for b in block.budgets]
 
 
 def _settings_of(chosen: Mapping[str, Any], arm: Arm, n: int, draw: int) -> Mapping[str, Any]:
@@ -208,6 +260,8 @@ def cell(
         "precision": params.execution.precision if arm.strategies else "fp32",
         "device": scope.device if arm.strategies else "cpu",
     }
+    if draw in params.study.screening:
+        identity["ranking_texts"] = ranking_texts(params, scope.pool)
     if arm.strategies:
         parts = compose(arm.strategies, chosen)
         identity |= {
@@ -226,6 +280,8 @@ def cell(
 def _validation_folds(params: Params, draw: int) -> int:
     """Return the number of folds that the cells of a draw hold out."""
     study = params.study
+    if draw in study.screening:  # texts beyond the budgets validate there
+        return 0
     validated = study.validation_draws is None or draw < study.first_draw + study.validation_draws
     return study.validation_folds if validated else 0
 

@@ -26,6 +26,7 @@ from datayield.study import data_stages, grid, time_estimates
 from datayield.study.corpus_folder import corpus_folder
 from datayield.study.draws_by_look import DrawsByLook, Judge
 from datayield.study.executor import Executor, RunLog
+from datayield.study.race import Race
 
 
 def compute(
@@ -59,10 +60,10 @@ def compute(
     keep_dynamics = grid.cells_with_dynamics(planned)
     done: dict[str, Row] = {}
     failed: dict[str, str] = {}
-    looks = DrawsByLook(params.study, planned)
-    for cells in looks:
+    steps = Race(params, planned) if params.study.race else DrawsByLook(params.study, planned)
+    for cells in steps:
         new = [c for c in cells if c.key not in done and c.key not in failed]
-        missing = _missing(corpus + looks.name, new, store, done, log)
+        missing = _missing(corpus + steps.name, new, store, done, log)
         if missing:
             data_stages.check_draws(params, corpus, root)
             seconds = _predict_seconds(missing, scope.device, store, root)
@@ -70,9 +71,9 @@ def compute(
             computed, errors = _compute_missing(work, log, execute)
             done |= computed
             failed |= errors
-        looks.judge(judge, known, done, pool.size)
+        steps.judge(judge, known, done, pool.size)
     log.curves(list(done.values()))
-    summary = {**known, **_outcome(looks, done, failed)}
+    summary = {**known, **_outcome(steps, done, failed)}
     _write_results(root / "results" / corpus, keep_dynamics, done, summary)
     return summary, done
 
@@ -240,15 +241,15 @@ def _name(cell: Cell) -> str:
 
 
 def _outcome(
-    looks: DrawsByLook, done: Mapping[str, Row], failed: Mapping[str, str]
+    steps: DrawsByLook | Race, done: Mapping[str, Row], failed: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the rest of study.json: the looks taken, and the cells without a row with their errors."""
+    """Return the rest of study.json: the looks or rounds taken, and the cells without a row with their errors."""
     missing = [
         {"arm": str(c.arm), "n": c.n, "draw": c.draw, "seed": c.seed, "error": failed.get(k, "")}
-        for c in looks.cells
+        for c in steps.cells
         if (k := c.key) not in done
     ]
-    return {"planned": len(looks.cells), "missing": missing, "looks": looks.taken}
+    return {"planned": len(steps.cells), "missing": missing, **steps.taken}
 
 
 def _summary(corpus: str, root: Path, planned: grid.Grid) -> dict[str, Any]:

@@ -58,15 +58,24 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
                 "trials": params.tuning.trials,
                 "notices": notices,
                 "metric": metric,
-                **_compared(params, corpus, entries),
+                **_compared(params, corpus, _entries_of(params, cells, entries)),
             }
         )
     return {
         "corpora": out,
         "missing": len(missing),
         "looks": params.study.looks is not None,  # whether the study may end before its last draw
+        "race": params.study.race is not None,  # whether the arms of the fresh draws are open
         **_seconds(params, missing, trials, store, root),
     }
+
+
+def _entries_of(
+    params: "Params", cells: "Sequence[Cell]", entries: "Sequence[tuple[Arm, int]]"
+) -> "list[tuple[Arm, int]]":
+    """Return the entries of the draws that claims come from."""
+    there = {(c.arm, c.n) for c in cells if c.draw in params.study.numbers}
+    return [e for e in entries if e in there]
 
 
 def _compared(
@@ -122,6 +131,10 @@ def lines(plan: dict[str, Any]) -> list[str]:
         out.append(f"{c['corpus']}: {c['cells']} cells, {c['done']} done")
         cells = c["cells_of_arms"]
         out += [f"  {a:24} {n:3} budgets  {cells[a]:4} cells" for a, n in c["budgets"].items()]
+        if plan["race"]:
+            out.append(
+                "  which strategies reach the fresh draws is open; this plan lets chance decide"
+            )
         out += [f"  notice: {sentence}" for sentence in c["notices"]]
         out += [f"  {sentence}" for sentence in c.get("sees", ())]
         if c["searches"]:
@@ -163,7 +176,7 @@ def _cells(
 ) -> "tuple[Cell, ...]":
     """Return the cells of a corpus with the settings that searches found, else with untuned settings."""
     from datayield.core import files
-    from datayield.study import arms, grid
+    from datayield.study import arms, grid, race
     from datayield.tuning import searches
 
     path = root / "results" / name / "settings.json"
@@ -175,7 +188,8 @@ def _cells(
         tuned = known.get(str(n), {}).get(str(arm)) if searched else None
         untuned = {grid.ALL: arms.default_settings(params, arm, n)}
         chosen.setdefault(str(n), {})[str(arm)] = tuned or untuned
-    return grid.make_grid(params, scope, chosen).cells
+    planned = grid.make_grid(params, scope, chosen)
+    return race.foreseen(params, planned) if params.study.race else planned.cells
 
 
 def _left(name: str, specs: "Sequence[SearchSpec]", root: Path) -> "list[tuple[SearchSpec, int]]":

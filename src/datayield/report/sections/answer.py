@@ -7,6 +7,7 @@ from datayield.analysis.claim_statements import Claim, Verdict
 from datayield.analysis.statements import ArmScore
 from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
 from datayield.report import wording
+from datayield.report.sections import screening
 from datayield.report.wording import listed
 
 
@@ -19,6 +20,7 @@ def sentences(c: CorpusStatistics, s: StudyStatistics) -> list[str]:
     """
     return [
         *_curve(c, s),
+        *screening.sentence(c),
         *_strategies(c, s),
         *_simple(c, s),
         *_best(c),

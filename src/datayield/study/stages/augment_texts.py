@@ -34,7 +34,7 @@ def run(params: Params, name: str, root: Path) -> None:
     digests: dict[str, str] = {}
     tables = [VARIANTS.empty_table()]
     for strategy, largest in grid.arms_with_rewrites(params, len(corpus.texts)):
-        drawn_ids = [drawn.first(d, largest) for d in (draws.TUNING_DRAW, *params.study.numbers)]
+        drawn_ids = [drawn.first(d, largest) for d in (draws.TUNING_DRAW, *params.study.all_draws)]
         ids = np.unique(np.concatenate(drawn_ids))
         rewrite = make_strategy(strategy, params.strategies.get(strategy, {})).rewrite
         assert rewrite is not None
