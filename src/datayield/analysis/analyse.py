@@ -97,8 +97,12 @@ def load(params: Params, name: str, root: Path) -> Loaded:
 
 
 def _compared(table: pa.Table, params: Params) -> list[dict[str, Any]]:
-    """Return the rows of the draws that claims come from; others only screened strategies."""
-    return [x for x in table.to_pylist() if x["draw"] in params.study.numbers]
+    """Return the rows of the arms and draws that claims come from.
+
+    Other draws only screened strategies, and other seeds only belong to members of blends.
+    """
+    draws, seeds = params.study.numbers, range(params.study.seeds)
+    return [x for x in table.to_pylist() if x["draw"] in draws and x["seed"] in seeds]
 
 
 def analyse(params: Params, root: Path) -> StudyStatistics:
@@ -343,6 +347,7 @@ def _history(lines: list[dict[str, Any]], arm: str) -> tuple[HistoryPoint, ...]:
 
 def _versions(lines: list[dict[str, Any]]) -> tuple[str, ...]:
     identities = [json.loads(line["identity"]) for line in lines]
+    identities = [i for i in identities if "blend" not in i]
     engines = sorted({i["engine"] for i in identities})
     places = sorted({f"{i['precision']} on {i['device']}" for i in identities})
     recipes = sorted({f"recipe {i['recipe']}" for i in identities})

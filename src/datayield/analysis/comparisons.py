@@ -176,9 +176,10 @@ def against_controls(f: Frame) -> tuple[ControlDifference, ...]:
     Intervals are simultaneous over all rows of one budget (Bonferroni).
     """
     pairs = [
-        (arm, control, n)
+        (arm, other, n)
         for arm, n in sorted(f.scores)
-        if (control := f.arms[arm].control) is not None and (control, n) in f.scores
+        for other in (f.arms[arm].control, *f.arms[arm].members)
+        if other is not None and (other, n) in f.scores
     ]
     rows = []
     for arm, control, n in pairs:
@@ -198,6 +199,8 @@ def interactions(f: Frame) -> tuple[Interaction, ...]:
     """
     rows = []
     for arm, n in sorted(f.scores):
+        if f.arms[arm].members:
+            continue
         architecture, _, names = arm.partition(":")
         parts = [f"{architecture}:{name}" for name in names.split("+")]
         plain = f"{architecture}:plain"

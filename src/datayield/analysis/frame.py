@@ -136,6 +136,7 @@ class Frame:
         """Return whether a row may lend: the same architecture, trained on true labels, not a copy."""
         expected = self.arms[row.arm].expected
         alike = architecture_of(row.arm) == architecture_of(row.baseline)
+        alike = alike and not self.arms[row.arm].members  # means of networks vary less than one
         if expected is not None and expected.arm is not None:
             alike = alike and architecture_of(expected.arm) == architecture_of(row.baseline)
         return alike and any(x.any() for x in row.columns.values())

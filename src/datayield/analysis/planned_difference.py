@@ -91,7 +91,7 @@ class _Contrast:
         """Whether its spread says something about the others of its architecture (`frame`)."""
         own, expected = architecture_of(self.baseline), self.arm.described.expected
         arms = [self.arm.name, *([expected.arm] if expected and expected.arm else [])]
-        return all(architecture_of(a) == own for a in arms)
+        return all(architecture_of(a) == own for a in arms) and not self.arm.described.members
 
 
 # Variance components of the default study (reports/showcase/default), by budget; tests compare them.

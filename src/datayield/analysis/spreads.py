@@ -58,8 +58,8 @@ class ArchitecturePool:
 
 
 def architecture_of(arm: str) -> str:
-    """Return the architecture of an arm's name, which a colon ends."""
-    return arm.partition(":")[0]
+    """Return the architecture of an arm's name, which a colon or the bracket of a blend ends."""
+    return arm.partition(":")[0].partition("(")[0]
 
 
 def pools(

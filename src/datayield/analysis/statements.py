@@ -40,6 +40,7 @@ class ArmDescription:
     expected: ExpectedResult | None = None
     control: str | None = None  # arm that shows what else could explain a gain
     tuned: TunedCounterpart | None = None  # None: the arm itself is tuned, or cannot be
+    members: tuple[str, ...] = ()  # arms whose probabilities it averages
 
 
 @dataclass(frozen=True, slots=True)

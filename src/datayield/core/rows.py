@@ -67,11 +67,10 @@ def to_record(row: Row) -> dict[str, Any]:
 
 def from_record(line: dict[str, Any], history: Iterable[dict[str, Any]]) -> Row:
     """Return the row of a record of `to_record`; `history` are the lines of its cell in `tables.HISTORY`."""
-    strategies = tuple(line["strategies"].split("+")) if line["strategies"] else ()
     cell = Cell(
         corpus=line["corpus"],
         n=line["n"],
-        arm=Arm(line["architecture"], strategies),
+        arm=Arm.named(line["arm"]),
         draw=line["draw"],
         seed=line["seed"],
         settings=json.loads(line["settings"]),

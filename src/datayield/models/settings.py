@@ -14,6 +14,8 @@ BASELINES = {
     "majority": "always predicts the most frequent class",
 }
 
+WITHOUT_PROBABILITIES = ("nbsvm",)  # baselines whose scores are margins
+
 # Architecture -> the settings that it fixes; the others come from params.yaml or the defaults.
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "lstm": {},

@@ -5,17 +5,45 @@ from typing import Any
 
 from datayield.config import Params
 from datayield.core.errors import UserError, nearest
-from datayield.core.types import Arm
-from datayield.models.settings import ARCHITECTURES, BASELINES, settings
+from datayield.core.types import BLEND, Arm, Member
+from datayield.models.settings import ARCHITECTURES, BASELINES, WITHOUT_PROBABILITIES, settings
 from datayield.strategies.registry import arguments_of, canonical, compose, verbs
 
 
 def parse_arm(text: str) -> Arm:
     """Parse `lstm:eda_nn+mixup_word` into an Arm in canonical form; `lstm` means `lstm:plain`.
 
+    `lstm:lm*4` and `blend(lstm:lm*4, tfidf)` are arms whose members are parsed alike.
+
     Raises:
         UserError: for an unknown name, with the nearest and all known names.
     """
+    try:
+        written = Arm.named(text)
+    except ValueError as e:
+        raise UserError(f'arm "{text}": {e}') from e
+    return _parse_blend(text, written) if written.members else _parse_trained(text)
+
+
+def _parse_blend(text: str, written: Arm) -> Arm:
+    """Return a blend with its members in canonical form, equal ones counted together."""
+    counts: dict[Arm, int] = {}
+    for member in written.members:
+        arm = _parse_trained(str(member.arm))
+        if arm.architecture in WITHOUT_PROBABILITIES:
+            raise UserError(f'arm "{text}": {arm} gives no probabilities that could be averaged')
+        counts[arm] = counts.get(arm, 0) + member.count
+        if counts[arm] > 1 and not arm.strategies:
+            raise UserError(f'arm "{text}": {arm} has no seeds to average over; name it once')
+    if sum(counts.values()) < 2:
+        raise UserError(f'arm "{text}": expected at least two members, or one with several seeds')
+    members = tuple(Member(arm, counts[arm]) for arm in sorted(counts, key=str))
+    architecture = BLEND if len(members) > 1 else members[0].arm.architecture
+    return Arm(architecture, (), members)
+
+
+def _parse_trained(text: str) -> Arm:
+    """Return an arm that trains, in canonical form."""
     architecture, _, rest = text.partition(":")
     if architecture in BASELINES:
         if rest:
@@ -58,6 +86,8 @@ def pinned(arm: Arm) -> Collection[str]:
 
 def describe(arm: Arm) -> dict[str, Any]:
     """Describe an arm for the report: role, summary, expected result, control, tuned counterpart."""
+    if arm.members:
+        return _describe_blend(arm)
     if not arm.strategies:
         return {"role": "baseline", "summary": BASELINES[arm.architecture]}
     parts = compose(arm.strategies, {})
@@ -79,6 +109,22 @@ def describe(arm: Arm) -> dict[str, Any]:
         alone = not any(p.pins or verbs(p) for p in fixed)
         counterpart = str(Arm(arm.architecture, searched or ("plain",)))
         out["tuned"] = {"arm": counterpart, "alone": alone}
+    return out
+
+
+def _describe_blend(arm: Arm) -> dict[str, Any]:
+    """Describe an arm whose members' probabilities are averaged; its control has as many plain networks."""
+    out: dict[str, Any] = {
+        "role": "strategy",
+        "summary": f"mean of the probabilities of {', '.join(map(str, arm.members))}",
+        "members": [str(m.arm) for m in arm.members],
+    }
+    networks = [m.arm.architecture for m in arm.members if m.arm.strategies]
+    if networks:
+        plain = Member(Arm(networks[0], ("plain",)), sum(m.count for m in arm.members))
+        control = Arm(networks[0], (), (plain,))
+        if control != arm:
+            out["control"] = str(control)
     return out
 
 

@@ -28,8 +28,8 @@ def checked_params(params: Params) -> Params:
     for name in params.study.corpora:
         known_corpus(params, name)
     for block in params.study.grid:
-        for arm in block.arms:
-            arms.default_settings(params, arms.parse_arm(arm), 10)
+        for arm in grid.arms_of(block):
+            arms.default_settings(params, arm, 10)
     for strategy, arguments in params.strategies.items():
         make_strategy(strategy, arguments)
     grid.check_controls(params)

@@ -1,7 +1,7 @@
 """Derives the cells of a study from its parameters."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from itertools import pairwise, product
 from math import ceil, log2
@@ -15,6 +15,8 @@ from datayield.strategies.base import RunProtocol
 from datayield.strategies.registry import arguments_of, compose
 from datayield.study.arms import control_of, describe, parse_arm
 
+SHARED = ("recipe", "data", "study_seed", "sampling", "validation_folds", "ranking_texts")
+"""What a blend's identity has from its members, next to their keys."""
 FEWEST_RANKING = 100  # labelled texts that rank the strategies of a race
 ALL = "all"  # in settings.json: these settings serve every draw
 
@@ -73,6 +75,14 @@ class Grid:
     notices: tuple[str, ...]
     arms: Mapping[str, Mapping[str, Any]]  # arm -> role, summary, expected
     screening: tuple[Cell, ...] = ()  # of a race: every strategy and the baseline on every draw
+    members: Mapping[str, tuple[Cell, ...]] = field(
+        default_factory=dict
+    )  # by the key of a blend's cell
+
+    def trained(self, cells: Iterable[Cell]) -> tuple[Cell, ...]:
+        """Return the cells that must be trained for these, each once: a blend's are those of its members."""
+        wanted = (m for c in cells for m in self.members.get(c.key, (c,)))
+        return tuple({m.key: m for m in wanted}.values())
 
 
 def cells_with_dynamics(planned: Grid) -> set[str]:
@@ -84,13 +94,19 @@ def cells_with_dynamics(planned: Grid) -> set[str]:
     return {c.key for c in plain if c.n == largest[c.arm]}
 
 
+def arms_of(block: Block) -> list[Arm]:
+    """Return the arms of a block, each once: before a blend its members, which it needs in any case."""
+    arms = [parse_arm(name) for name in block.arms]
+    return list(dict.fromkeys(a for arm in arms for a in (*(m.arm for m in arm.members), arm)))
+
+
 def arms_and_budgets(params: Params, pool: int) -> tuple[list[tuple[Arm, int]], list[str]]:
     """Return every (arm, budget) of a study once, in the order of params.yaml, and notices."""
     per_block, notices = budgets(params.study.grid, pool)
     entries: dict[tuple[Arm, int], None] = {}
     without: dict[Arm, int] = {}
     for block, sizes in zip(params.study.grid, per_block, strict=True):
-        for arm in (parse_arm(a) for a in block.arms):
+        for arm in arms_of(block):
             for n in sizes:
                 need = _lacking(arm, n, pool)
                 if need:
@@ -109,7 +125,7 @@ def draws_of(params: Params, pool: int) -> dict[tuple[Arm, int], int]:
     per_block, _ = budgets(params.study.grid, pool)
     counts: dict[tuple[Arm, int], int] = {}
     for block, sizes in zip(params.study.grid, per_block, strict=True):
-        for entry in product(map(parse_arm, block.arms), sizes):
+        for entry in product(arms_of(block), sizes):
             counts[entry] = max(block.draws or params.study.draws, counts.get(entry, 0))
     return counts
 
@@ -127,7 +143,7 @@ def _check_unlabelled(lost: Sequence[Arm], pool: int) -> None:
 
 def check_controls(params: Params) -> None:
     """Raise UserError if a strategy and its control differ in an argument that both have."""
-    arms = dict.fromkeys(parse_arm(a) for block in params.study.grid for a in block.arms)
+    arms = dict.fromkeys(arm for block in params.study.grid for arm in arms_of(block))
     for arm in arms:
         control = control_of(arm)
         if control is None or control not in arms:
@@ -148,6 +164,8 @@ def check_controls(params: Params) -> None:
 
 def _lacking(arm: Arm, n: int, pool: int) -> str:
     """Return what an arm needs at n labels and a pool of this size does not have; "" if nothing."""
+    if arm.members:
+        return next((need for m in arm.members if (need := _lacking(m.arm, n, pool))), "")
     needed = _labels_needed(arm, n)
     if needed > pool:
         return f"{needed} texts of a pool of {pool}"
@@ -174,16 +192,39 @@ def make_grid(params: Params, scope: Scope, chosen: Mapping[str, Mapping[str, An
     arms = {str(arm): describe(arm) for arm, _ in planned}
     raced = screened(params, planned) if params.study.race else []
     wanted = [(e, params.study.numbers[: counts[e]]) for e in planned]
+    members: dict[str, tuple[Cell, ...]] = {}
+
+    def made(arm: Arm, n: int, draw: int, seed: int) -> Cell:
+        if not arm.members:
+            return cell(params, scope, arm, n, draw, seed, _settings_of(chosen, arm, n, draw))
+        parts = tuple(
+            made(m.arm, n, draw, seed * m.count + k) for m in arm.members for k in range(m.count)
+        )
+        blend = _blend_cell(arm, parts)
+        members[blend.key] = parts
+        return blend
+
     cells, screening = (
         tuple(
-            cell(params, scope, arm, n, draw, seed, _settings_of(chosen, arm, n, draw))
+            made(arm, n, draw, seed)
             for (arm, n), draws in entries
             for draw in draws
             for seed in range(params.study.seeds)
         )
         for entries in (wanted, [(e, params.study.screening) for e in raced])
     )
-    return Grid(cells, tuple(notices), arms, screening)
+    return Grid(cells, tuple(notices), arms, screening, members)
+
+
+def _blend_cell(arm: Arm, members: Sequence[Cell]) -> Cell:
+    """Make the cell of a blend from those of its members, which determine its result."""
+    first = members[0]
+    shared = {k: first.identity[k] for k in SHARED if k in first.identity}
+    seed = first.seed // arm.members[0].count
+    keys = [m.key for m in members]
+    return Cell(
+        first.corpus, first.n, arm, first.draw, seed, {}, {**shared, "blend": 1, "members": keys}
+    )
 
 
 def screened(params: Params, planned: Sequence[tuple[Arm, int]]) -> list[tuple[Arm, int]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from datayield import corpora
 from datayield.cells import stacking
+from datayield.cells.blend import blend
 from datayield.cells.draws import thin_classes
 from datayield.cells.store import CellStore
 from datayield.cells.worker_pool import CellFailed, WorkerDied, WorkerPool
@@ -21,7 +22,7 @@ from datayield.core import dynamics_rows, files, probability_rows
 from datayield.core.errors import UserError
 from datayield.core.progress import Progress
 from datayield.core.rows import read_rows, write_rows
-from datayield.core.types import Cell, Row
+from datayield.core.types import Cell, Corpus, Row
 from datayield.study import data_stages, grid, time_estimates
 from datayield.study.corpus_folder import corpus_folder
 from datayield.study.draws_by_look import DrawsByLook, Judge
@@ -57,12 +58,13 @@ def compute(
     """
     scope = data_stages.scope(params, corpus, root)
     planned, known, store = _begin(corpus, params, root, scope)
+    loaded = corpora.load(corpus_folder(root, corpus))
     keep_dynamics = grid.cells_with_dynamics(planned)
     done: dict[str, Row] = {}
     failed: dict[str, str] = {}
     steps = Race(params, planned) if params.study.race else DrawsByLook(params.study, planned)
     for cells in steps:
-        new = [c for c in cells if c.key not in done and c.key not in failed]
+        new = [c for c in planned.trained(cells) if c.key not in done and c.key not in failed]
         missing = _missing(corpus + steps.name, new, store, done, log)
         if missing:
             data_stages.check_draws(params, corpus, root)
@@ -71,9 +73,14 @@ def compute(
             computed, errors = _compute_missing(work, log, execute)
             done |= computed
             failed |= errors
+        blended, errors = _blended(cells, planned, done, loaded)
+        for row in blended.values():
+            log.row(row)
+        done |= blended
+        failed |= errors
         steps.judge(judge, known, done, pool.size)
     log.curves(list(done.values()))
-    summary = {**known, **_outcome(steps, done, failed)}
+    summary = {**known, **_outcome(planned, steps.cells, done, failed), **steps.taken}
     _write_results(root / "results" / corpus, keep_dynamics, done, summary)
     return summary, done
 
@@ -86,7 +93,7 @@ def _begin(
     planned = grid.make_grid(params, scope, files.read_json(results / "settings.json"))
     store = CellStore(root / "state" / "cells")
     # Finished cells come from the tables where the store was deleted or never was here.
-    store.adopt(_rows_of_tables(results))
+    store.adopt(r for r in _rows_of_tables(results) if not r.cell.arm.members)
     notices = (*planned.notices, *_thin_classes(corpus, planned, root))
     _notice(notices)
     return planned, _summary(corpus, root, replace(planned, notices=notices)), store
@@ -240,16 +247,40 @@ def _name(cell: Cell) -> str:
     return f"{cell.corpus} {cell.arm} n={cell.n} draw={cell.draw} seed={cell.seed}"
 
 
+def _blended(
+    cells: Iterable[Cell], planned: grid.Grid, done: Mapping[str, Row], corpus: Corpus
+) -> tuple[dict[str, Row], dict[str, str]]:
+    """Average the rows of the members of every blend that is not done; return the errors by key too."""
+    rows: dict[str, Row] = {}
+    failed: dict[str, str] = {}
+    for cell in cells:
+        if (key := cell.key) not in planned.members or key in done:
+            continue
+        members = planned.members[key]
+        missing = [m for m in members if m.key not in done]
+        try:
+            if missing:
+                raise LookupError(f"its member {_name(missing[0])} has no result")
+            rows[key] = blend(cell, [done[m.key] for m in members], corpus)
+        except LookupError as e:
+            failed[key] = str(e)
+    return rows, failed
+
+
 def _outcome(
-    steps: DrawsByLook | Race, done: Mapping[str, Row], failed: Mapping[str, str]
+    planned: grid.Grid,
+    cells: Sequence[Cell],
+    done: Mapping[str, Row],
+    failed: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the rest of study.json: the looks or rounds taken, and the cells without a row with their errors."""
+    """Return how many cells were wanted, members of blends included, and those without a row with their errors."""
+    wanted = {c.key: c for c in (*planned.trained(cells), *cells)}
     missing = [
         {"arm": str(c.arm), "n": c.n, "draw": c.draw, "seed": c.seed, "error": failed.get(k, "")}
-        for c in steps.cells
-        if (k := c.key) not in done
+        for k, c in wanted.items()
+        if k not in done
     ]
-    return {"planned": len(steps.cells), "missing": missing, **steps.taken}
+    return {"planned": len(wanted), "missing": missing}
 
 
 def _summary(corpus: str, root: Path, planned: grid.Grid) -> dict[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datayield.cells.store import CellStore
     from datayield.config import Params
     from datayield.core.types import Arm, Cell, Corpus
-    from datayield.study.grid import Scope
+    from datayield.study.grid import Grid, Scope
     from datayield.tuning.searches import SearchSpec
 
 
@@ -26,7 +26,7 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
     """
     from datayield import corpora
     from datayield.cells.store import CellStore
-    from datayield.study import data_stages, grid
+    from datayield.study import data_stages, grid, race
     from datayield.study.corpus_folder import corpus_folder
     from datayield.tuning import searches
 
@@ -44,7 +44,11 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
         metric = data_stages.metric(params, name, root)
         specs = searches.searches(params, scope, metric)
         left = _left(name, specs, root)
-        cells = _cells(params, name, scope, root, {(s.cell.arm, s.cell.n) for s, _ in left})
+        open_regimes = {(s.cell.arm, s.cell.n) for s, _ in left}
+        planned_grid = _grid(params, name, scope, root, open_regimes)
+        raced = params.study.race is not None
+        cells = race.foreseen(params, planned_grid) if raced else planned_grid.cells
+        wanted, cells = cells, planned_grid.trained(cells)
         open_cells = [c for c in cells if not store.has(c.key)]
         missing += open_cells
         trials += [cell for s, more in left for cell in searches.foreseen(s, more)]
@@ -58,7 +62,7 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
                 "trials": params.tuning.trials,
                 "notices": notices,
                 "metric": metric,
-                **_compared(params, corpus, _entries_of(params, cells, entries)),
+                **_compared(params, corpus, _entries_of(params, wanted, entries)),
             }
         )
     return {
@@ -167,16 +171,16 @@ def _scope(params: "Params", name: str, root: Path) -> "Scope":
         return grid.Scope(name, pool, "not built", defaultdict(str))
 
 
-def _cells(
+def _grid(
     params: "Params",
     name: str,
     scope: "Scope",
     root: Path,
     open_regimes: "set[tuple[Arm, int]]",
-) -> "tuple[Cell, ...]":
-    """Return the cells of a corpus with the settings that searches found, else with untuned settings."""
+) -> "Grid":
+    """Return the grid of a corpus with the settings that searches found, else with untuned settings."""
     from datayield.core import files
-    from datayield.study import arms, grid, race
+    from datayield.study import arms, grid
     from datayield.tuning import searches
 
     path = root / "results" / name / "settings.json"
@@ -188,8 +192,7 @@ def _cells(
         tuned = known.get(str(n), {}).get(str(arm)) if searched else None
         untuned = {grid.ALL: arms.default_settings(params, arm, n)}
         chosen.setdefault(str(n), {})[str(arm)] = tuned or untuned
-    planned = grid.make_grid(params, scope, chosen)
-    return race.foreseen(params, planned) if params.study.race else planned.cells
+    return grid.make_grid(params, scope, chosen)
 
 
 def _left(name: str, specs: "Sequence[SearchSpec]", root: Path) -> "list[tuple[SearchSpec, int]]":

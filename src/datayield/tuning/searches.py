@@ -17,7 +17,7 @@ from datayield.core.types import Arm, Cell, Settings
 from datayield.strategies import registry
 from datayield.strategies.base import RunProtocol, TunableArgument
 from datayield.study import grid
-from datayield.study.arms import default_settings, parse_arm, pinned
+from datayield.study.arms import default_settings, pinned
 from datayield.tuning.space import (
     SHAPES,
     Choice,
@@ -102,7 +102,7 @@ def served(params: Params, arm: Arm, n: int) -> tuple[Arm, int] | None:
 
 def _first_architecture(params: Params) -> str:
     """Return the architecture of the first network in the grid."""
-    arms = (parse_arm(a) for block in params.study.grid for a in block.arms)
+    arms = (arm for block in params.study.grid for arm in grid.arms_of(block))
     return next(arm.architecture for arm in arms if arm.strategies)
 
 

@@ -1,0 +1,161 @@
+"""Blends: arms whose members' probabilities are averaged, without training them again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from datayield import config
+from datayield.analysis.statistics import read
+from datayield.cells.blend import SUMMED, blend
+from datayield.cells.context import CorpusTables
+from datayield.core.errors import UserError
+from datayield.core.probability_rows import read_probabilities
+from datayield.core.rows import read_rows
+from datayield.core.types import Arm, Row
+from datayield.study import data_stages as stages
+from datayield.study import grid
+from datayield.study.arms import describe, parse_arm
+from tests.conftest import (
+    data_stages,
+    datayield,
+    flow,
+    make_project,
+    read_params,
+    small_params,
+    write_params,
+)
+
+ENSEMBLE, BOTH = "lstm:plain*3", "blend(lstm:mixup_word*2, tfidf)"
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("lstm*4", "lstm:plain*4"),
+        ("blend(lstm:plain*2, lstm)", "lstm:plain*3"),
+        ("blend(tfidf,lstm:eda_nn*2)", "blend(lstm:eda_nn*2, tfidf)"),
+        ("blend(gru, lstm:vat+eda_nn)", "blend(gru:plain, lstm:eda_nn+vat)"),
+    ],
+)
+def test_equal_blends_have_one_name(written: str, canonical: str) -> None:
+    arm = parse_arm(written)
+    assert str(arm) == canonical and Arm.named(canonical) == arm == parse_arm(canonical)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("blend(lstm, tfidf", "the closing bracket of the blend is missing"),
+        ("blend(tfidf)", "expected at least two members, or one with several seeds"),
+        ("blend()", 'unknown architecture ""'),
+        ("blend(lstm, blend(gru, tfidf))", "a blend cannot hold a blend"),
+        ("blend(lstm, tfidf*2)", "tfidf has no seeds to average over"),
+        ("blend(lstm, nbsvm)", "nbsvm gives no probabilities"),
+        ("lstm*0", 'expected a number of seeds from 1 to 100 after "\\*", got "0"'),
+        ("lstm*many", 'got "many"'),
+        ("blend(lstm, lsm)", 'unknown architecture "lsm"'),
+        ("blend(lstm:plian*2, tfidf)", 'did you mean "plain"'),
+    ],
+)
+def test_what_is_no_blend_is_refused(written: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse_arm(written)
+
+
+def test_the_control_of_a_blend_has_as_many_plain_networks() -> None:
+    assert describe(parse_arm(BOTH))["control"] == "lstm:plain*3"
+    assert describe(parse_arm("lstm:lm*4"))["control"] == "lstm:plain*4"
+    assert "control" not in describe(parse_arm(ENSEMBLE))
+    assert describe(parse_arm(BOTH))["members"] == ["lstm:mixup_word", "tfidf"]
+
+
+def test_a_blend_brings_its_members_and_trains_each_cell_once() -> None:
+    params = small_params("0" * 64, draws=2)
+    params["study"]["grid"] = [{"arms": ["lstm:plain", ENSEMBLE, BOTH], "budgets": [30]}]
+    loaded = config.load_text(yaml.safe_dump(params))
+    names = ["lstm:plain", ENSEMBLE, BOTH, "lstm:mixup_word", "tfidf"]
+    settings = {"30": {a: {"all": {}} for a in names}}
+    made = grid.make_grid(loaded, grid.Scope("written", 100, "digest", {}), settings)
+    assert set(made.arms) == set(names) and len(made.cells) == 2 * len(names)
+    trained = made.trained(made.cells)
+    assert len(trained) == 2 * (3 + 2 + 1)  # seeds of plain, of mixup_word, and tfidf
+    assert not any(c.arm.members for c in trained)
+    one = next(c for c in made.cells if str(c.arm) == ENSEMBLE and c.draw == 1)
+    assert [(m.draw, m.seed) for m in made.members[one.key]] == [(1, 0), (1, 1), (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def blended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose study has blends, analysed and reported."""
+    folder = make_project(tmp_path_factory.mktemp("blends"), draws=3)
+    params = read_params(folder)
+    params["study"]["grid"] = [
+        {"arms": ["lstm:plain", ENSEMBLE, BOTH, "lstm:eda_nn", "majority"], "budgets": [30, 60]}
+    ]
+    write_params(folder, params)
+    data_stages(folder)
+    assert flow(folder, "tune").returncode == 0
+    done = flow(folder, "study")
+    assert done.returncode == 0, done.stderr
+    for name in ("analyse", "report"):
+        assert datayield(folder, "stage", name).returncode == 0
+    return folder
+
+
+def _rows(folder: Path) -> dict[tuple[str, int, int, int], Row]:
+    results = folder / "results/written"
+    rows = read_rows(results / "cells.parquet", results / "history.parquet")
+    return {(str(r.cell.arm), r.cell.n, r.cell.draw, r.cell.seed): r for r in rows}
+
+
+@pytest.mark.slow
+def test_a_blend_is_the_mean_of_what_its_members_answer(blended: Path) -> None:
+    rows = _rows(blended)
+    stored = read_probabilities(blended / "results/written/probabilities.parquet")
+    labels = CorpusTables.load(blended / "data/written").corpus.test_labels
+    members = [("lstm:mixup_word", 0), ("lstm:mixup_word", 1), ("tfidf", 0)]
+    for draw in range(3):
+        of = [rows[arm, 60, draw, seed] for arm, seed in members]
+        mean = sum(stored[r.key].test.astype(float) for r in of) / 3
+        found = rows[BOTH, 60, draw, 0]
+        assert np.array_equal(found.predicted, mean.argmax(1))
+        assert found.accuracy == pytest.approx((mean.argmax(1) == labels).mean())
+        assert np.allclose(stored[found.key].test, mean, atol=1e-3)
+        assert found.n_validation == of[0].n_validation > 0
+        for name in SUMMED:
+            assert getattr(found.cost, name) == pytest.approx(
+                sum(getattr(r.cost, name) for r in of)
+            )
+        assert found.cost.labels_paid == 60
+
+
+@pytest.mark.slow
+def test_a_report_compares_a_blend_with_its_control_and_its_members(blended: Path) -> None:
+    (c,) = read(blended / "reports/small/statistics.json").corpora
+    assert {x.arm for x in c.differences if x.claim} == {
+        ENSEMBLE, BOTH, "lstm:eda_nn", "lstm:mixup_word", "tfidf",
+    }  # fmt: skip
+    against = {(x.arm, x.control) for x in c.against_controls}
+    assert {(BOTH, ENSEMBLE), (BOTH, "lstm:mixup_word"), (BOTH, "tfidf")} <= against
+    assert {x.cells for x in c.scores} == {3}, "seeds of members count for no arm"
+    assert c.cells == c.planned == 6 * (3 + 2 + 1 + 2 + 1 + 1)
+
+
+@pytest.mark.slow
+def test_a_rerun_computes_nothing_and_a_lost_member_is_said(blended: Path) -> None:
+    assert " 0 to compute" in flow(blended, "study").stderr
+    params = config.load(blended / "params.yaml")
+    settings = json.loads((blended / "results/written/settings.json").read_text())
+    made = grid.make_grid(params, stages.scope(params, "written", blended), settings)
+    cell = next(c for c in made.cells if str(c.arm) == BOTH)
+    from datayield.study.study_stage import _blended
+
+    corpus = CorpusTables.load(blended / "data/written").corpus
+    rows, failed = _blended([cell], made, {}, corpus)
+    assert not rows and "its member written lstm:mixup_word n=30" in failed[cell.key]
+    with pytest.raises(LookupError, match="no stored probabilities"):
+        some = next(iter(_rows(blended).values()))
+        blend(cell, [some], corpus)
