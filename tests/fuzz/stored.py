@@ -21,7 +21,7 @@ from datayield.core.errors import UserError
 from datayield.core.rows import read_rows, to_record, write_rows
 from datayield.core.types import ModelArrays, Row
 from datayield.corpora.build import Labelled
-from datayield.models.saved import format
+from datayield.models.saved import format, served
 from datayield.models.settings import settings
 from datayield.report import compare_studies
 from datayield.report.metrics_file import SCHEMA
@@ -214,7 +214,7 @@ def model(data: bytes, folder: Path) -> object:
     loaded = format.load(folder)
     scores = loaded.scores(["the boat near the rain", "", "soup"])
     assert scores.shape == (3, len(loaded.classes))
-    return format.columns_of(loaded.config)
+    return served.columns_of(loaded.config)
 
 
 def _fit(folder: Path, told: dict[str, Any], weights: bytes) -> None:
@@ -245,11 +245,11 @@ def exported_files(kind: str) -> dict[str, bytes]:
         initialise(made, words, (1,))
         parts = format.network_parts(made, words.words)
         assert parts.words[:2] == SPECIAL
-        return format.written(parts, {**told, "settings": {"model": own}}, "card")
+        return format.written([parts], {**told, "settings": {"model": own}}, "card")
     targets = np.eye(3, dtype=np.float32)[np.arange(12) % 3]
     rows = TrainingSet(tuple(TEXTS[:12]), targets, np.ones(12, np.float32), np.arange(12))
     parts = linear.FITTERS[kind](rows, 1).parts
-    return format.written(ModelArrays(parts.kind, parts.words, parts.arrays), told, "card")
+    return format.written([ModelArrays(parts.kind, parts.words, parts.arrays)], told, "card")
 
 
 def model_seeds() -> list[bytes]:

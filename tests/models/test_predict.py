@@ -39,8 +39,9 @@ def model(studied: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _export(folder: Path, arm: str, out: Path) -> export.ExportChoice:
     params = config.load(folder / "params.yaml")
     choice = export.choose(params, folder, None, arm, None)
-    parts = export.retrain(choice, params, folder)
-    export.write(out, parts, export.configuration(choice, parts, params, folder))
+    trained = export.trained_rows(choice.row, params, folder)
+    parts = [export.retrain(r, params, folder) for r in trained]
+    export.write(out, parts, export.configuration(choice, trained, parts, params, folder))
     return choice
 
 

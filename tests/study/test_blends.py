@@ -15,6 +15,7 @@ from datayield.core.errors import UserError
 from datayield.core.probability_rows import read_probabilities
 from datayield.core.rows import read_rows
 from datayield.core.types import Arm, Row
+from datayield.models.saved import format
 from datayield.study import data_stages as stages
 from datayield.study import grid
 from datayield.study.arms import describe, parse_arm
@@ -159,3 +160,30 @@ def test_a_rerun_computes_nothing_and_a_lost_member_is_said(blended: Path) -> No
     with pytest.raises(LookupError, match="no stored probabilities"):
         some = next(iter(_rows(blended).values()))
         blend(cell, [some], corpus)
+
+
+@pytest.mark.slow
+def test_an_exported_blend_answers_as_the_study_did(blended: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    done = datayield(blended, "export", "--arm", BOTH, "--n", "60", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert "registered" in done.stdout
+    assert {p.name for p in out.iterdir()} == {
+        "config.json", "README.md", *(f"member-{k}.safetensors" for k in (1, 2, 3)),
+    }  # fmt: skip
+    model = format.load(out)
+    row = next(r for r in _rows(blended).values() if r.key == model.config["cell"])
+    corpus = CorpusTables.load(blended / "data/written").corpus
+    scores = model.scores(list(corpus.test_texts))
+    assert np.array_equal(scores.argmax(1), row.predicted) and np.allclose(
+        scores.sum(1), 1, atol=1e-2
+    )
+    assert "mean of 3 models" in (out / "README.md").read_text()
+    again = datayield(blended, "export", "--arm", BOTH, "--n", "60", "--out", str(out))
+    assert "is registered already" in again.stdout
+    (out / "member-2.safetensors").write_bytes(b"")
+    with pytest.raises(UserError, match="member-2.safetensors is damaged: its sha256"):
+        format.load(out)
+    (out / "member-2.safetensors").unlink()
+    with pytest.raises(UserError, match="member-2.safetensors is damaged: No such file"):
+        format.load(out)

@@ -52,8 +52,9 @@ def _write(folder: Path, rows: list[Row]) -> None:
 def _exported(folder: Path, arm: str | None, out: Path) -> export.ExportChoice:
     params = _params(folder)
     choice = export.choose(params, folder, None, arm, None)
-    parts = export.retrain(choice, params, folder)
-    export.write(out, parts, export.configuration(choice, parts, params, folder))
+    trained = export.trained_rows(choice.row, params, folder)
+    parts = [export.retrain(r, params, folder) for r in trained]
+    export.write(out, parts, export.configuration(choice, trained, parts, params, folder))
     return choice
 
 
@@ -122,7 +123,7 @@ def test_normalised_embeddings_and_two_classes_come_back(corpus: Corpus, tmp_pat
             "settings": {"model": settings.to_dict()},
         }
         folder = tmp_path / str(number)
-        for name, content in format.written(parts, {**base, **own}, "").items():
+        for name, content in format.written([parts], {**base, **own}, "").items():
             files.write_bytes(content, folder / name)
         texts = [*corpus.test_texts, "", "words unseen", "Ünïcode \u200b 🙂"]
         assert np.array_equal(format.load(folder).scores(texts), fit.predict(texts))
@@ -134,7 +135,7 @@ def test_another_result_is_one_error_with_both_numbers(study: Path, tmp_path: Pa
     moved[:3] = (moved[:3] + 1) % 3
     told = replace(choice, row=replace(choice.row, predicted=moved, accuracy=0.987654))
     with pytest.raises(UserError) as e:
-        export.retrain(told, _params(study), study)
+        export.retrain(told.row, _params(study), study)
     assert "in the table 0.987654" in str(e.value) and f"{choice.row.accuracy:.6f}" in str(e.value)
     assert "3 of 60 test predictions" in str(e.value) and "another processor" in str(e.value)
 
@@ -200,7 +201,7 @@ def test_a_damaged_folder_is_refused(studied: Path, tmp_path: Path) -> None:
 
     assert "its sha256 is not the one" in after(flip)
     assert "its checksum does not fit" in after(edit(classes=["x", "y", "z"]))
-    assert "has format 3; datayield" in after(edit(format=3))
+    assert "has format 4; datayield" in after(edit(format=4))
     assert "was not written by" in after(edit(made_by="somebody"))
     assert "is not JSON" in after(lambda f: (f / format.CONFIG).write_text("{"))
     assert "No such file" in after(lambda f: (f / format.WEIGHTS).unlink())
@@ -277,11 +278,11 @@ def test_an_equal_model_is_the_same_version_whatever_it_was_chosen_among(study: 
 
     def registered(draw_of: str, chosen_among: int, change: bool = False) -> tuple[str, bool]:
         choice = export.choose(params, study, None, draw_of, None)
-        parts = export.retrain(choice, params, study)
-        config_ = export.configuration(choice, parts, params, study)
+        parts = [export.retrain(choice.row, params, study)]
+        config_ = export.configuration(choice, [choice.row], parts, params, study)
         config_["choice"]["arms"] = chosen_among  # `datayield export` alone, and with --arm
         if change:
-            parts.arrays["intercept"][0] += 1e-3
+            parts[0].arrays["intercept"][0] += 1e-3
         export.write(study / "model", parts, config_)
         _, number, new = mlflow_registry.register(study / "model", choice.row, "written", study)
         return number, new

@@ -105,8 +105,9 @@ def _export(options: argparse.Namespace) -> None:
         f" highest validation {choice.metric}, {choice.validation:.4f}, of {choice.cells} cells of"
         f" {choice.arms} arms; training it again"
     )
-    parts = export.retrain(choice, params, common.ROOT)
-    export.write(out, parts, export.configuration(choice, parts, params, common.ROOT))
+    trained = export.trained_rows(row, params, common.ROOT)
+    parts = [export.retrain(r, params, common.ROOT) for r in trained]
+    export.write(out, parts, export.configuration(choice, trained, parts, params, common.ROOT))
     print(
         f"{out}: every test prediction as in the study, test {choice.metric}"
         f" {getattr(row, choice.metric):.4f}"

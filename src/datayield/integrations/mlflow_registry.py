@@ -23,7 +23,7 @@ from datayield.core.errors import UserError
 from datayield.core.system import services
 from datayield.core.types import Row
 from datayield.integrations import mlflow_runs
-from datayield.models.saved import format
+from datayield.models.saved import format, served
 
 EXAMPLE = "a text to be labelled"
 NEEDED = ("mlflow", "numpy", "pandas", "pyarrow", "safetensors")
@@ -129,7 +129,7 @@ def _save(path: Path, folder: Path, config: dict[str, Any], model: LoggedModel, 
     shutil.copytree(folder, data)
     mlflow.pyfunc.save_model(
         path,
-        loader_module=format.__name__,
+        loader_module=served.__name__,
         data_path=str(data),
         code_paths=[str(Path(format.__file__).parents[2])],
         mlflow_model=Model(
@@ -162,7 +162,7 @@ def tags(config: dict[str, Any]) -> dict[str, str]:
 
 def signature(config: dict[str, Any]) -> ModelSignature:
     """Return the signature: a text in; its label and one score per class out."""
-    label, *scores = format.columns_of(config)
+    label, *scores = served.columns_of(config)
     return ModelSignature(
         inputs=Schema([ColSpec("string", "text")]),
         outputs=Schema([ColSpec("string", label), *(ColSpec("double", c) for c in scores)]),

@@ -3,7 +3,7 @@
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -21,14 +21,16 @@ from datayield.core.errors import UserError
 from datayield.core.files import read_json, write_bytes
 from datayield.core.metrics import lead_metric
 from datayield.core.rows import read_rows
-from datayield.core.types import Cell, ModelArrays, Row, finished_arm
+from datayield.core.types import BLEND, Cell, ModelArrays, Row, finished_arm
 from datayield.models.device import check, configure
 from datayield.models.saved import format, model_card
+from datayield.models.settings import WITHOUT_PROBABILITIES
 from datayield.models.trainer import Trained
 from datayield.study import data_stages, grid
 from datayield.study.corpus_folder import corpus_folder
 
 CHOOSABLE = ("strategy", "plain", "baseline")  # roles of arms that one could take
+MOST_MEMBERS = 1000  # of a blend that an export replaces
 SCORES = ("accuracy", "macro_f1", "validation_accuracy", "validation_macro_f1")
 
 
@@ -119,13 +121,32 @@ def _order(among: list[Row], metric: str, row: Row) -> tuple[float, float, str, 
     return (-_validation(row, metric), -float(np.mean(scores)), str(cell.arm), cell.draw, cell.seed)
 
 
-def retrain(choice: ExportChoice, params: Params, root: Path) -> ModelArrays:
-    """Train the chosen cell again and return its model, if the results are the same.
+def trained_rows(row: Row, params: Params, root: Path) -> list[Row]:
+    """Return the rows that were trained: the row itself, or those of a blend's members.
+
+    Raises:
+        UserError: a member is not in the tables.
+    """
+    if not row.cell.arm.members:
+        return [row]
+    results = root / "results" / row.cell.corpus
+    rows = {r.key: r for r in read_rows(results / "cells.parquet", results / "history.parquet")}
+    try:
+        return [rows[key] for key in row.cell.identity["members"]]
+    except KeyError as e:
+        raise UserError(
+            f"{results / 'cells.parquet'} has no cell {e}, a member of {row.cell.arm}. Run `datayield study`,"
+            " then export again."
+        ) from e
+
+
+def retrain(row: Row, params: Params, root: Path) -> ModelArrays:
+    """Train a cell again and return its model, if the results are the same.
 
     Raises:
         UserError: if data or settings have changed since the cell was computed, or the results differ.
     """
-    row, cell = choice.row, choice.row.cell
+    cell = row.cell
     differing = _differing(cell, params, root)
     inputs = {k: v for k, v in differing.items() if k not in ("engine", "device", "precision")}
     if inputs:
@@ -187,20 +208,38 @@ def parts_of(fit: Fit) -> ModelArrays:
 
 
 def configuration(
-    choice: ExportChoice, parts: ModelArrays, params: Params, root: Path
+    choice: ExportChoice,
+    trained: Sequence[Row],
+    parts: Sequence[ModelArrays],
+    params: Params,
+    root: Path,
 ) -> dict[str, Any]:
-    """Return the content of config.json but for the arrays' description."""
+    """Return the content of config.json but for the arrays' description.
+
+    Args:
+        choice: the exported cell.
+        trained: its row, or those of a blend's members.
+        parts: their models.
+        params: the study.
+        root: the project folder.
+    """
     row, cell = choice.row, choice.row.cell
     folder = corpus_folder(root, cell.corpus)
     corpus_card = read_json(folder / "card.json")
     study = read_json(root / "results" / cell.corpus / "study.json")
-    engine = {"torch": version("torch")} if parts.kind == format.NETWORK else {
-        "scikit-learn": version("scikit-learn")
-    }  # fmt: skip
+    kinds = [p.kind for p in parts]
+    engines = {"torch" if kind == format.NETWORK else "scikit-learn" for kind in kinds}
+    engine = {name: version(name) for name in sorted(engines)}
+    described = [
+        {"kind": kind, "arm": str(r.cell.arm), "seed": r.cell.seed, "cell": r.key,
+         "settings": r.cell.settings, "identity": r.cell.identity}
+        for kind, r in zip(kinds, trained, strict=True)
+    ]  # fmt: skip
     test_scores = [getattr(r, choice.metric) for r in choice.siblings]
     return {
-        "kind": parts.kind,
-        "output": "margin" if parts.kind == "nbsvm" else "probability",
+        "kind": BLEND if cell.arm.members else kinds[0],
+        **({"members": described} if cell.arm.members else {}),
+        "output": "margin" if kinds[0] in WITHOUT_PROBABILITIES else "probability",
         "study": params.study.name,
         "corpus": cell.corpus,
         "arm": str(cell.arm),
@@ -241,7 +280,7 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def write(folder: Path, parts: ModelArrays, config: Mapping[str, Any]) -> None:
+def write(folder: Path, parts: Sequence[ModelArrays], config: Mapping[str, Any]) -> None:
     """Write the folder, whole or not at all; replace an earlier export.
 
     Raises:
@@ -273,6 +312,7 @@ def check_free(folder: Path) -> None:
     if not folder.exists():
         return
     ours = {format.WEIGHTS, format.CONFIG, format.CARD}
+    ours |= {format.member_file(k) for k in range(MOST_MEMBERS)}
     if not folder.is_dir() or not {p.name for p in folder.iterdir()} <= ours:
         raise UserError(
             f"{folder} holds files that are not an exported model. Name another folder: --out FOLDER"

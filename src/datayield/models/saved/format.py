@@ -1,6 +1,6 @@
 """Writes and reads exported models: folders of safetensors and JSON, from which nothing is unpickled.
 
-MLflow loads registered models through this module (`_load_pyfunc`).
+A model is one network or simple baseline, or a blend: several of them, whose probabilities are averaged.
 """
 
 import hashlib
@@ -18,17 +18,15 @@ from safetensors.numpy import save as save_arrays
 from datayield import __version__
 from datayield.core import files
 from datayield.core.errors import UserError
-from datayield.core.types import ModelArrays, Settings
+from datayield.core.types import BLEND, ModelArrays, Settings
 from datayield.text import tokens
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from datayield.models.linear import Predict
 
-FORMAT = 2  # version of the folder's format; raised when older versions of datayield cannot read it
-READABLE = (1, 2)
-FIRST_FORMATS = {"nbsvm": 2, "majority": 2}
+FORMAT = 3  # version of the folder's format; raised when older versions of datayield cannot read it
+READABLE = (1, 2, 3)
+FIRST_FORMATS = {"nbsvm": 2, "majority": 2, BLEND: 3}
 """Kind of a model whose arrays changed -> the first format with those of today."""
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 NETWORK = "network"
@@ -75,28 +73,39 @@ class Model:
         return np.maximum(self.read(texts), np.float32(LOWEST))
 
 
-def written(parts: ModelArrays, config: Mapping[str, Any], card: str) -> dict[str, bytes]:
+def written(parts: Sequence[ModelArrays], config: Mapping[str, Any], card: str) -> dict[str, bytes]:
     """Return the content of the folder's files, by name.
 
     Args:
-        parts: vocabulary and arrays.
-        config: description of the model, only JSON values; the tokeniser, the vocabulary, the format
-            and the checksums are added here.
+        parts: vocabulary and arrays: of the model, or of every member of a blend.
+        config: description of the model, only JSON values, with one entry of `members` for each member
+            of a blend; the tokeniser, the vocabularies, the format and the checksums are added here.
         card: the model card.
     """
-    weights = save_arrays({k: np.ascontiguousarray(v) for k, v in parts.arrays.items()})
-    body = {
-        **config,
-        "tokeniser": tokens.TOKENISER,
-        "vocabulary": list(parts.words),
+    blended = config["kind"] == BLEND
+    names = [member_file(k) for k in range(len(parts))] if blended else [WEIGHTS]
+    weights = {
+        name: save_arrays({k: np.ascontiguousarray(v) for k, v in p.arrays.items()})
+        for name, p in zip(names, parts, strict=True)
     }
+    words = [list(p.words) for p in parts]
+    body = {**config, "tokeniser": tokens.TOKENISER, "vocabulary": [] if blended else words[0]}
+    if blended:
+        members = zip(config["members"], words, strict=True)
+        body["members"] = [{**m, "vocabulary": w} for m, w in members]
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in weights.items()}
     head = {
         "made_by": "datayield",
         "format": FORMAT,
-        "sha256": {WEIGHTS: hashlib.sha256(weights).hexdigest(), "this": files.digest(body)},
+        "sha256": {**sums, "this": files.digest(body)},
     }
     content = json.dumps({**head, **body}, indent=1, ensure_ascii=False) + "\n"
-    return {WEIGHTS: weights, CONFIG: content.encode(), CARD: card.encode()}
+    return {**weights, CONFIG: content.encode(), CARD: card.encode()}
+
+
+def member_file(k: int) -> str:
+    """Return the name of the file with the weights of the k-th member of a blend, from 0."""
+    return f"member-{k + 1}.safetensors"
 
 
 def load(folder: Path) -> Model:
@@ -106,25 +115,15 @@ def load(folder: Path) -> Model:
         UserError: if the folder is not an exported model, is damaged or has another format.
     """
     config = read_config(folder)
+    weights = {name: _weights(folder / name, config) for name in _weight_files(config)}
     try:
-        weights = (folder / WEIGHTS).read_bytes()
-    except OSError as e:
-        raise _damaged(folder / WEIGHTS, e.strerror or str(e)) from e
-    if hashlib.sha256(weights).hexdigest() != config["sha256"][WEIGHTS]:
-        raise _damaged(folder / WEIGHTS, "its sha256 is not the one that config.json names")
-    try:
-        parts = ModelArrays(config["kind"], tuple(config["vocabulary"]), load_arrays(weights))
         classes = len(config["classes"])
-        if any(np.isnan(a).any() for a in parts.arrays.values()):
-            raise ValueError("an array holds NaN")
-        if parts.kind == NETWORK:
-            where, notice = _where(config["identity"])
-            read = _network(parts, config["settings"]["model"], classes, where)
-            model = Model(config, read, where, notice)
+        if config["kind"] == BLEND:
+            described = [{**config, "output": "probability", **m} for m in config["members"]]
+            pairs = zip(described, weights.values(), strict=True)
+            model = _mean(config, [_model(c, content) for c, content in pairs])
         else:
-            from datayield.models.linear import READERS
-
-            model = Model(config, READERS[parts.kind](parts, classes), None)
+            model = _model(config, weights[WEIGHTS])
         shape = model.scores(PROBE).shape
         if shape != (len(PROBE), classes):
             raise ValueError(f"scores have the shape {shape} for {classes} classes")
@@ -137,6 +136,49 @@ def load(folder: Path) -> Model:
         raise _damaged(
             folder, f"its parts do not fit each other ({type(e).__name__}: {reason})"
         ) from e
+
+
+def _weight_files(config: Mapping[str, Any]) -> list[str]:
+    if config["kind"] != BLEND:
+        return [WEIGHTS]
+    return [member_file(k) for k in range(len(config["members"]))]
+
+
+def _weights(path: Path, config: Mapping[str, Any]) -> bytes:
+    """Read a file of weights and compare its checksum."""
+    try:
+        content = path.read_bytes()
+    except OSError as e:
+        raise _damaged(path, e.strerror or str(e)) from e
+    if hashlib.sha256(content).hexdigest() != config["sha256"].get(path.name):
+        raise _damaged(path, "its sha256 is not the one that config.json names")
+    return content
+
+
+def _model(config: Mapping[str, Any], weights: bytes) -> Model:
+    """Build a network or a simple baseline from its arrays."""
+    parts = ModelArrays(config["kind"], tuple(config["vocabulary"]), load_arrays(weights))
+    classes = len(config["classes"])
+    if any(np.isnan(a).any() for a in parts.arrays.values()):
+        raise ValueError("an array holds NaN")
+    if parts.kind == NETWORK:
+        where, notice = _where(config["identity"])
+        read = _network(parts, config["settings"]["model"], classes, where)
+        return Model(config, read, where, notice)
+    from datayield.models.linear import READERS
+
+    return Model(config, READERS[parts.kind](parts, classes), None)
+
+
+def _mean(config: Mapping[str, Any], members: Sequence[Model]) -> Model:
+    """Build a blend: the mean of its members' probabilities, each rounded as a study stores them."""
+
+    def read(texts: Sequence[str]) -> NDArray[np.float32]:
+        each = [m.scores(texts).astype(np.float16).astype(np.float64) for m in members]
+        mean: NDArray[np.float32] = np.mean(each, axis=0).astype(np.float32)
+        return mean
+
+    return Model(config, read, None, next((m.notice for m in members if m.notice), ""))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -163,9 +205,11 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise _other_format(path, config, f"format {FORMAT}")
     sums = config.get("sha256")
     body = {k: v for k, v in config.items() if k not in ("made_by", "format", "sha256")}
-    if not isinstance(sums, dict) or WEIGHTS not in sums or sums.get("this") != files.digest(body):
+    if not isinstance(sums, dict) or sums.get("this") != files.digest(body):
         raise _damaged(path, "its checksum does not fit its content")
     wrong = [k for k, fits in _FORM.items() if not fits(config.get(k))]
+    if config.get("kind") == BLEND and not _members_fit(config.get("members")):
+        wrong.append("members")
     if wrong:
         raise _damaged(path, f"these entries are missing or wrong: {', '.join(wrong)}")
     if config["format"] < (needed := FIRST_FORMATS.get(config["kind"], 1)):
@@ -186,7 +230,9 @@ def content_digest(config: Mapping[str, Any]) -> str:
     Args:
         config: the content of config.json, as `read_config` returns it.
     """
-    return files.digest({"weights": config["sha256"][WEIGHTS], **{k: config[k] for k in _CONTENT}})
+    sums = {k: v for k, v in config["sha256"].items() if k != "this"}
+    weights = sums.get(WEIGHTS, sums)
+    return files.digest({"weights": weights, **{k: config[k] for k in _CONTENT}})
 
 
 def _texts(value: object) -> bool:
@@ -204,7 +250,16 @@ _FORM: dict[str, Callable[[Any], bool]] = {
     "settings": lambda x: isinstance(x, dict),
     "identity": lambda x: isinstance(x, dict),
 }
+
+_MEMBER_FORM = {k: _FORM[k] for k in ("kind", "vocabulary", "settings", "identity")}
 """Key of config.json -> function that tells whether its value is legal."""
+
+
+def _members_fit(members: object) -> bool:
+    return isinstance(members, list) and all(
+        isinstance(m, dict) and all(fits(m.get(k)) for k, fits in _MEMBER_FORM.items())
+        for m in members
+    )
 
 
 def _other_format(path: Path, config: Mapping[str, Any], readable: str) -> UserError:
@@ -286,35 +341,3 @@ def _network(
             return probabilities(model, encode(texts, vocabulary, model.settings.max_tokens))
 
     return predict
-
-
-class Served:
-    """The model as MLflow calls it: a table with a column "text" -> label and one column per class."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-
-    def predict(self, model_input: "pd.DataFrame", params: object = None) -> "pd.DataFrame":
-        """Return label and scores of every row, in order; a missing text has neither (None)."""
-        import pandas as pd
-
-        given = np.flatnonzero(model_input["text"].notna())
-        scores = np.full((len(model_input), len(self.model.classes)), np.nan)
-        scores[given] = self.model.scores([str(model_input["text"].iloc[i]) for i in given])
-        labels = np.full(len(scores), None, object)
-        labels[given] = [self.model.classes[i] for i in scores[given].argmax(1)]
-        columns = columns_of(self.model.config)
-        values = {c: scores[:, i] for i, c in enumerate(columns[1:])}
-        answer = pd.DataFrame({columns[0]: pd.Series(labels, dtype=object), **values})
-        if len(given) == len(answer):
-            return answer
-        return answer.astype(object).where(answer.notna(), None)  # JSON has null, and no NaN
-
-
-def columns_of(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the columns of a served model's answer: label, then one per class."""
-    return ("label", *(f"{config['output']}({c})" for c in config["classes"]))
-
-
-def _load_pyfunc(path: str) -> Served:
-    return Served(load(Path(path)))

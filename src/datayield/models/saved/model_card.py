@@ -33,9 +33,18 @@ def _head(c: Mapping[str, Any]) -> list[str]:
         f" which {c['n_train']} train it. Arm `{c['arm']}`, draw {c['draw']}, seed {c['seed']},"
         f" cell `{c['cell']}`. Licence of the data, as stated with the corpus: {c['licence']}.",
         "",
+        *_members(c),
         f"Made with {', '.join(engine)}.",
         "",
     ]
+
+
+def _members(c: Mapping[str, Any]) -> list[str]:
+    """Say of a blend what it averages."""
+    if "members" not in c:
+        return []
+    named = [f"`{m['arm']}` (seed {m['seed']})" for m in c["members"]]
+    return [f"Its probabilities are the mean of {len(named)} models: {', '.join(named)}.", ""]
 
 
 def _classes(classes: list[str]) -> str:
@@ -74,7 +83,9 @@ def _score(value: float | None) -> str:
 
 
 def _limits(c: Mapping[str, Any]) -> list[str]:
-    longest = c["settings"].get("model", {}).get("max_tokens")
+    trained = c.get("members", [c])
+    read = [m["settings"]["model"]["max_tokens"] for m in trained if "model" in m["settings"]]
+    longest = max(read, default=None)
     lines = ["## Limits", ""]
     lines.append(
         "- It always names one of its classes, also for a text that belongs to none of them."
