@@ -35,7 +35,8 @@ from datayield.cells.fit import fit_cell
 from datayield.cells.run import load_sample, prepare
 from datayield.config.sources import CatalogSource, PydocsSource
 from datayield.core import seeds
-from datayield.core.types import Arm, Cell, Corpus, Cost, Settings
+from datayield.core.arm import Arm
+from datayield.core.types import Cell, Corpus, Cost, Settings
 from datayield.models import device
 from datayield.models.trainer import HeldOut
 from datayield.study.arms import parse_arm

@@ -13,10 +13,11 @@ from datayield.analysis import analyse
 from datayield.analysis.statistics import StudyStatistics
 from datayield.analysis.typed_json import from_json, to_json
 from datayield.core import dynamics_rows, files
+from datayield.core.arm import Arm
 from datayield.core.probability_rows import write_probabilities
 from datayield.core.rows import write_rows
 from datayield.core.tables import AUDIT, CORPUS, TRIALS, write_mapped, write_table
-from datayield.core.types import Arm, Cell, Cost, Dynamics, Probabilities, Round, Row
+from datayield.core.types import Cell, Cost, Dynamics, Probabilities, Round, Row
 from tests.calibration.simulate import Study, simulate
 
 

@@ -13,9 +13,10 @@ from datayield.analysis.probability_findings import probability_findings
 from datayield.analysis.probability_scores import brier_scores, log_losses
 from datayield.analysis.probability_statements import ProbabilityStatements
 from datayield.analysis.statements import ArmDescription
+from datayield.core.arm import Arm
 from datayield.core.errors import UserError
 from datayield.core.probability_rows import write_probabilities
-from datayield.core.types import Arm, Cell, Cost, Probabilities, Row
+from datayield.core.types import Cell, Cost, Probabilities, Row
 
 TRUTH = np.arange(60) % 3
 ROLES = {"lstm:plain": "plain", "tfidf": "baseline", "nbsvm": "baseline", "lstm:twin": "check"}

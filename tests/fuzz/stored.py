@@ -21,7 +21,7 @@ from datayield.core.errors import UserError
 from datayield.core.rows import read_rows, to_record, write_rows
 from datayield.core.types import ModelArrays, Row
 from datayield.corpora.build import Labelled
-from datayield.models.saved import format, served
+from datayield.models.saved import format, saved_network, served
 from datayield.models.settings import settings
 from datayield.report import compare_studies
 from datayield.report.metrics_file import SCHEMA
@@ -243,7 +243,7 @@ def exported_files(kind: str) -> dict[str, bytes]:
         words = Vocabulary.of(["the boat", "rain soup"])
         made = Classifier(Settings.from_dict(own), len(words), 3)
         initialise(made, words, (1,))
-        parts = format.network_parts(made, words.words)
+        parts = saved_network.network_parts(made, words.words)
         assert parts.words[:2] == SPECIAL
         return format.written([parts], {**told, "settings": {"model": own}}, "card")
     targets = np.eye(3, dtype=np.float32)[np.arange(12) % 3]

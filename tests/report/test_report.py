@@ -199,7 +199,7 @@ def test_shared_texts_and_overlap_are_told() -> None:
 
 
 def test_seconds_of_a_shared_language_model_are_shared() -> None:
-    from datayield.analysis.analyse import amortised
+    from datayield.analysis.arm_costs import amortised
 
     cells = [("a", "x", 12.0), ("b", "x+y", 20.0), ("c", "z", 12.0), ("d", "", 0.0)]
     lines = [{"cell": c, "language_models": m, "pretrain_seconds": s} for c, m, s in cells]

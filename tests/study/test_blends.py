@@ -1,7 +1,9 @@
 """Blends: arms whose members' probabilities are averaged, without training them again."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ from datayield import config
 from datayield.analysis.statistics import read
 from datayield.cells.blend import SUMMED, blend
 from datayield.cells.context import CorpusTables
+from datayield.core.arm import Arm
 from datayield.core.errors import UserError
-from datayield.core.probability_rows import read_probabilities
+from datayield.core.probability_rows import attach_probabilities, read_probabilities
 from datayield.core.rows import read_rows
-from datayield.core.types import Arm, Row
+from datayield.core.types import Row
 from datayield.models.saved import format
 from datayield.study import data_stages as stages
 from datayield.study import grid
@@ -30,6 +33,7 @@ from tests.conftest import (
 )
 
 ENSEMBLE, BOTH = "lstm:plain*3", "blend(lstm:mixup_word*2, tfidf)"
+WEIGHED = "weighted(lstm:mixup_word*2, tfidf)"
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,7 @@ def test_equal_blends_have_one_name(written: str, canonical: str) -> None:
         ("blend(lstm, blend(gru, tfidf))", "a blend cannot hold a blend"),
         ("blend(lstm, tfidf*2)", "tfidf has no seeds to average over"),
         ("blend(lstm, nbsvm)", "nbsvm gives no probabilities"),
+        ("weighted(lstm*2)", "expected several members to weigh against each other"),
         ("lstm*0", 'expected a number of seeds from 1 to 100 after "\\*", got "0"'),
         ("lstm*many", 'got "many"'),
         ("blend(lstm, lsm)", 'unknown architecture "lsm"'),
@@ -94,7 +99,10 @@ def blended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_project(tmp_path_factory.mktemp("blends"), draws=3)
     params = read_params(folder)
     params["study"]["grid"] = [
-        {"arms": ["lstm:plain", ENSEMBLE, BOTH, "lstm:eda_nn", "majority"], "budgets": [30, 60]}
+        {
+            "arms": ["lstm:plain", ENSEMBLE, BOTH, WEIGHED, "lstm:eda_nn", "majority"],
+            "budgets": [30, 60],
+        }
     ]
     write_params(folder, params)
     data_stages(folder)
@@ -120,7 +128,8 @@ def test_a_blend_is_the_mean_of_what_its_members_answer(blended: Path) -> None:
     members = [("lstm:mixup_word", 0), ("lstm:mixup_word", 1), ("tfidf", 0)]
     for draw in range(3):
         of = [rows[arm, 60, draw, seed] for arm, seed in members]
-        mean = sum(stored[r.key].test.astype(float) for r in of) / 3
+        first, second, third = (stored[r.key].test.astype(float) for r in of)
+        mean = ((first + second) / 2 + third) / 2
         found = rows[BOTH, 60, draw, 0]
         assert np.array_equal(found.predicted, mean.argmax(1))
         assert found.accuracy == pytest.approx((mean.argmax(1) == labels).mean())
@@ -134,15 +143,44 @@ def test_a_blend_is_the_mean_of_what_its_members_answer(blended: Path) -> None:
 
 
 @pytest.mark.slow
+def test_weights_are_fitted_on_held_out_texts_alone(blended: Path) -> None:
+    """The test labels play no part; a held-out text's own label plays none in its validation score."""
+    rows, corpus = _rows(blended), CorpusTables.load(blended / "data/written").corpus
+    path = blended / "results/written/probabilities.parquet"
+    members = [("lstm:mixup_word", 0), ("lstm:mixup_word", 1), ("tfidf", 0)]
+    of = attach_probabilities([rows[arm, 60, 1, seed] for arm, seed in members], path)
+    cell = rows[WEIGHED, 60, 1, 0].cell
+    assert np.array_equal(blend(cell, of, corpus).predicted, rows[WEIGHED, 60, 1, 0].predicted)
+    other = replace(corpus, test_labels=(corpus.test_labels + 1) % 3)
+    assert np.array_equal(blend(cell, of, other).predicted, rows[WEIGHED, 60, 1, 0].predicted)
+    ids = of[0].probabilities.held_out_ids
+    labels = corpus.labels.copy()
+    labels[ids[0]] = (labels[ids[0]] + 1) % 3
+    again = blend(cell, of, replace(corpus, labels=labels)).probabilities
+    before = blend(cell, of, corpus).probabilities
+    assert np.array_equal(again.held_out[0], before.held_out[0])
+    assert not np.array_equal(again.held_out[1], before.held_out[1])
+
+
+def test_weights_without_held_out_texts_are_refused() -> None:
+    params = small_params("0" * 64, draws=2, validation_draws=1)
+    params["study"]["grid"] = [{"arms": [WEIGHED], "budgets": [30]}]
+    settings = {"30": {a: {"all": {}} for a in ("lstm:mixup_word", "tfidf")}}
+    loaded = config.load_text(yaml.safe_dump(params))
+    with pytest.raises(UserError, match="the cells of draw 1 hold none out"):
+        grid.make_grid(loaded, grid.Scope("written", 100, "digest", {}), settings)
+
+
+@pytest.mark.slow
 def test_a_report_compares_a_blend_with_its_control_and_its_members(blended: Path) -> None:
     (c,) = read(blended / "reports/small/statistics.json").corpora
     assert {x.arm for x in c.differences if x.claim} == {
-        ENSEMBLE, BOTH, "lstm:eda_nn", "lstm:mixup_word", "tfidf",
+        ENSEMBLE, BOTH, WEIGHED, "lstm:eda_nn", "lstm:mixup_word", "tfidf",
     }  # fmt: skip
     against = {(x.arm, x.control) for x in c.against_controls}
     assert {(BOTH, ENSEMBLE), (BOTH, "lstm:mixup_word"), (BOTH, "tfidf")} <= against
     assert {x.cells for x in c.scores} == {3}, "seeds of members count for no arm"
-    assert c.cells == c.planned == 6 * (3 + 2 + 1 + 2 + 1 + 1)
+    assert c.cells == c.planned == 6 * (3 + 2 + 1 + 3 + 1 + 1)
 
 
 @pytest.mark.slow
@@ -152,10 +190,12 @@ def test_a_rerun_computes_nothing_and_a_lost_member_is_said(blended: Path) -> No
     settings = json.loads((blended / "results/written/settings.json").read_text())
     made = grid.make_grid(params, stages.scope(params, "written", blended), settings)
     cell = next(c for c in made.cells if str(c.arm) == BOTH)
-    from datayield.study.study_stage import _blended
+    from datayield.study.study_stage import _blend
 
     corpus = CorpusTables.load(blended / "data/written").corpus
-    rows, failed = _blended([cell], made, {}, corpus)
+    log = SimpleNamespace(row=lambda row: pytest.fail("nothing to log"))
+    rows: dict[str, Row] = {}
+    failed = _blend([cell], made, rows, corpus, log)
     assert not rows and "its member written lstm:mixup_word n=30" in failed[cell.key]
     with pytest.raises(LookupError, match="no stored probabilities"):
         some = next(iter(_rows(blended).values()))
@@ -163,9 +203,12 @@ def test_a_rerun_computes_nothing_and_a_lost_member_is_said(blended: Path) -> No
 
 
 @pytest.mark.slow
-def test_an_exported_blend_answers_as_the_study_did(blended: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [BOTH, WEIGHED])
+def test_an_exported_blend_answers_as_the_study_did(
+    blended: Path, tmp_path: Path, name: str
+) -> None:
     out = tmp_path / "model"
-    done = datayield(blended, "export", "--arm", BOTH, "--n", "60", "--out", str(out))
+    done = datayield(blended, "export", "--arm", name, "--n", "60", "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert "registered" in done.stdout
     assert {p.name for p in out.iterdir()} == {
@@ -178,8 +221,8 @@ def test_an_exported_blend_answers_as_the_study_did(blended: Path, tmp_path: Pat
     assert np.array_equal(scores.argmax(1), row.predicted) and np.allclose(
         scores.sum(1), 1, atol=1e-2
     )
-    assert "mean of 3 models" in (out / "README.md").read_text()
-    again = datayield(blended, "export", "--arm", BOTH, "--n", "60", "--out", str(out))
+    assert "of 3 models" in (out / "README.md").read_text()
+    again = datayield(blended, "export", "--arm", name, "--n", "60", "--out", str(out))
     assert "is registered already" in again.stdout
     (out / "member-2.safetensors").write_bytes(b"")
     with pytest.raises(UserError, match="member-2.safetensors is damaged: its sha256"):

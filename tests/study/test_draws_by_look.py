@@ -11,7 +11,8 @@ import yaml
 
 from datayield import config
 from datayield.config.params import Study
-from datayield.core.types import Arm, Cell, Cost, Row
+from datayield.core.arm import Arm
+from datayield.core.types import Cell, Cost, Row
 from datayield.study import arms
 from datayield.study.draws_by_look import DrawsByLook
 from datayield.study.grid import Grid

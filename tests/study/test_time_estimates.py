@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from datayield.cells.draws import FOLDS
-from datayield.core.types import Arm, Cell, Cost, Row, Settings
+from datayield.core.arm import Arm
+from datayield.core.types import Cell, Cost, Row, Settings
 from datayield.models import speed
 from datayield.study import time_estimates
 

@@ -1,8 +1,7 @@
 """Computes the statistics of a study, everything that the report prints, from its tables."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pyarrow as pa
 
 from datayield.analysis import across_corpora, claims, comparisons, labels_needed, text_findings
 from datayield.analysis.across_corpora import across
+from datayield.analysis.arm_costs import by_arm, costs
 from datayield.analysis.class_scores import class_scores
 from datayield.analysis.frame import Frame, make_frame
 from datayield.analysis.intervals import METHOD
@@ -23,7 +23,6 @@ from datayield.analysis.scores import Metric, gather, mean_known
 from datayield.analysis.spreads import architecture_of
 from datayield.analysis.statements import (
     ArchitectureRow,
-    ArmCost,
     FailedCell,
     HistoryPoint,
     UnbalancedArm,
@@ -42,9 +41,8 @@ from datayield.core import files, tables
 from datayield.core.errors import UserError
 from datayield.core.metrics import lead_metric
 from datayield.core.tables import CELLS, HISTORY
-from datayield.core.types import Cost, Ints, names_of
+from datayield.core.types import Ints
 
-COSTS = tuple(name for name in names_of(Cost) if name != "language_models")  # the numbers
 MODEL = (
     "cell",
     "hidden",
@@ -263,43 +261,9 @@ def unbalanced(f: Frame) -> tuple[UnbalancedArm, ...]:
     )
 
 
-def _groups(lines: Iterable[dict[str, Any]]) -> dict[tuple[str, int], list[dict[str, Any]]]:
-    grouped: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for line in lines:
-        grouped.setdefault((line["arm"], line["n"]), []).append(line)
-    return dict(sorted(grouped.items()))
-
-
-def costs(lines: list[dict[str, Any]]) -> tuple[ArmCost, ...]:
-    """Return the mean cost by arm and budget; language models in full and shared among their cells."""
-    part = amortised(lines)
-    return tuple(
-        ArmCost(
-            arm,
-            n,
-            **{k: float(np.mean([x[k] for x in rows])) for k in COSTS},
-            amortised_pretrain_seconds=float(np.mean([part[x["cell"]] for x in rows])),
-        )
-        for (arm, n), rows in _groups(lines).items()
-    )
-
-
-def amortised(lines: list[dict[str, Any]]) -> dict[str, float]:
-    """Return each cell's share of the time of the language models that other cells use too.
-
-    A cell that uses several models is charged for each as if they took equally long.
-    """
-    models = {x["cell"]: x["language_models"].split("+") for x in lines}
-    users = Counter(name for names in models.values() for name in names)
-    return {
-        x["cell"]: x["pretrain_seconds"] * float(np.mean([1 / users[m] for m in models[x["cell"]]]))
-        for x in lines
-    }
-
-
 def _architectures(f: Frame, lines: list[dict[str, Any]]) -> tuple[ArchitectureRow, ...]:
     """Compare plain arms, as the article does, at budgets where two architectures or more were run."""
-    plain = {k: v for k, v in _groups(lines).items() if f.role(k[0]) == "plain"}
+    plain = {k: v for k, v in by_arm(lines).items() if f.role(k[0]) == "plain"}
     budgets = sorted({n for _, n in plain if sum(b == n for _, b in plain) >= 2})
     out = []
     for n in budgets:

@@ -93,8 +93,12 @@ def _saving(*ratios: float | None) -> LabelSaving:
 
 
 def best_simple(f: Frame) -> str | None:
-    """Return the simple baseline with the highest mean validation score over the shared budgets."""
-    names = [a for a in f.names if f.role(a) == "baseline" and a != MAJORITY]
+    """Return the simple baseline with the highest mean validation score over the shared budgets.
+
+    Baselines that have read other text than the corpus are not simple.
+    """
+    simple = (a for a in f.names if f.role(a) == "baseline" and not f.arms[a].outside)
+    names = [a for a in simple if a != MAJORITY]
     if not names:
         return None
     shared = set.intersection(*(set(f.budgets(a)) for a in names))

@@ -5,7 +5,8 @@ from math import isfinite
 from pathlib import Path
 
 from datayield.analysis import comparisons, labels_needed
-from datayield.analysis.analyse import Loaded, costs, load
+from datayield.analysis.analyse import Loaded, load
+from datayield.analysis.arm_costs import costs
 from datayield.analysis.frame import Frame
 from datayield.analysis.scores import Metric
 from datayield.analysis.statements import NextLabels

@@ -40,7 +40,8 @@ class ArmDescription:
     expected: ExpectedResult | None = None
     control: str | None = None  # arm that shows what else could explain a gain
     tuned: TunedCounterpart | None = None  # None: the arm itself is tuned, or cannot be
-    members: tuple[str, ...] = ()  # arms whose probabilities it averages
+    members: tuple[str, ...] = ()  # arms whose probabilities it pools
+    outside: bool = False  # whether it has read other text than the corpus
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,11 @@ from datayield.cells.draws import Draws
 from datayield.core import seeds
 from datayield.core.tables import read_table
 from datayield.core.types import Corpus, Cost, Floats, Ints, Sample, Settings, TrainingSet
-from datayield.models import linear, pretraining
+from datayield.corpora.embeddings import read_embeddings
+from datayield.models import embedded, linear, pretraining
 from datayield.models.hooks import NOTHING_SHOWN
+from datayield.models.outside import Embed
+from datayield.models.settings import ENCODER
 from datayield.models.trainer import TrainingHooks, train
 from datayield.strategies.base import Fitted, Kind, LanguageModel, Strategy
 from datayield.text import sequences
@@ -57,6 +60,17 @@ class CorpusTables:
             self.opened[slot] = table[name].to_numpy()
         difficulty: Floats = self.opened[slot]
         return difficulty
+
+    def embed(self, kind: str) -> Embed:
+        """Return what looks up the stored embeddings of a text of this corpus."""
+        if kind not in self.opened:
+            texts = (*corpora.everything(self.corpus), *self.corpus.test_texts)
+            self.opened[kind] = (
+                read_embeddings(self.folder, kind),
+                {text: row for row, text in enumerate(texts)},
+            )
+        stored, rows = self.opened[kind]
+        return lambda texts: stored[[rows[text] for text in texts]]
 
     def word_vectors(self) -> WordVectors:
         """Return the word vectors, which were made without labels."""
@@ -214,7 +228,7 @@ class CellContext:
 
         Args:
             training_set: the rows to train on.
-            kind: "network" or "linear".
+            kind: "network", "linear", or "encoder": logistic regression on a sentence encoder's embeddings.
             share: the share of the cell's updates that a network trains for.
         """
         self._cost.helper_fits += 1
@@ -222,6 +236,10 @@ class CellContext:
         if kind == "linear":
             linear_model = linear.tfidf(training_set, seeds.integer(*key))
             return Fitted(linear_model.predict, NOTHING_SHOWN)
+        if kind == "encoder":
+            embed = self._tables.embed(ENCODER)
+            encoded = embedded.fit_embedded(training_set, seeds.integer(*key), embed)
+            return Fitted(encoded.predict, NOTHING_SHOWN)
         updates = max(1, round(share * self._settings.updates))
         settings = replace(self._settings, updates=updates, rounds=1)
         trained = train(training_set, ((), np.empty(0, np.int64)), settings, TrainingHooks(), key)

@@ -10,7 +10,8 @@ from datayield import corpora
 from datayield.cells.context import CellContext, CorpusTables
 from datayield.core import seeds
 from datayield.core.types import Cell, Corpus, Cost, Ints, Sample, Settings, TrainingSet
-from datayield.models import linear
+from datayield.models import embedded, linear
+from datayield.models.settings import OUTSIDE
 from datayield.models.trainer import (
     HeldOut,
     RoundCallback,
@@ -131,9 +132,13 @@ def fit_cell(prepared: PreparedCell, callback: RoundCallback | None = None) -> F
 
 
 def _fit_baseline(inputs: CellInputs, training_set: TrainingSet) -> Fit:
-    fit = linear.FITTERS[inputs.cell.arm.architecture]
+    architecture, seed = inputs.cell.arm.architecture, seeds.integer(*inputs.key, "linear")
     with adding_seconds(inputs.cost, "train_seconds"):
-        fitted = fit(training_set, seeds.integer(*inputs.key, "linear"))
+        if architecture in OUTSIDE:
+            embed = inputs.tables.embed(architecture)
+            fitted = embedded.fit_embedded(training_set, seed, embed)
+        else:
+            fitted = linear.FITTERS[architecture](training_set, seed)
     inputs.cost.parameters, inputs.cost.helper_fits = fitted.parameters, fitted.fits
     return fitted
 

@@ -11,6 +11,7 @@ DATA_STAGES = {
     "audit": "datayield.study.stages.audit_corpus",
     "subsample": "datayield.study.stages.subsample_pool",
     "vectors": "datayield.study.stages.train_vectors",
+    "embed": "datayield.study.stages.embed_texts",
     "augment": "datayield.study.stages.augment_texts",
     "curriculum": "datayield.study.stages.rate_difficulties",
 }

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from datayield.core import files, tables
-from datayield.core.types import Arm, Cell, Cost, Round, Row, names_of
+from datayield.core.arm import Arm
+from datayield.core.types import Cell, Cost, Round, Row, names_of
 
 ORDER = tuple(tables.CELL.names)
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from datayield.core.arm import Arm
 from datayield.core.errors import UserError, nearest
 from datayield.core.files import digest
 
@@ -167,79 +168,6 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """One way to use the data: `lstm:eda_nn+mixup_word`, `tfidf`, `lstm:lm*4`, `blend(lstm:lm*4, tfidf)`."""
-
-    architecture: str  # BLEND for a mean of different arms
-    strategies: tuple[str, ...] = ()  # canonical order; () for baselines that are not networks
-    members: tuple[
-        "Member", ...
-    ] = ()  # whose probabilities are averaged; () for an arm that trains
-
-    def __str__(self) -> str:
-        if self.members:
-            names = ", ".join(map(str, self.members))
-            return f"{BLEND}({names})" if self.architecture == BLEND else names
-        return (
-            f"{self.architecture}:{'+'.join(self.strategies)}"
-            if self.strategies
-            else self.architecture
-        )
-
-    @classmethod
-    def named(cls, text: str) -> Self:
-        """Return the arm that is written so; whether its names exist is not checked.
-
-        Raises:
-            ValueError: a blend's bracket does not end the text, or a number of seeds is none.
-        """
-        if text.startswith(f"{BLEND}("):
-            if not text.endswith(")"):
-                raise ValueError("the closing bracket of the blend is missing")
-            inside = text.removeprefix(f"{BLEND}(")[:-1]
-            if BLEND in inside:
-                raise ValueError("a blend cannot hold a blend; name the members of both in one")
-            members = (Member.named(part.strip()) for part in inside.split(","))
-            return cls(BLEND, (), tuple(members))
-        if "*" in text:
-            member = Member.named(text)
-            return cls(member.arm.architecture, (), (member,))
-        architecture, _, names = text.partition(":")
-        return cls(architecture, tuple(names.split("+")) if names else ())
-
-
-BLEND = "blend"
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """An arm of which a blend averages so many trainings, with different seeds."""
-
-    arm: Arm
-    count: int = 1
-
-    def __str__(self) -> str:
-        return f"{self.arm}*{self.count}" if self.count > 1 else str(self.arm)
-
-    @classmethod
-    def named(cls, text: str) -> Self:
-        """Return the member that is written so.
-
-        Raises:
-            ValueError: as `Arm.named`.
-        """
-        name, star, count = text.partition("*")
-        if star and not (count.isascii() and count.isdigit() and 1 <= int(count) <= MOST_SEEDS):
-            raise ValueError(
-                f'expected a number of seeds from 1 to {MOST_SEEDS} after "*", got "{count}"'
-            )
-        return cls(Arm.named(name), int(count) if star else 1)
-
-
-MOST_SEEDS = 100  # of one member of a blend
-
-
-@dataclass(frozen=True, slots=True)
 class Cell:
     """One training run with one score: the fields whose hash is the cell's identity.
 
@@ -276,7 +204,7 @@ class Cell:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Rebuild a cell from the plain dict that `dataclasses.asdict` makes of it; the cell is no blend."""
+        """Rebuild a cell from the plain dict that `dataclasses.asdict` makes of it; the cell trains."""
         arm = values["arm"]
         return cls(**{**values, "arm": Arm(arm["architecture"], tuple(arm["strategies"]))})
 

@@ -23,11 +23,11 @@ from datayield.core.errors import UserError
 from datayield.core.system import services
 from datayield.core.types import Row
 from datayield.integrations import mlflow_runs
-from datayield.models.saved import format, served
+from datayield.models.saved import format, saved_network, served
 
 EXAMPLE = "a text to be labelled"
 NEEDED = ("mlflow", "numpy", "pandas", "pyarrow", "safetensors")
-NEEDED_BY = {format.NETWORK: ("torch",)}
+NEEDED_BY = {saved_network.NETWORK: ("torch",)}
 NEEDED_BY_LINEAR = ("scikit-learn", "scipy")
 
 

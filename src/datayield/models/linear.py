@@ -94,7 +94,7 @@ def read_tfidf(parts: ModelArrays, classes: int) -> Predict:
     model.classes_ = parts.arrays["present"]
 
     def predict(texts: Sequence[str]) -> NDArray[np.float32]:
-        return _spread(model.predict_proba(vectorizer.transform(texts)), model.classes_, classes)
+        return spread(model.predict_proba(vectorizer.transform(texts)), model.classes_, classes)
 
     return predict
 
@@ -168,7 +168,7 @@ def read_nbsvm(parts: ModelArrays, classes: int) -> Predict:
 
     def predict(texts: Sequence[str]) -> NDArray[np.float32]:
         margins = vectorizer.transform(texts).astype(np.float64) @ weights.T
-        return _spread(margins, present, classes, -np.inf)
+        return spread(margins, present, classes, -np.inf)
 
     return predict
 
@@ -232,7 +232,7 @@ def read_majority(parts: ModelArrays, classes: int) -> Predict:
     return predict
 
 
-def _spread(
+def spread(
     scores: NDArray[np.float64], present: Ints, classes: int, absent: float = 0.0
 ) -> NDArray[np.float32]:
     """Return the scores with a column for every class, (rows, classes)."""

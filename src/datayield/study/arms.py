@@ -4,9 +4,17 @@ from collections.abc import Collection
 from typing import Any
 
 from datayield.config import Params
+from datayield.core.arm import BLEND, WEIGHTED, Arm, Member
 from datayield.core.errors import UserError, nearest
-from datayield.core.types import BLEND, Arm, Member
-from datayield.models.settings import ARCHITECTURES, BASELINES, WITHOUT_PROBABILITIES, settings
+from datayield.models.settings import (
+    ARCHITECTURES,
+    BASELINES,
+    DEFAULT_ENCODER,
+    ENCODER,
+    OUTSIDE,
+    WITHOUT_PROBABILITIES,
+    settings,
+)
 from datayield.strategies.registry import arguments_of, canonical, compose, verbs
 
 
@@ -38,21 +46,24 @@ def _parse_blend(text: str, written: Arm) -> Arm:
     if sum(counts.values()) < 2:
         raise UserError(f'arm "{text}": expected at least two members, or one with several seeds')
     members = tuple(Member(arm, counts[arm]) for arm in sorted(counts, key=str))
-    architecture = BLEND if len(members) > 1 else members[0].arm.architecture
-    return Arm(architecture, (), members)
+    if len(members) > 1:
+        return Arm(written.architecture, (), members)
+    if written.architecture == WEIGHTED:
+        raise UserError(f'arm "{text}": expected several members to weigh against each other')
+    return Arm(members[0].arm.architecture, (), members)
 
 
 def _parse_trained(text: str) -> Arm:
     """Return an arm that trains, in canonical form."""
     architecture, _, rest = text.partition(":")
-    if architecture in BASELINES:
+    if architecture in BASELINES or architecture in OUTSIDE:
         if rest:
             raise UserError(
                 f'arm "{text}": {architecture} is not a network and takes no strategies'
             )
         return Arm(architecture)
     if architecture not in ARCHITECTURES:
-        known = [*ARCHITECTURES, *BASELINES]
+        known = [*ARCHITECTURES, *BASELINES, *OUTSIDE]
         raise UserError(
             f'arm "{text}": unknown architecture "{architecture}": {nearest(architecture, known)}'
         )
@@ -66,6 +77,8 @@ def _parse_trained(text: str) -> Arm:
 
 def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
     """Return the untuned settings of an arm at a budget: {"model": ..., "<strategy>": ...}."""
+    if arm.architecture in OUTSIDE and not arm.members:
+        return {"outside": {"model": encoder_of(params)}}
     if not arm.strategies:
         return {}
     parts = compose(arm.strategies, params.strategies)
@@ -79,17 +92,48 @@ def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
     return {"model": model, **{s: a for s, a in arguments.items() if a}}
 
 
+def encoder_of(params: Params) -> str:
+    """Return the sentence encoder of a study: a package, a folder, or a name of the hub.
+
+    Raises:
+        UserError: `strategies` names something else about it.
+    """
+    named = params.strategies.get(ENCODER, {})
+    model = named.get("model", DEFAULT_ENCODER)
+    if named.keys() - {"model"} or not isinstance(model, str):
+        raise UserError(
+            f"params.yaml: strategies.{ENCODER}: expected {{model: a package, a folder or a name of the"
+            f" hub}}, got {named}"
+        )
+    return model
+
+
 def pinned(arm: Arm) -> Collection[str]:
     """Return the settings that the architecture of an arm fixes."""
     return ARCHITECTURES[arm.architecture]
 
 
+def reads_embeddings(arm: Arm) -> bool:
+    """Return whether an arm, or a member of it, has read other text than the corpus."""
+    return (
+        arm.architecture in OUTSIDE
+        or ENCODER in compose(arm.strategies, {}).precomputed
+        or any(reads_embeddings(m.arm) for m in arm.members)
+    )
+
+
 def describe(arm: Arm) -> dict[str, Any]:
     """Describe an arm for the report: role, summary, expected result, control, tuned counterpart."""
+    described = _describe(arm)
+    return described | {"outside": True} if reads_embeddings(arm) else described
+
+
+def _describe(arm: Arm) -> dict[str, Any]:
     if arm.members:
         return _describe_blend(arm)
     if not arm.strategies:
-        return {"role": "baseline", "summary": BASELINES[arm.architecture]}
+        known = BASELINES | OUTSIDE
+        return {"role": "baseline", "summary": known[arm.architecture]}
     parts = compose(arm.strategies, {})
     out: dict[str, Any] = {
         "role": parts.role,
@@ -112,11 +156,17 @@ def describe(arm: Arm) -> dict[str, Any]:
     return out
 
 
+POOLED = {
+    BLEND: "mean of the probabilities",
+    WEIGHTED: "probabilities, weighed against each other on held-out texts,",
+}
+
+
 def _describe_blend(arm: Arm) -> dict[str, Any]:
     """Describe an arm whose members' probabilities are averaged; its control has as many plain networks."""
     out: dict[str, Any] = {
         "role": "strategy",
-        "summary": f"mean of the probabilities of {', '.join(map(str, arm.members))}",
+        "summary": f"{POOLED.get(arm.architecture, POOLED[BLEND])} of {', '.join(map(str, arm.members))}",
         "members": [str(m.arm) for m in arm.members],
     }
     networks = [m.arm.architecture for m in arm.members if m.arm.strategies]

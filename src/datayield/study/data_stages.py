@@ -10,7 +10,9 @@ from datayield.config import Params
 from datayield.core import files
 from datayield.core.metrics import lead_metric
 from datayield.core.tables import hash_of
+from datayield.corpora.embeddings import embedding_digests
 from datayield.models import accelerator
+from datayield.models.settings import ENCODER, OUTSIDE
 from datayield.strategies.registry import make_strategy
 from datayield.study import arms, grid
 from datayield.study.corpus_folder import corpus_folder, known_corpus
@@ -31,7 +33,10 @@ def checked_params(params: Params) -> Params:
         for arm in grid.arms_of(block):
             arms.default_settings(params, arm, 10)
     for strategy, arguments in params.strategies.items():
-        make_strategy(strategy, arguments)
+        if strategy in OUTSIDE:
+            arms.encoder_of(params)
+        else:
+            make_strategy(strategy, arguments)
     grid.check_controls(params)
     arms.parse_arm(params.analysis.baseline)
     return params
@@ -72,6 +77,8 @@ def scope(params: Params, name: str, root: Path) -> grid.Scope:
             # the settings hold), not on which other texts the table holds: one more draw changes
             # the table and no cell.
             **thesaurus_digests(folder),
+            ENCODER: "not embedded",  # where no arm reads embeddings
+            **embedding_digests(folder),
             "vectors": vectors_digest,
             "difficulties": _digest(folder / "difficulties.parquet"),
         },

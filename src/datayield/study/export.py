@@ -12,18 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from datayield import __version__
+from datayield import __version__, corpora
+from datayield.cells.blend import held_out_of, stored_probabilities
 from datayield.cells.context import CorpusTables
 from datayield.cells.fit import Fit
 from datayield.cells.run import compute_cell
 from datayield.config import Params
+from datayield.core.arm import BLEND, WEIGHTED
 from datayield.core.errors import UserError
 from datayield.core.files import read_json, write_bytes
 from datayield.core.metrics import lead_metric
+from datayield.core.probability_rows import attach_probabilities
 from datayield.core.rows import read_rows
-from datayield.core.types import BLEND, Cell, ModelArrays, Row, finished_arm
+from datayield.core.types import Cell, ModelArrays, Row, finished_arm
 from datayield.models.device import check, configure
-from datayield.models.saved import format, model_card
+from datayield.models.pooling import fitted_exponents
+from datayield.models.saved import format, model_card, saved_network
 from datayield.models.settings import WITHOUT_PROBABILITIES
 from datayield.models.trainer import Trained
 from datayield.study import data_stages, grid
@@ -130,7 +134,10 @@ def trained_rows(row: Row, params: Params, root: Path) -> list[Row]:
     if not row.cell.arm.members:
         return [row]
     results = root / "results" / row.cell.corpus
-    rows = {r.key: r for r in read_rows(results / "cells.parquet", results / "history.parquet")}
+    read = read_rows(results / "cells.parquet", results / "history.parquet")
+    wanted = [r for r in read if r.key in row.cell.identity["members"]]
+    found = attach_probabilities(wanted, results / "probabilities.parquet")
+    rows = {r.key: r for r in found}
     try:
         return [rows[key] for key in row.cell.identity["members"]]
     except KeyError as e:
@@ -138,6 +145,23 @@ def trained_rows(row: Row, params: Params, root: Path) -> list[Row]:
             f"{results / 'cells.parquet'} has no cell {e}, a member of {row.cell.arm}. Run `datayield study`,"
             " then export again."
         ) from e
+
+
+def pooled_by(row: Row, trained: Sequence[Row], kinds: Sequence[str], root: Path) -> dict[str, Any]:
+    """Return what a blend pools and how: the trainings of each member, and exponents; [] for equal members."""
+    arm = row.cell.arm
+    exponents: tuple[float, ...] = ()
+    if arm.architecture == WEIGHTED:
+        corpus = corpora.load(corpus_folder(root, row.cell.corpus))
+        _, labels, held_out = held_out_of(arm, stored_probabilities(trained), corpus)
+        exponents = fitted_exponents(held_out, labels)
+    described = [
+        {"kind": kind, "arm": str(r.cell.arm), "seed": r.cell.seed, "cell": r.key,
+         "settings": r.cell.settings, "identity": r.cell.identity}
+        for kind, r in zip(kinds, trained, strict=True)
+    ]  # fmt: skip
+    counts = [m.count for m in arm.members]
+    return {"kind": BLEND, "members": described, "counts": counts, "exponents": list(exponents)}
 
 
 def retrain(row: Row, params: Params, root: Path) -> ModelArrays:
@@ -203,7 +227,7 @@ def check_same(row: Row, again: Row, differing: Mapping[str, tuple[Any, Any]]) -
 def parts_of(fit: Fit) -> ModelArrays:
     """Return the vocabulary and the arrays of a fitted model."""
     if isinstance(fit, Trained):
-        return format.network_parts(fit.model, fit.vocabulary.words)
+        return saved_network.network_parts(fit.model, fit.vocabulary.words)
     return fit.parts
 
 
@@ -228,17 +252,9 @@ def configuration(
     corpus_card = read_json(folder / "card.json")
     study = read_json(root / "results" / cell.corpus / "study.json")
     kinds = [p.kind for p in parts]
-    engines = {"torch" if kind == format.NETWORK else "scikit-learn" for kind in kinds}
-    engine = {name: version(name) for name in sorted(engines)}
-    described = [
-        {"kind": kind, "arm": str(r.cell.arm), "seed": r.cell.seed, "cell": r.key,
-         "settings": r.cell.settings, "identity": r.cell.identity}
-        for kind, r in zip(kinds, trained, strict=True)
-    ]  # fmt: skip
-    test_scores = [getattr(r, choice.metric) for r in choice.siblings]
+    blended = pooled_by(row, trained, kinds, root) if cell.arm.members else {"kind": kinds[0]}
     return {
-        "kind": BLEND if cell.arm.members else kinds[0],
-        **({"members": described} if cell.arm.members else {}),
+        **blended,
         "output": "margin" if kinds[0] in WITHOUT_PROBABILITIES else "probability",
         "study": params.study.name,
         "corpus": cell.corpus,
@@ -257,23 +273,32 @@ def configuration(
         "settings": cell.settings,
         "identity": cell.identity,
         "scores": {s: _number(getattr(row, s)) for s in SCORES},
-        "choice": {
-            "metric": f"validation_{choice.metric}",
-            "score": choice.validation,
-            "cells": choice.cells,
-            "arms": choice.arms,
-            "arm_cells": len(test_scores),
-            "arm_mean_test": float(np.mean(test_scores)),
-        },
+        "choice": _evidence(choice),
         "test_size": len(row.hits),
         "majority_share": choice.majority,
-        "versions": {
-            "datayield": __version__,
-            "python": platform.python_version(),
-            **{p: version(p) for p in ("numpy", "pyarrow", "safetensors")},
-            **engine,
-        },
+        "versions": _versions(kinds),
     }
+
+
+def _evidence(choice: ExportChoice) -> dict[str, Any]:
+    """Return by what a cell was chosen, and how good its arm is on average."""
+    test_scores = [getattr(r, choice.metric) for r in choice.siblings]
+    return {
+        "metric": f"validation_{choice.metric}",
+        "score": choice.validation,
+        "cells": choice.cells,
+        "arms": choice.arms,
+        "arm_cells": len(test_scores),
+        "arm_mean_test": float(np.mean(test_scores)),
+    }
+
+
+def _versions(kinds: Sequence[str]) -> dict[str, str]:
+    """Return the versions that made models of these kinds."""
+    engines = {"torch" if kind == saved_network.NETWORK else "scikit-learn" for kind in kinds}
+    packages = ("numpy", "pyarrow", "safetensors", *sorted(engines))
+    own = {"datayield": __version__, "python": platform.python_version()}
+    return own | {p: version(p) for p in packages}
 
 
 def _number(value: float) -> float | None:

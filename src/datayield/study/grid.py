@@ -9,15 +9,17 @@ from typing import Any
 
 from datayield.cells import stacking
 from datayield.config import Block, Params
+from datayield.core.arm import WEIGHTED, Arm
 from datayield.core.errors import UserError
-from datayield.core.types import RECIPE, Arm, Cell
+from datayield.core.types import RECIPE, Cell
+from datayield.models.settings import OUTSIDE
 from datayield.strategies.base import RunProtocol
 from datayield.strategies.registry import arguments_of, compose
 from datayield.study.arms import control_of, describe, parse_arm
+from datayield.study.screened_arms import named_budgets, ranking_texts, screened
 
 SHARED = ("recipe", "data", "study_seed", "sampling", "validation_folds", "ranking_texts")
 """What a blend's identity has from its members, next to their keys."""
-FEWEST_RANKING = 100  # labelled texts that rank the strategies of a race
 ALL = "all"  # in settings.json: these settings serve every draw
 
 
@@ -34,7 +36,7 @@ class Scope:
 
 def budgets(blocks: Sequence[Block], pool: int) -> tuple[list[list[int]], list[str]]:
     """Return the budgets of each block without those above the pool, and a notice for each of these."""
-    named = sorted(set(_named_budgets(blocks)))
+    named = sorted(set(named_budgets(blocks)))
     notices = [
         f"a budget of {b} labels is larger than the pool of {pool} texts and was left out"
         for b in named
@@ -201,6 +203,12 @@ def make_grid(params: Params, scope: Scope, chosen: Mapping[str, Mapping[str, An
             made(m.arm, n, draw, seed * m.count + k) for m in arm.members for k in range(m.count)
         )
         blend = _blend_cell(arm, parts)
+        if arm.architecture == WEIGHTED and not blend.identity["validation_folds"]:
+            raise UserError(
+                f"params.yaml: study.grid: {arm} weighs its members on held-out texts, and the cells of draw"
+                f" {draw} hold none out: set validation_draws to null and validation_folds to 1 or more, and"
+                " add no race"
+            )
         members[blend.key] = parts
         return blend
 
@@ -225,53 +233,6 @@ def _blend_cell(arm: Arm, members: Sequence[Cell]) -> Cell:
     return Cell(
         first.corpus, first.n, arm, first.draw, seed, {}, {**shared, "blend": 1, "members": keys}
     )
-
-
-def screened(params: Params, planned: Sequence[tuple[Arm, int]]) -> list[tuple[Arm, int]]:
-    """Return the entries of a grid that a race screens: strategies, and the baseline next to them.
-
-    Args:
-        params: the study.
-        planned: every (arm, budget) of the grid.
-
-    Raises:
-        UserError: the grid has no strategy at a budget given as a number, or no baseline there.
-    """
-    named = set(_named_budgets(params.study.grid))
-    found = [(a, n) for a, n in planned if n in named and describe(a)["role"] == "strategy"]
-    baseline = parse_arm(params.analysis.baseline)
-    budgets = sorted({n for _, n in found})
-    if not budgets:
-        raise UserError("params.yaml: study.draws: a race needs strategies in study.grid to screen")
-    lacking = [n for n in budgets if (baseline, n) not in planned]
-    if lacking:
-        raise UserError(
-            f"params.yaml: study.draws: a race compares strategies with {baseline}; study.grid must name it"
-            f" at {', '.join(map(str, lacking))} labels too"
-        )
-    return found + [(baseline, n) for n in budgets]
-
-
-def ranking_texts(params: Params, pool: int) -> int:
-    """Return how many labelled texts rank the strategies of a race: no budget uses them.
-
-    Raises:
-        UserError: the pool leaves fewer than 100.
-    """
-    assert params.study.race is not None
-    largest = max(b for b in _named_budgets(params.study.grid) if b <= pool)
-    if pool - largest < FEWEST_RANKING:
-        raise UserError(
-            f"params.yaml: study.draws: a race ranks strategies by at least {FEWEST_RANKING} labelled texts"
-            f" that no budget uses. The pool of {pool} texts leaves {pool - largest} after {largest} labels:"
-            " name smaller budgets, or a number of draws"
-        )
-    return min(params.study.race.texts, pool - largest)
-
-
-def _named_budgets(blocks: Sequence[Block]) -> list[int]:
-    """Return the budgets that blocks give as numbers."""
-    return [b for block in blocks if not isinstance(block.budgets, str) for b in block.budgets]
 
 
 def _settings_of(chosen: Mapping[str, Any], arm: Arm, n: int, draw: int) -> Mapping[str, Any]:
@@ -312,6 +273,8 @@ def cell(
         }
     else:
         identity["engine"] = f"scikit-learn {version('scikit-learn')}"
+        if arm.architecture in OUTSIDE:
+            identity["precomputed"] = {arm.architecture: scope.precomputed[arm.architecture]}
     plain_cell = Cell(scope.corpus, n, arm, draw, seed, dict(chosen), identity)
     if identity["device"] == "cpu":
         return plain_cell

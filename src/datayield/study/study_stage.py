@@ -73,11 +73,7 @@ def compute(
             computed, errors = _compute_missing(work, log, execute)
             done |= computed
             failed |= errors
-        blended, errors = _blended(cells, planned, done, loaded)
-        for row in blended.values():
-            log.row(row)
-        done |= blended
-        failed |= errors
+        failed |= _blend(cells, planned, done, loaded, log)
         steps.judge(judge, known, done, pool.size)
     log.curves(list(done.values()))
     summary = {**known, **_outcome(planned, steps.cells, done, failed), **steps.taken}
@@ -247,11 +243,14 @@ def _name(cell: Cell) -> str:
     return f"{cell.corpus} {cell.arm} n={cell.n} draw={cell.draw} seed={cell.seed}"
 
 
-def _blended(
-    cells: Iterable[Cell], planned: grid.Grid, done: Mapping[str, Row], corpus: Corpus
-) -> tuple[dict[str, Row], dict[str, str]]:
-    """Average the rows of the members of every blend that is not done; return the errors by key too."""
-    rows: dict[str, Row] = {}
+def _blend(
+    cells: Iterable[Cell],
+    planned: grid.Grid,
+    done: dict[str, Row],
+    corpus: Corpus,
+    log: RunLog,
+) -> dict[str, str]:
+    """Add and log the row of every blend that is not done; return the errors by key."""
     failed: dict[str, str] = {}
     for cell in cells:
         if (key := cell.key) not in planned.members or key in done:
@@ -261,10 +260,11 @@ def _blended(
         try:
             if missing:
                 raise LookupError(f"its member {_name(missing[0])} has no result")
-            rows[key] = blend(cell, [done[m.key] for m in members], corpus)
+            done[key] = blend(cell, [done[m.key] for m in members], corpus)
+            log.row(done[key])
         except LookupError as e:
             failed[key] = str(e)
-    return rows, failed
+    return failed
 
 
 def _outcome(

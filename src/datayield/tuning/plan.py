@@ -13,7 +13,8 @@ from datayield.models import accelerator
 if TYPE_CHECKING:
     from datayield.cells.store import CellStore
     from datayield.config import Params
-    from datayield.core.types import Arm, Cell, Corpus
+    from datayield.core.arm import Arm
+    from datayield.core.types import Cell, Corpus
     from datayield.study.grid import Grid, Scope
     from datayield.tuning.searches import SearchSpec
 
@@ -24,11 +25,8 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
     Raises:
         UserError: if a corpus is not built yet.
     """
-    from datayield import corpora
     from datayield.cells.store import CellStore
-    from datayield.study import data_stages, grid, race
     from datayield.study.corpus_folder import corpus_folder
-    from datayield.tuning import searches
 
     store = CellStore(root / "state" / "cells")
     missing: list[Cell] = []
@@ -38,33 +36,11 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
         folder = corpus_folder(root, name)
         if not (folder / "corpus.arrow").exists():
             raise UserError(f"{folder} is not built yet. Run `dvc repro corpus@{name}` first.")
-        corpus = corpora.load(folder)
-        entries, notices = grid.arms_and_budgets(params, len(corpus.texts))
-        scope = _scope(params, name, root)
-        metric = data_stages.metric(params, name, root)
-        specs = searches.searches(params, scope, metric)
-        left = _left(name, specs, root)
-        open_regimes = {(s.cell.arm, s.cell.n) for s, _ in left}
-        planned_grid = _grid(params, name, scope, root, open_regimes)
-        raced = params.study.race is not None
-        cells = race.foreseen(params, planned_grid) if raced else planned_grid.cells
-        wanted, cells = cells, planned_grid.trained(cells)
+        counted, cells, searched = _counted(params, name, root)
         open_cells = [c for c in cells if not store.has(c.key)]
         missing += open_cells
-        trials += [cell for s, more in left for cell in searches.foreseen(s, more)]
-        out.append(
-            {
-                "corpus": name,
-                "cells": len(cells),
-                "done": len(cells) - len(open_cells),
-                "cells_of_arms": dict(Counter(str(cell.arm) for cell in cells)),
-                "searches": len(specs),
-                "trials": params.tuning.trials,
-                "notices": notices,
-                "metric": metric,
-                **_compared(params, corpus, _entries_of(params, wanted, entries)),
-            }
-        )
+        trials += searched
+        out.append({**counted, "cells": len(cells), "done": len(cells) - len(open_cells)})
     return {
         "corpora": out,
         "missing": len(missing),
@@ -72,6 +48,36 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
         "race": params.study.race is not None,  # whether the arms of the fresh draws are open
         **_seconds(params, missing, trials, store, root),
     }
+
+
+def _counted(
+    params: "Params", name: str, root: Path
+) -> "tuple[dict[str, Any], Sequence[Cell], list[Cell]]":
+    """Return what a plan says of one corpus, the cells that it trains, and those of its missing trials."""
+    from datayield import corpora
+    from datayield.study import data_stages, grid, race
+    from datayield.study.corpus_folder import corpus_folder
+    from datayield.tuning import searches
+
+    corpus = corpora.load(corpus_folder(root, name))
+    entries, notices = grid.arms_and_budgets(params, len(corpus.texts))
+    scope = _scope(params, name, root)
+    metric = data_stages.metric(params, name, root)
+    specs = searches.searches(params, scope, metric)
+    left = _left(name, specs, root)
+    made = _grid(params, name, scope, root, {(s.cell.arm, s.cell.n) for s, _ in left})
+    wanted = race.foreseen(params, made) if params.study.race else made.cells
+    cells = made.trained(wanted)
+    counted = {
+        "corpus": name,
+        "cells_of_arms": dict(Counter(str(cell.arm) for cell in cells)),
+        "searches": len(specs),
+        "trials": params.tuning.trials,
+        "notices": notices,
+        "metric": metric,
+        **_compared(params, corpus, _entries_of(params, wanted, entries)),
+    }
+    return counted, cells, [cell for s, more in left for cell in searches.foreseen(s, more)]
 
 
 def _entries_of(

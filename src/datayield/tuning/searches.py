@@ -12,8 +12,9 @@ from typing import Any
 from datayield.cells.draws import FOLDS, FOLDS_UP_TO, TUNING_DRAW
 from datayield.config import Params
 from datayield.core import files, seeds
+from datayield.core.arm import Arm
 from datayield.core.errors import UserError
-from datayield.core.types import Arm, Cell, Settings
+from datayield.core.types import Cell, Settings
 from datayield.strategies import registry
 from datayield.strategies.base import RunProtocol, TunableArgument
 from datayield.study import grid

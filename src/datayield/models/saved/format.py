@@ -1,6 +1,6 @@
 """Writes and reads exported models: folders of safetensors and JSON, from which nothing is unpickled.
 
-A model is one network or simple baseline, or a blend: several of them, whose probabilities are averaged.
+A model is one network or simple baseline, or a blend: several of them, whose probabilities are pooled.
 """
 
 import hashlib
@@ -17,8 +17,12 @@ from safetensors.numpy import save as save_arrays
 
 from datayield import __version__
 from datayield.core import files
+from datayield.core.arm import BLEND
 from datayield.core.errors import UserError
-from datayield.core.types import BLEND, ModelArrays, Settings
+from datayield.core.types import ModelArrays
+from datayield.models import pooling
+from datayield.models.saved import saved_network
+from datayield.models.settings import OUTSIDE
 from datayield.text import tokens
 
 if TYPE_CHECKING:
@@ -29,7 +33,6 @@ READABLE = (1, 2, 3)
 FIRST_FORMATS = {"nbsvm": 2, "majority": 2, BLEND: 3}
 """Kind of a model whose arrays changed -> the first format with those of today."""
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
-NETWORK = "network"
 OUTPUTS = ("probability", "margin")
 PROBE = ("a text", "")  # texts that every model scores when it is loaded, as a test
 LOWEST = float(np.finfo(np.float32).min)  # stands for minus infinity, which JSON cannot hold
@@ -121,7 +124,7 @@ def load(folder: Path) -> Model:
         if config["kind"] == BLEND:
             described = [{**config, "output": "probability", **m} for m in config["members"]]
             pairs = zip(described, weights.values(), strict=True)
-            model = _mean(config, [_model(c, content) for c, content in pairs])
+            model = _blended(config, [_model(c, content) for c, content in pairs])
         else:
             model = _model(config, weights[WEIGHTS])
         shape = model.scores(PROBE).shape
@@ -161,22 +164,42 @@ def _model(config: Mapping[str, Any], weights: bytes) -> Model:
     classes = len(config["classes"])
     if any(np.isnan(a).any() for a in parts.arrays.values()):
         raise ValueError("an array holds NaN")
-    if parts.kind == NETWORK:
+    if parts.kind == saved_network.NETWORK:
         where, notice = _where(config["identity"])
-        read = _network(parts, config["settings"]["model"], classes, where)
+        read = saved_network.reader(parts, config["settings"]["model"], classes, where)
         return Model(config, read, where, notice)
+    if parts.kind in OUTSIDE:
+        return Model(config, _embedded(parts, config, classes), None)
     from datayield.models.linear import READERS
 
     return Model(config, READERS[parts.kind](parts, classes), None)
 
 
-def _mean(config: Mapping[str, Any], members: Sequence[Model]) -> Model:
-    """Build a blend: the mean of its members' probabilities, each rounded as a study stores them."""
+def _embedded(parts: ModelArrays, config: Mapping[str, Any], classes: int) -> "Predict":
+    """Return the prediction function of a model on embeddings, with the sentence encoder that made them."""
+    from datayield.models import embedded, outside
+
+    encoder = outside.open_encoder(config["settings"]["outside"]["model"])
+    made = files.digest([encoder.digest, config["data_digest"]])[:32]
+    if made != config["identity"]["precomputed"][parts.kind]:
+        raise UserError(
+            f"the sentence encoder {encoder.name} is another one here than where the model was trained."
+            " Install the version that the model's README.md names, or export the model again."
+        )
+    return embedded.read_embedded(parts, classes, encoder.embed)
+
+
+def _blended(config: Mapping[str, Any], members: Sequence[Model]) -> Model:
+    """Build a blend, whose members' probabilities are rounded as a study stores them."""
+    counts, exponents = config["counts"], config["exponents"]
+    if sum(counts) != len(members) or (exponents and len(exponents) != len(counts)):
+        raise ValueError("counts, exponents and members differ in number")
 
     def read(texts: Sequence[str]) -> NDArray[np.float32]:
         each = [m.scores(texts).astype(np.float16).astype(np.float64) for m in members]
-        mean: NDArray[np.float32] = np.mean(each, axis=0).astype(np.float32)
-        return mean
+        parts = [group.mean(0) for group in np.split(np.asarray(each), np.cumsum(counts)[:-1])]
+        pooled = pooling.product(parts, exponents) if exponents else pooling.mean(parts)
+        return pooled.astype(np.float32)
 
     return Model(config, read, None, next((m.notice for m in members if m.notice), ""))
 
@@ -294,50 +317,3 @@ def _where(identity: Mapping[str, Any]) -> tuple[tuple[str, str], str]:
         f"the model was trained on {trained[0]} in {trained[1]}; here it computes on {here[0]} in {here[1]}:"
         " probabilities may differ in their last digits"
     )
-
-
-def network_parts(model: Any, words: tuple[str, ...]) -> ModelArrays:
-    """Return the parameters of a `Classifier` with its vocabulary, as arrays."""
-    from datayield.models.device import array
-
-    arrays = {name: array(p) for name, p in model.named_parameters()}
-    if model.frequency is not None:
-        arrays["frequency"] = array(model.frequency)
-    return ModelArrays(NETWORK, words, arrays)
-
-
-def _network(
-    parts: ModelArrays, settings: Mapping[str, Any], classes: int, where: tuple[str, str]
-) -> "Predict":
-    """Return the prediction function of the network that `network_parts` took apart."""
-    import torch
-
-    from datayield.models import device
-    from datayield.models.classifier import Classifier, probabilities
-    from datayield.models.encoding import Vocabulary, encode
-
-    device.configure(*where)
-    vocabulary = Vocabulary.listed(parts.words)
-    trained_with = Settings.from_dict(settings)
-    if not 1 <= trained_with.layers <= len(parts.arrays):
-        raise ValueError(f"{trained_with.layers} layers in {len(parts.arrays)} arrays")
-    with torch.device("meta"):  # takes no memory, whatever sizes damaged settings name
-        empty = Classifier(trained_with, len(vocabulary), classes).named_parameters()
-        expected = {name: tuple(p.shape) for name, p in empty}
-    shapes = {name: a.shape for name, a in parts.arrays.items()}
-    if "frequency" in shapes:  # of networks with normalised embeddings
-        expected["frequency"] = (len(vocabulary),)
-    if shapes != expected:
-        raise ValueError("names or shapes of the arrays differ from those that the settings give")
-    model = Classifier(trained_with, len(vocabulary), classes)
-    state = {k: device.tensor(v) for k, v in parts.arrays.items() if k != "frequency"}
-    model.load_state_dict(state)
-    if "frequency" in parts.arrays:
-        model.frequency = device.tensor(parts.arrays["frequency"])
-    model.requires_grad_(False).eval()
-
-    def predict(texts: Sequence[str]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            return probabilities(model, encode(texts, vocabulary, model.settings.max_tokens))
-
-    return predict

@@ -44,7 +44,8 @@ def _members(c: Mapping[str, Any]) -> list[str]:
     if "members" not in c:
         return []
     named = [f"`{m['arm']}` (seed {m['seed']})" for m in c["members"]]
-    return [f"Its probabilities are the mean of {len(named)} models: {', '.join(named)}.", ""]
+    how = "a product, with fitted exponents," if c["exponents"] else "the mean"
+    return [f"Its probabilities are {how} of {len(named)} models: {', '.join(named)}.", ""]
 
 
 def _classes(classes: list[str]) -> str:

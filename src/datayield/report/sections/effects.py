@@ -25,7 +25,7 @@ def curves(c: CorpusStatistics, s: StudyStatistics) -> Section:
     for arm in _by_role(c):
         own = {x.n: x for x in c.scores if x.arm == arm}
         cells = [_both_scores(own[n], led) if n in own else "–" for n in shared]
-        rows.append((arm, c.arms[arm].role, *cells))
+        rows.append((arm, c.arms[arm].role + (OUTSIDE if c.arms[arm].outside else ""), *cells))
     table = Table(
         "Test macro-F1 with interval, and accuracy, by labels paid"
         if led
@@ -34,7 +34,22 @@ def curves(c: CorpusStatistics, s: StudyStatistics) -> Section:
         tuple(rows),
     )
     alt = f"Learning curves on {c.corpus}: test {wording.metric(c.metric)} against labels paid, with intervals"
-    return Section("Learning curves", (_interval_note(s),), (table,), (Picture("curves", alt),))
+    notes = (_interval_note(s), *outside(c))
+    return Section("Learning curves", notes, (table,), (Picture("curves", alt),))
+
+
+OUTSIDE = ", has read other text"
+
+
+def outside(c: CorpusStatistics) -> list[str]:
+    """Say which arms know more than the texts of the corpus; [] where none does."""
+    known = sorted(arm for arm, described in c.arms.items() if described.outside)
+    if not known:
+        return []
+    return [
+        f"{wording.listed(known)} {'has' if len(known) == 1 else 'have'} read other text than this corpus: a"
+        " model from outside, made with many more texts. What it knows does not come from these labels."
+    ]
 
 
 def _both_scores(x: ArmScore, led: bool) -> str:

@@ -5,13 +5,14 @@ from datayield.analysis.statements import Doubling, Recommendation, TargetLabels
 from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
 from datayield.report import wording
 from datayield.report.section import Section, Table
-from datayield.report.sections import tuning
+from datayield.report.sections import effects, tuning
 from datayield.report.sections.doubts import doubts
 
 
 def first_screen(s: StudyStatistics) -> Section:
     """Return the part for readers who read nothing else: best arms, their worth, the target."""
     paragraphs = [_picks(c, s) for c in s.corpora]
+    paragraphs += dict.fromkeys(x for c in s.corpora for x in effects.outside(c))
     rows = tuple(_row(c, s, r) for c in s.corpora for r in c.recommended)
     tables = []
     if rows:

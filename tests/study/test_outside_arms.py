@@ -1,0 +1,110 @@
+"""Arms with knowledge from outside, from the stage that embeds to an exported model."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from datayield import config
+from datayield.cells.context import CorpusTables
+from datayield.core.errors import UserError
+from datayield.core.rows import read_rows
+from datayield.corpora.embeddings import FILE, embedding_digests, read_embeddings, write_embeddings
+from datayield.models.saved import format
+from datayield.models.settings import ENCODER
+from datayield.study import data_stages as stages
+from tests.conftest import (
+    data_stages,
+    datayield,
+    flow,
+    make_project,
+    read_params,
+    small_params,
+    write_params,
+)
+
+BLEND = f"blend({ENCODER}, tfidf)"
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose study has arms that read embeddings."""
+    folder = make_project(tmp_path_factory.mktemp("outside"), draws=2)
+    params = read_params(folder)
+    params["study"]["grid"] = [
+        {"arms": ["lstm:plain", "lstm:distil_encoder", BLEND], "budgets": [30, 60]}
+    ]
+    write_params(folder, params)
+    data_stages(folder)
+    assert flow(folder, "tune").returncode == 0
+    done = flow(folder, "study")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_arms_with_an_encoder_are_computed_and_marked(computed: Path) -> None:
+    results = computed / "results/written"
+    rows = read_rows(results / "cells.parquet", results / "history.parquet")
+    assert {str(r.cell.arm) for r in rows} == {
+        "lstm:plain", "lstm:distil_encoder", BLEND, ENCODER, "tfidf",
+    }  # fmt: skip
+    digest = embedding_digests(computed / "data/written")[ENCODER]
+    for row in rows:
+        reads = str(row.cell.arm) in (ENCODER, "lstm:distil_encoder")
+        assert (row.cell.identity.get("precomputed") == {ENCODER: digest}) == reads
+    for name in ("analyse", "report"):
+        assert datayield(computed, "stage", name).returncode == 0
+    assert "has read other text" in (computed / "reports/small/report.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arm", [ENCODER, BLEND])
+def test_an_exported_model_embeds_raw_texts_itself(
+    computed: Path, tmp_path: Path, arm: str
+) -> None:
+    out = tmp_path / "model"
+    done = datayield(computed, "export", "--arm", arm, "--out", str(out), "--no-register")
+    assert done.returncode == 0, done.stderr
+    model = format.load(out)
+    results = computed / "results/written"
+    rows = read_rows(results / "cells.parquet", results / "history.parquet")
+    row = next(r for r in rows if r.key == model.config["cell"])
+    corpus = CorpusTables.load(computed / "data/written").corpus
+    scores = model.scores(list(corpus.test_texts))
+    assert (scores.argmax(1) == row.predicted).mean() > 0.98, (
+        "embeddings may differ in the last digit"
+    )
+    assert np.isfinite(model.scores(["", "words that no text has"])).all()
+
+
+@pytest.mark.slow
+def test_embeddings_are_of_every_text_and_need_no_label(computed: Path) -> None:
+    tables = CorpusTables.load(computed / "data/written")
+    stored = read_embeddings(tables.folder, ENCODER)
+    assert len(stored) == len(tables.corpus.texts) + len(tables.corpus.test_texts)
+    found = tables.embed(ENCODER)([tables.corpus.texts[3], tables.corpus.test_texts[0]])
+    assert np.array_equal(found, stored[[3, len(tables.corpus.texts)]])
+    with pytest.raises(LookupError):
+        tables.embed(ENCODER)(["a text of no corpus"])
+
+
+def test_damaged_embeddings_are_one_error(tmp_path: Path) -> None:
+    assert embedding_digests(tmp_path) == {}
+    write_embeddings({}, {}, tmp_path)
+    assert embedding_digests(tmp_path) == {}
+    with pytest.raises(UserError, match="is damaged"):
+        read_embeddings(tmp_path, ENCODER)
+    (tmp_path / FILE).write_bytes(b"\0" * 40)
+    with pytest.raises(UserError, match="is damaged"):
+        embedding_digests(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [{"model": 3}, {"modle": "x"}])
+def test_a_wrong_entry_about_the_encoder_is_refused(wrong: dict[str, object]) -> None:
+    params = small_params("0" * 64)
+    params["strategies"] = {ENCODER: wrong}
+    params["study"]["grid"] = [{"arms": ["lstm:plain", ENCODER], "budgets": [30]}]
+    with pytest.raises(UserError, match=f"strategies.{ENCODER}: expected"):
+        stages.checked_params(config.load_text(yaml.safe_dump(params)))
