@@ -87,6 +87,7 @@ PRESETS = (
     "article",
     "checks",
     "arms",
+    "blends",
     "tuned",
 )
 
