@@ -121,6 +121,20 @@ def _rows(folder: Path) -> dict[tuple[str, int, int, int], Row]:
 
 
 @pytest.mark.slow
+def test_a_plan_says_that_a_blend_trains_nothing(blended: Path) -> None:
+    done = datayield(blended, "plan")
+    assert done.returncode == 0, done.stderr
+    lines = {
+        line.split(" budgets")[0].rsplit(maxsplit=1)[0].strip(): line
+        for line in done.stdout.splitlines()
+        if " budgets " in line
+    }
+    assert lines[BOTH].split()[-2:] == ["0", "cells"]
+    assert lines["lstm:plain"].split()[-2:] == ["18", "cells"]  # 3 seeds, 2 budgets, 3 draws
+    assert "to compute: 0 cells" in done.stdout
+
+
+@pytest.mark.slow
 def test_a_blend_is_the_mean_of_what_its_members_answer(blended: Path) -> None:
     rows = _rows(blended)
     stored = read_probabilities(blended / "results/written/probabilities.parquet")

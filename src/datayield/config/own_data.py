@@ -21,6 +21,10 @@ MOST_READ = 50_000  # pool texts up to which a language model of them is part of
 
 ARMS = ("lstm:plain", "lstm:eda_nn", "lstm:repeat", "lstm:twin", "tfidf", "nbsvm", "majority")
 READERS = ("lstm:distil",)  # they learn from texts without labels
+BLENDS = ("blend(lstm:plain, tfidf)", "lstm:plain*2")  # the second is the control of the first
+READING_BLENDS = ("blend(lstm:distil, tfidf)",)
+OUTSIDE = ("outside-encoder", "blend(outside-encoder, tfidf)")  # they have read other text
+READING_OUTSIDE = ("lstm:distil_encoder",)
 LANGUAGE_MODEL = "lstm:lm"  # so does this one, which reads all of them first in every draw
 TUNING = {"trials": 6, "arms": "one", "scope": "regime"}  # one search per budget for all arms
 
@@ -35,6 +39,7 @@ class OwnStudyOptions:
     )
     draws: int = DRAWS
     tune: bool = False  # whether settings are searched first
+    outside: bool = False  # whether arms with a sentence encoder are part of the study
 
 
 def check_options(options: OwnStudyOptions) -> None:
@@ -144,9 +149,12 @@ def _grid(
     unread = unlabelled or pool >= 2 * budgets[-1]
     read = unread and pool + unlabelled <= MOST_READ
     doubled = max((b for b in budgets if 2 * b <= pool), default=None)
+    arms = [*ARMS, *BLENDS, *(OUTSIDE if options.outside else ())]
+    if read:
+        arms += [*READERS, *READING_BLENDS, *(READING_OUTSIDE if options.outside else ())]
     checks = ["lstm:permuted_labels", *(["lstm:double"] if doubled else [])]
     return [
-        {"arms": [*ARMS, *(READERS if read else ())], "budgets": list(budgets)},
+        {"arms": arms, "budgets": list(budgets)},
         *([{"arms": [LANGUAGE_MODEL], "budgets": list(budgets), "draws": few}] if read else []),
         {"arms": checks, "budgets": [doubled or budgets[-1]], "draws": few},
         {"arms": ["lstm:plain", "tfidf"], "budgets": "half_octaves"},

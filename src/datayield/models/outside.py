@@ -34,6 +34,12 @@ class Encoder:
     embed: Embed
 
 
+def at_hand() -> bool:
+    """Return whether the extra is installed, with the encoder that it brings."""
+    needed = ("sentence_transformers", DEFAULT_ENCODER)
+    return all(importlib.util.find_spec(name) is not None for name in needed)
+
+
 def open_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
     """Open a sentence encoder: a package that carries its model, a local folder, or a name of the hub.
 

@@ -1,6 +1,7 @@
 """Makes project folders: of known corpora (`init`), or around files of one's own (`study FILE`)."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -13,6 +14,7 @@ from datayield.core.errors import UserError, nearest
 from datayield.corpora import input_files
 from datayield.corpora.input_files import InputFiles
 from datayield.corpora.loaders.catalog import catalog
+from datayield.models import outside
 
 
 def create_project(folder: Path, names: Sequence[str] = ()) -> str:
@@ -58,8 +60,14 @@ def create_own_project(
     seed = config.load_text(config.preset("default")).study.seed
     corpus, card = corpora.build(options.name, source, seed, Path())
     entry = input_files.entry_in(source, folder)
+    with_outside = replace(options, outside=outside.at_hand())
+    if not with_outside.outside:
+        announce(
+            "left out: arms with a sentence encoder that has read other text; to compare them too:"
+            f" {outside.EXTRA}, then the same command again"
+        )
     text = own_data.params_text(
-        options, entry, len(corpus.texts), corpus.classes, len(corpus.unlabelled)
+        with_outside, entry, len(corpus.texts), corpus.classes, len(corpus.unlabelled)
     )
     if not project.is_project(folder):
         announce(f"made {folder} with {project.make(folder, text, options.name)}")

@@ -140,7 +140,10 @@ def lines(plan: dict[str, Any]) -> list[str]:
     for c in plan["corpora"]:
         out.append(f"{c['corpus']}: {c['cells']} cells, {c['done']} done")
         cells = c["cells_of_arms"]
-        out += [f"  {a:24} {n:3} budgets  {cells[a]:4} cells" for a, n in c["budgets"].items()]
+        # A blend has no cells of its own to train.
+        out += [
+            f"  {a:24} {n:3} budgets  {cells.get(a, 0):4} cells" for a, n in c["budgets"].items()
+        ]
         if plan["race"]:
             out.append(
                 "  which strategies reach the fresh draws is open; this plan lets chance decide"
