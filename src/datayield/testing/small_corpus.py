@@ -1,14 +1,18 @@
 """Builds a small corpus with every table of the data stages, in seconds and without a download."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from datayield import config, corpora
 from datayield.cells.context import CorpusTables
+from datayield.core import seeds
 from datayield.corpora.build import Labelled, build_corpus
+from datayield.corpora.embeddings import write_embeddings
+from datayield.models.settings import ENCODER
 from datayield.strategies.base import Strategy
 from datayield.study.corpus_folder import corpus_folder
 from datayield.study.stages import (
@@ -122,7 +126,19 @@ def build_tables(root: Path, strategies: Iterable[Strategy]) -> CorpusTables:
         environment.setenv("DATAYIELD_WORDNET", str(root / "wordnet"))
         for stage in (subsample_pool, train_vectors, augment_texts, rate_difficulties):
             stage.run(params, NAME, root)
-    return CorpusTables.load(folder)
+    tables = CorpusTables.load(folder)
+    texts = [*tables.corpus.texts, *tables.corpus.test_texts]
+    write_embeddings({ENCODER: _embedded(texts)}, {ENCODER: "testing"}, folder)
+    return tables
+
+
+def _embedded(texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return the mean of a fixed random vector for each word of a text, in place of a sentence encoder."""
+    words = sorted({word for text in texts for word in text.split()})
+    vectors = seeds.rng("testing", "embeddings").normal(0, 1, (len(words), 16))
+    rows = {word: row for row, word in enumerate(words)}
+    means = [vectors[[rows[w] for w in text.split()]].mean(0) for text in texts]
+    return np.array(means, np.float32)
 
 
 def _params(arms: list[str]) -> config.Params:
