@@ -200,7 +200,7 @@ MODELS = {
     "no model": Bad("predict none good.csv", "none is not an exported model: wanted a folder with config.json"),
     "a model that is no JSON": Bad("predict model texts.csv", "config.json is damaged: it is not JSON", "finished", put("model/config.json", "{")),
     "a model of others": Bad("predict model texts.csv", "was not written by `datayield export`", "finished", put("model/config.json", "{}")),
-    "a model of another format": Bad("predict model texts.csv", "has format 3; datayield", "finished", told("model/config.json", lambda c: c.update(format=3))),
+    "a model of another format": Bad("predict model texts.csv", "has format 4; datayield", "finished", told("model/config.json", lambda c: c.update(format=4))),
     "a changed model": Bad("predict model texts.csv", "its checksum does not fit its content", "finished", told("model/config.json", lambda c: c["classes"].reverse())),
     "half a model": Bad("predict model texts.csv", "its sha256 is not the one that config.json names", "finished", cut("model/model.safetensors")),
     "a flipped bit in a model": Bad("predict model texts.csv", "its sha256 is not the one", "finished", bit("model/model.safetensors")),

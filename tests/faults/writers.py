@@ -81,7 +81,7 @@ def _export(folder: Path, version: int) -> None:
     before = model_card.text_of
     model_card.text_of = lambda config: f"card {version}"
     try:
-        export.write(folder / "model", ModelArrays("majority", (), arrays), told)
+        export.write(folder / "model", [ModelArrays("majority", (), arrays)], told)
     finally:
         model_card.text_of = before
 
