@@ -19,6 +19,7 @@ from datayield.analysis.statements import (
     LabelSaving,
     TargetLabels,
 )
+from datayield.core.arm import Arm
 
 
 def learning_curve(f: Frame) -> tuple[ArmScore, ...]:
@@ -203,11 +204,9 @@ def interactions(f: Frame) -> tuple[Interaction, ...]:
     """
     rows = []
     for arm, n in sorted(f.scores):
-        if f.arms[arm].members:
-            continue
-        architecture, _, names = arm.partition(":")
-        parts = [f"{architecture}:{name}" for name in names.split("+")]
-        plain = f"{architecture}:plain"
+        written = Arm.named(arm)
+        parts = [f"{written.architecture}:{name}" for name in written.strategies]
+        plain = f"{written.architecture}:plain"
         needed = [arm, plain, *parts]
         if len(parts) < 2 or any((a, n) not in f.scores for a in needed):
             continue
