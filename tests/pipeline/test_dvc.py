@@ -46,10 +46,21 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_graph_reads_like_the_method(pipeline: Path) -> None:
     graph = dvc(pipeline, "dag", "--dot")
-    stages = ("corpus", "audit", "subsample", "vectors", "augment", "curriculum", "tune", "study")
+    stages = (
+        "corpus",
+        "audit",
+        "subsample",
+        "vectors",
+        "embed",
+        "augment",
+        "curriculum",
+        "tune",
+        "study",
+    )
     for a, b in [
         ("corpus", "subsample"), ("corpus", "vectors"), ("vectors", "augment"), ("corpus", "curriculum"),
         ("subsample", "study"), ("augment", "study"), ("curriculum", "study"), ("tune", "study"),
+        ("corpus", "embed"), ("embed", "tune"), ("embed", "study"),
     ]:  # fmt: skip
         assert f'"{a}@written" -> "{b}@written"' in graph
     assert '"study@written" -> "analyse"' in graph and '"analyse" -> "report"' in graph
