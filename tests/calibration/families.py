@@ -7,7 +7,7 @@ of a difference, .105, .09, .077, .065, is persistent. The analysis is that of a
 mean squares on (pooled_variance, holm).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -240,14 +240,19 @@ def one_by_looks(plan: Plan, rng: np.random.Generator) -> Iterator[tuple[str, fl
     yield "no gain", none[case.helped :].mean()
 
 
+def averaged(studies: Iterable[Iterable[tuple[str, float]]]) -> dict[str, float]:
+    """Mean of everything counted over these studies, by name."""
+    counts: dict[str, list[float]] = {}
+    for study in studies:
+        for name, value in study:
+            counts.setdefault(name, []).append(float(value))
+    return {name: float(np.mean(values)) for name, values in counts.items()}
+
+
 def run_by_looks(plan: Plan, studies: int) -> dict[str, float]:
     """Means of everything counted over this many studies."""
     rng = np.random.default_rng([1, plan.case.arms, plan.case.draws, len(plan.looks)])
-    counts: dict[str, list[float]] = {}
-    for _ in range(studies):
-        for name, value in one_by_looks(plan, rng):
-            counts.setdefault(name, []).append(float(value))
-    return {name: float(np.mean(values)) for name, values in counts.items()}
+    return averaged(one_by_looks(plan, rng) for _ in range(studies))
 
 
 def looks_table(found: dict[str, dict[str, float]]) -> str:
@@ -283,11 +288,7 @@ def broken_looks(found: dict[str, dict[str, float]], studies: int, slack: float 
 def run(case: Case, studies: int, seed: int = 0) -> dict[str, float]:
     """Means of everything counted over this many studies."""
     rng = np.random.default_rng([seed, case.arms, case.draws, case.texts])
-    counts: dict[str, list[float]] = {}
-    for _ in range(studies):
-        for name, value in one(case, rng):
-            counts.setdefault(name, []).append(float(value))
-    return {name: float(np.mean(values)) for name, values in counts.items()}
+    return averaged(one(case, rng) for _ in range(studies))
 
 
 def visible(case: Case, column: int) -> float:

@@ -16,6 +16,7 @@ from tests.calibration.families import (
     Case,
     Floats,
     Trained,
+    averaged,
     one_family,
     pooled,
     seen,
@@ -87,11 +88,7 @@ def one(case: Case, rng: np.random.Generator) -> Iterator[tuple[str, float]]:
 def run(case: Case, studies: int) -> dict[str, float]:
     """Means of everything counted over this many studies."""
     rng = np.random.default_rng([2, case.arms, case.texts, len(case.budgets)])
-    counts: dict[str, list[float]] = {}
-    for _ in range(studies):
-        for name, value in one(case, rng):
-            counts.setdefault(name, []).append(float(value))
-    return {name: float(np.mean(values)) for name, values in counts.items()}
+    return averaged(one(case, rng) for _ in range(studies))
 
 
 def table(found: dict[str, dict[str, float]]) -> str:

@@ -58,7 +58,7 @@ def test_a_copy_of_the_folder_is_the_same_encoder_and_a_changed_one_is_not(
             'the package "no_such_package" of the sentence encoder is not installed',
         ),
         ("./nowhere", "the folder ./nowhere of the sentence encoder does not exist"),
-        ("not a package", "is not installed: pip install 'datayield"),
+        ("not a package", "pip install 'datayield"),
     ],
 )
 def test_an_encoder_that_is_not_there_is_one_error(name: str, message: str) -> None:

@@ -202,10 +202,14 @@ def test_seconds_of_a_shared_language_model_are_shared() -> None:
     from datayield.analysis.arm_costs import amortised
 
     cells = [("a", "x", 12.0), ("b", "x+y", 20.0), ("c", "z", 12.0), ("d", "", 0.0)]
-    lines = [{"cell": c, "language_models": m, "pretrain_seconds": s} for c, m, s in cells]
-    assert amortised(lines) == {"a": 6.0, "b": 15.0, "c": 12.0, "d": 0.0}, (
-        "b shares x and has y alone"
-    )
+    lines = [
+        {"cell": c, "arm": "lstm:lm", "language_models": m, "pretrain_seconds": s}
+        for c, m, s in cells
+    ]
+    shared = {"a": 6.0, "b": 15.0, "c": 12.0, "d": 0.0}  # b shares x and has y alone
+    assert amortised(lines) == shared
+    blended = {**lines[2], "cell": "e", "arm": "blend(lstm:lm, tfidf)"}
+    assert amortised([*lines, blended]) == {**shared, "e": 12.0}, "a blend trains no model again"
 
 
 def test_every_number_in_the_prose_stands_in_a_table() -> None:

@@ -62,6 +62,8 @@ def test_equal_blends_have_one_name(written: str, canonical: str) -> None:
         ("weighted(lstm*2)", "expected several members to weigh against each other"),
         ("lstm*0", 'expected a number of seeds from 1 to 100 after "\\*", got "0"'),
         ("lstm*many", 'got "many"'),
+        ("blend(lstm:entropy, tfidf)", "would use more labels than are paid for"),
+        ("lstm:double*2", "lstm:double learns from other labels"),
         ("blend(lstm, lsm)", 'unknown architecture "lsm"'),
         ("blend(lstm:plian*2, tfidf)", 'did you mean "plain"'),
     ],

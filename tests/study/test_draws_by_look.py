@@ -38,17 +38,26 @@ def _draws(cells: tuple[Cell, ...]) -> dict[str, int]:
 
 def _run(study: Study, verdicts: list[list[str]], seconds: float = 1.0) -> DrawsByLook:
     """All looks with these verdicts; every cell takes so many seconds."""
-    looks, asked = DrawsByLook(study, _grid()), iter(verdicts)
-    row = Row.__new__(Row)
-    object.__setattr__(row, "cost", Cost(cell_seconds=seconds))
+    asked = iter(verdicts)
+    row, blended = (Row.__new__(Row) for _ in range(2))
+    cell = _grid().cells[0]
+    for made, arm in ((row, cell.arm), (blended, arms.parse_arm("lstm:plain*2"))):
+        object.__setattr__(made, "cost", Cost(cell_seconds=seconds))
+        object.__setattr__(made, "cell", replace(cell, arm=arm))
 
     def judge(summary: Mapping[str, Any], rows: Mapping[str, Row]) -> list[str]:
         assert summary["arms"] == "known" and summary["looks"]["planned"] == [2, 4, 6]
         return next(asked)
 
+    looks = DrawsByLook(study, _grid(), judge, workers=1)
     for cells in looks:
-        looks.judge(judge, {"arms": "known"}, {c.key: row for c in cells}, workers=1)
+        rows = {c.key: row for c in cells}
+        looks.judge({"arms": "known"}, rows | {f"blend {c.key}": blended for c in cells})
     return looks
+
+
+def nothing_to_judge(summary: Mapping[str, Any], rows: Mapping[str, Row]) -> list[str]:
+    pytest.fail("nothing to judge")
 
 
 def test_settled_strategies_and_their_controls_get_no_more_draws(
@@ -76,10 +85,10 @@ def test_no_look_is_begun_that_takes_too_long() -> None:
 
 def test_a_fixed_number_of_draws_is_one_look() -> None:
     study = replace_draws(6)
-    looks = DrawsByLook(study, _grid())
+    looks = DrawsByLook(study, _grid(), nothing_to_judge, 1)
     for cells in looks:
         assert len(cells) == len(_grid().cells)
-        looks.judge(lambda *_: pytest.fail("nothing to judge"), {}, {}, 1)  # type: ignore[arg-type]
+        looks.judge({}, {})
     assert looks.taken == {} and looks.name == ""
 
 
@@ -93,9 +102,11 @@ def test_without_strategies_every_draw_is_taken() -> None:
     looks = DrawsByLook(
         _study(),
         replace(whole, cells=plain, arms={a: whole.arms[a] for a in ("lstm:plain", "tfidf")}),
+        nothing_to_judge,
+        1,
     )
     for _ in looks:
-        looks.judge(lambda *_: pytest.fail("nothing to judge"), {}, {}, 1)  # type: ignore[arg-type]
+        looks.judge({}, {})
     assert len(looks.cells) == 12
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from datayield.analysis.statements import ArmCost
+from datayield.core.arm import Arm
 from datayield.core.types import Cost, names_of
 
 COSTS = tuple(name for name in names_of(Cost) if name != "language_models")  # the numbers
@@ -37,10 +38,12 @@ def costs(lines: list[dict[str, Any]]) -> tuple[ArmCost, ...]:
 def amortised(lines: list[dict[str, Any]]) -> dict[str, float]:
     """Return each cell's share of the time of the language models that other cells use too.
 
-    A cell that uses several models is charged for each as if they took equally long.
+    A cell that uses several models is charged for each as if they took equally long. A blend uses those of
+    its members and counts as no further user.
     """
     models = {x["cell"]: x["language_models"].split("+") for x in lines}
-    users = Counter(name for names in models.values() for name in names)
+    trained = (x["cell"] for x in lines if not Arm.named(x["arm"]).members)
+    users = Counter(name for cell in trained for name in models[cell])
     return {
         x["cell"]: x["pretrain_seconds"] * float(np.mean([1 / users[m] for m in models[x["cell"]]]))
         for x in lines

@@ -4,7 +4,6 @@ The only door to sentence-transformers, an extra (`pip install 'datayield[outsid
 """
 
 import hashlib
-import importlib
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
@@ -55,7 +54,13 @@ def open_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        model = SentenceTransformer(str(folder), device="cpu")
+        # no code of the model is run, and nothing is unpickled
+        model = SentenceTransformer(
+            str(folder),
+            device="cpu",
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True},
+        )
     except Exception as e:  # what damaged files, the hub and the network raise
         reason = " ".join(str(e).split())[:200]
         raise UserError(
@@ -73,7 +78,7 @@ def open_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
 
 
 def _folder(name: str) -> Path | str:
-    """Return the folder of a model, or its name on the hub.
+    """Return the folder of a model, or its name on the hub. A package has its model in a folder `model`.
 
     Raises:
         UserError: a folder is named that does not exist, or a package that is not installed.
@@ -84,12 +89,13 @@ def _folder(name: str) -> Path | str:
         raise UserError(f"the folder {name} of the sentence encoder does not exist")
     if "/" in name:
         return name  # of the hub: owner/model
-    if not name.isidentifier() or importlib.util.find_spec(name) is None:
+    found = importlib.util.find_spec(name) if name.isidentifier() else None
+    if found is None or found.origin is None or not Path(found.origin).with_name("model").is_dir():
         raise UserError(
-            f'the package "{name}" of the sentence encoder is not installed: {EXTRA}, or name a folder or'
-            f" a model of the hub at strategies.{ENCODER}.model"
+            f'the package "{name}" of the sentence encoder is not installed, or has no folder "model":'
+            f" {EXTRA}, or name a folder or a model of the hub at strategies.{ENCODER}.model"
         )
-    return Path(str(importlib.import_module(name).get_model_path()))
+    return Path(found.origin).with_name("model")  # found without importing the package
 
 
 def _digest(folder: Path | str) -> str:

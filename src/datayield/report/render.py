@@ -139,6 +139,11 @@ def limits(s: StudyStatistics) -> list[str]:
         " one-sided bounds, marked as such.",
         "The time that the data stages took to rewrite texts is not in the cells' preparation time.",
     ]
+    if any(a.outside for c in s.corpora for a in c.arms.values()):
+        out.append(
+            "Seconds of arms that have read other text count neither the training of their encoder nor the"
+            " time that it takes to read the texts, in training and in prediction."
+        )
     if s.draws < 5:
         out.append(
             f"With {s.draws} draws intervals are wide; more draws in params.yaml narrow them."

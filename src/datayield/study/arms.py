@@ -40,6 +40,12 @@ def _parse_blend(text: str, written: Arm) -> Arm:
         arm = _parse_trained(str(member.arm))
         if arm.architecture in WITHOUT_PROBABILITIES:
             raise UserError(f'arm "{text}": {arm} gives no probabilities that could be averaged')
+        parts = compose(arm.strategies, {})
+        if parts.one("query") or parts.role == "check":
+            raise UserError(
+                f'arm "{text}": {arm} learns from other labels than the first n of its draw, so a blend with it'
+                " would use more labels than are paid for"
+            )
         counts[arm] = counts.get(arm, 0) + member.count
         if counts[arm] > 1 and not arm.strategies:
             raise UserError(f'arm "{text}": {arm} has no seeds to average over; name it once')

@@ -19,8 +19,16 @@ Judge: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Row]], Sequence[str
 class DrawsByLook:
     """The looks of one corpus, in turn; a study with a fixed number of draws has one."""
 
-    def __init__(self, study: Study, planned: Grid) -> None:
-        self._study, self._planned = study, planned
+    def __init__(self, study: Study, planned: Grid, judge: Judge, workers: int) -> None:
+        """Begin with the first look.
+
+        Args:
+            study: the study.
+            planned: its grid at this corpus.
+            judge: says which strategies a look settles; not asked at the last look.
+            workers: that share the rows' seconds.
+        """
+        self._study, self._planned, self._judge, self._workers = study, planned, judge, workers
         self._ends = study.looks.looks if study.looks else (study.draws,)
         self._open = {arm for arm, d in planned.arms.items() if d["role"] == "strategy"}
         self._settled: dict[str, int] = {}
@@ -65,20 +73,12 @@ class DrawsByLook:
         }
         return {"looks": looks}
 
-    def judge(
-        self,
-        judge: Judge,
-        known: Mapping[str, Any],
-        rows: Mapping[str, Row],
-        workers: int,
-    ) -> None:
+    def judge(self, known: Mapping[str, Any], rows: Mapping[str, Row]) -> None:
         """Decide which arms go on, and whether another look follows.
 
         Args:
-            judge: says which strategies this look settles; not asked at the last look.
             known: the rest of study.json.
             rows: of all looks until now.
-            workers: that share the rows' seconds.
         """
         study, last = self._study, self._look + 1 == len(self._ends)
         if study.looks is None or last:
@@ -86,9 +86,10 @@ class DrawsByLook:
             return
         if not self._open:  # no strategy waits for a verdict: every draw was asked for
             return
-        found = [arm for arm in judge({**known, **self.taken}, rows) if arm in self._open]
+        found = [arm for arm in self._judge({**known, **self.taken}, rows) if arm in self._open]
         going = self._open - set(found)
-        minutes = sum(r.cost.cell_seconds for r in rows.values()) / workers / 60
+        trained = (r for r in rows.values() if not r.cell.arm.members)  # blends take no time
+        minutes = sum(r.cost.cell_seconds for r in trained) / self._workers / 60
         growth = self._ends[self._look + 1] / self._ends[self._look]
         if not going:
             self._ending = "settled"

@@ -14,7 +14,6 @@ from datayield.config import Params
 from datayield.core import seeds
 from datayield.core.metrics import lead_metric
 from datayield.core.types import Cell, Row
-from datayield.study.draws_by_look import Judge
 from datayield.study.grid import Grid
 
 UNRANKED = ("plain", "baseline", "check")  # roles that are computed on the fresh draws in any case
@@ -54,16 +53,12 @@ class Race:
         race = {"baseline": self._baseline, "texts": texts, "rounds": self._done}
         return {"race": race | {"screening": self._study.screening.start}}
 
-    def judge(
-        self, judge: Judge, known: Mapping[str, Any], rows: Mapping[str, Row], workers: int
-    ) -> None:
+    def judge(self, known: Mapping[str, Any], rows: Mapping[str, Row]) -> None:
         """Rank the strategies and keep the best; after the last round, ask for the fresh draws.
 
         Args:
-            judge: not asked: validation scores alone decide.
             known: the rest of study.json.
             rows: of all rounds until now.
-            workers: not asked.
         """
         if len(self._done) == len(self._rounds):
             self._ended = True

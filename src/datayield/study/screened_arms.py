@@ -36,20 +36,24 @@ def screened(params: Params, planned: Sequence[tuple[Arm, int]]) -> list[tuple[A
 
 
 def ranking_texts(params: Params, pool: int) -> int:
-    """Return how many labelled texts rank the strategies of a race: no budget uses them.
+    """Return how many labelled texts rank the strategies of a race.
+
+    No budget uses them. They are at most half of what the largest budget leaves, so that strategies that
+    read texts without labels have the other half.
 
     Raises:
-        UserError: the pool leaves fewer than 100.
+        UserError: the pool leaves too few.
     """
     assert params.study.race is not None
     largest = max(b for b in named_budgets(params.study.grid) if b <= pool)
-    if pool - largest < FEWEST_RANKING:
+    left = pool - largest
+    if left // 2 < FEWEST_RANKING:
         raise UserError(
-            f"params.yaml: study.draws: a race ranks strategies by at least {FEWEST_RANKING} labelled texts"
-            f" that no budget uses. The pool of {pool} texts leaves {pool - largest} after {largest} labels:"
-            " name smaller budgets, or a number of draws"
+            f"params.yaml: study.draws: a race needs {2 * FEWEST_RANKING} texts that no budget uses: half of"
+            f" them rank strategies. The pool of {pool} texts leaves {left} after {largest} labels: name"
+            " smaller budgets, or a number of draws"
         )
-    return min(params.study.race.texts, pool - largest)
+    return min(params.study.race.texts, left // 2)
 
 
 def named_budgets(blocks: Sequence[Block]) -> list[int]:

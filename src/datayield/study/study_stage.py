@@ -62,7 +62,8 @@ def compute(
     keep_dynamics = grid.cells_with_dynamics(planned)
     done: dict[str, Row] = {}
     failed: dict[str, str] = {}
-    steps = Race(params, planned) if params.study.race else DrawsByLook(params.study, planned)
+    looks = DrawsByLook(params.study, planned, judge, pool.size)
+    steps = Race(params, planned) if params.study.race else looks
     for cells in steps:
         new = [c for c in planned.trained(cells) if c.key not in done and c.key not in failed]
         missing = _missing(corpus + steps.name, new, store, done, log)
@@ -74,7 +75,7 @@ def compute(
             done |= computed
             failed |= errors
         failed |= _blend(cells, planned, done, loaded, log)
-        steps.judge(judge, known, done, pool.size)
+        steps.judge(known, done)
     log.curves(list(done.values()))
     summary = {**known, **_outcome(planned, steps.cells, done, failed), **steps.taken}
     _write_results(root / "results" / corpus, keep_dynamics, done, summary)
