@@ -7,6 +7,7 @@ import hashlib
 import random
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -122,7 +123,8 @@ def test_no_cell_is_computed_with_another_draw(tmp_path: Path) -> None:
     files.write_json(chosen, project / "results" / "written" / "settings.json")
     flip(project / "data" / "written" / "draws.arrow", 0.4)
     with pytest.raises(UserError, match="draws.arrow is damaged"):
-        study_stage.compute("written", params, project, None, None, None, None)  # type: ignore[arg-type]
+        pool = SimpleNamespace(size=1)
+        study_stage.compute("written", params, project, None, pool, None, None)  # type: ignore[arg-type]
     searching = params.model_copy(update={"tuning": config.Tuning(trials=1)})
     with pytest.raises(UserError, match="draws.arrow is damaged"):
         tune_stage.tune("written", searching, project, None, None, None)  # type: ignore[arg-type]
