@@ -1,6 +1,8 @@
 """Statistics of a simulated study, through the same functions as a real one."""
 
+import html
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from datayield.core.probability_rows import write_probabilities
 from datayield.core.rows import write_rows
 from datayield.core.tables import AUDIT, CORPUS, TRIALS, write_mapped, write_table
 from datayield.core.types import Cell, Cost, Dynamics, Probabilities, Round, Row
+from datayield.report.render import groups, render
+from datayield.report.section import Section
 from tests.calibration.simulate import Study, simulate
 
 
@@ -84,6 +88,19 @@ def statistics(
     made = simulate(Study(draws=draws, effects={**effects, **extra, "tfidf": 0.9}), seed=2)
     with tempfile.TemporaryDirectory() as folder:
         return analyse.analyse(tables(Path(folder), made, majority, trials, shown), Path(folder))
+
+
+def page_text(s: StudyStatistics) -> str:
+    """The words of the report's page: table cells between bars, no tags, no figures."""
+    page = re.sub(r"<(style|figure)\b.*?</\1>", "", str(render(s)["index.html"]), flags=re.S)
+    cells = re.sub(r"</t[hd]><t[hd][^>]*>", " | ", page)
+    rows = cells.replace("<tr", "| <tr").replace("</tr>", " |</tr>")
+    return html.unescape(re.sub(r"<[^>]+>", "", rows))
+
+
+def sections(s: StudyStatistics) -> list[Section]:
+    """The sections about the first corpus."""
+    return [x for group in groups(s.corpora[0], s) for x in group.sections]
 
 
 def with_corpus(s: StudyStatistics, **fields: Any) -> StudyStatistics:

@@ -119,13 +119,13 @@ class Statistics(Result):
         """Return the first sentences of the report."""
         from datayield.report import render
 
-        return render.first_screen(self.found).paragraphs
+        return render.answer_of(self.found)
 
     def tables(self) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[str]]]]:
-        """Yield the tables of the best arms and of the labels to the target."""
+        """Yield the table of the methods of every corpus."""
         from datayield.report import render
 
-        for table in render.first_screen(self.found).tables:
+        for table in render.main_tables(self.found):
             yield table.caption, table.head, table.rows
 
     def table(self, kind: str) -> "pd.DataFrame":

@@ -1,4 +1,4 @@
-"""The report in a real browser: it fits its window, is drawn, can be filtered, and axe finds no fault."""
+"""The report in a real browser: it fits its window, is drawn, unfolds, and axe finds no fault."""
 
 import json
 import re
@@ -69,7 +69,7 @@ def seen(tmp_path: Path, script: str, width: int, html: str | None = None) -> di
 def test_the_page_fits_its_window(tmp_path: Path, width: int) -> None:
     found = seen(
         tmp_path,
-        'addEventListener("load", () => { document.querySelector("details").open = true;'
+        'addEventListener("load", () => { document.querySelectorAll("details").forEach((d) => { d.open = true; });'
         " done({wide: document.documentElement.scrollWidth - innerWidth,"
         ' drawn: [...document.querySelectorAll("figure svg")].map(f => f.getBoundingClientRect().height),'
         ' headings: document.querySelectorAll("h1").length, title: document.title}); });',
@@ -80,35 +80,35 @@ def test_the_page_fits_its_window(tmp_path: Path, width: int) -> None:
     assert found["headings"] == 1 and "owned" not in found["title"], "a corpus's script ran"
 
 
-def test_the_filter_shows_one_arm(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("width", "end"), [(1200, 800), (390, 1600)])
+def test_the_first_screen_holds_the_answer(tmp_path: Path, width: int, end: int) -> None:
     found = seen(
         tmp_path,
-        'addEventListener("load", () => { const s = document.querySelector(".filter select");'
-        's.value = "lstm:strong"; s.dispatchEvent(new Event("change"));'
-        'done({rows: [...document.querySelectorAll("table[data-arms] tbody tr")].filter(r => !r.hidden)'
-        '.map(r => r.cells[0].textContent), faint: document.querySelectorAll("svg .faint").length,'
-        ' tips: document.querySelectorAll("svg [data-arm] > title").length}); });',
-        1200,
+        'addEventListener("load", () => { const at = (q) => document.querySelector(q).getBoundingClientRect();'
+        'done({answer: at(".answer").top, picture: at(".screen figure svg").height,'
+        ' numbers: document.querySelectorAll(".numbers strong").length, sure: at(".sure").bottom,'
+        ' words: at(".words").bottom, explained: document.querySelectorAll(".answer abbr[title]").length,'
+        ' open: document.querySelectorAll("details[open]").length}); });',
+        width,
     )
-    assert found["rows"] and {r.split(" at ")[0] for r in found["rows"]} == {"lstm:strong"}
-    assert found["faint"] > 0 and found["tips"] > 10
+    assert found["answer"] < 200 and found["picture"] > 180
+    assert found["numbers"] == 3 and found["explained"] >= 2 and found["open"] == 0
+    assert found["sure"] < end and found["words"] < end
 
 
-def test_the_first_screen_holds_the_answer(tmp_path: Path) -> None:
+def test_every_fold_opens_by_keyboard_and_in_print(tmp_path: Path) -> None:
     found = seen(
         tmp_path,
-        'addEventListener("load", () => done('
-        '[...document.querySelectorAll("main > section:first-of-type .stacks")].map(t =>'
-        " [t.caption.textContent, t.getBoundingClientRect().bottom])));",
+        'addEventListener("load", () => { const all = [...document.querySelectorAll("details.group")];'
+        "all.forEach((d) => { d.querySelector('summary').focus();"
+        " d.focused = document.activeElement === d.querySelector('summary'); });"
+        "done({folds: all.length, focused: all.filter((d) => d.focused).length,"
+        ' printed: [...document.styleSheets[0].cssRules].some((r) => r.media && r.media.mediaText === "print"'
+        ' && r.cssText.includes("details-content")), tips: document.querySelectorAll("svg [data-arm] >'
+        ' title").length}); });',
         1200,
     )
-    assert [caption for caption, _ in found] == [
-        "Best arm at each budget, picked by validation score",
-        "Labels to the target",
-    ]
-    assert max(bottom for _, bottom in found) < 1000, (
-        "the first screen does not end with the target"
-    )
+    assert found["folds"] == found["focused"] >= 6 and found["printed"] and found["tips"] > 10
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -119,7 +119,7 @@ def test_axe_finds_no_fault(tmp_path: Path, width: int, scheme: str) -> None:
     engine = f"</script><script>{AXE.read_text()}</script><script>"
     found = seen(
         tmp_path,
-        engine + 'document.querySelector("details").open = true;'
+        engine + 'document.querySelectorAll("details").forEach((d) => { d.open = true; });'
         'addEventListener("load", () => axe.run(document, {resultTypes: ["violations"]}).then((r) =>'
         " done({rules: r.passes.length, violations: r.violations.map((v) => [v.id, v.impact,"
         " v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200))])}), (e) => done({error: String(e)})));",

@@ -314,11 +314,11 @@ def test_a_file_gets_its_answer_and_goes_on(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "project: my_reviews-study" in done.stderr and "texts to learn from" in done.stderr
     assert "to compute:" in done.stdout and "0 done" in done.stdout
-    answer = done.stdout.splitlines()[-4:]
-    assert [x.split(":")[0] for x in answer] == ["one more label", "best arm", "target", "report"]
+    answer = done.stdout[done.stdout.index("With 88 labels") :].splitlines()
+    assert "accuracy" in answer[0] and len(answer) <= 8
     assert (tmp_path / answer[-1].removeprefix("report: ")).exists()
     again = datayield(tmp_path, *asked, "--quiet")
-    assert again.stdout.splitlines()[-4:] == answer and "changed" not in again.stderr
+    assert again.stdout.splitlines()[-len(answer) :] == answer and "changed" not in again.stderr
     assert "0 cells, about" in again.stdout
     path.write_text("".join(path.read_text().splitlines(True)[:-2]))
     changed = datayield(tmp_path, *asked, "--plan")

@@ -24,7 +24,7 @@ from datayield.report import metrics_file, wording
 from datayield.report.metrics_file import curves
 from datayield.report.render import render
 from datayield.report.sections import answer
-from tests.report_data import statistics, with_corpus
+from tests.report_data import page_text, sections, statistics, with_corpus
 
 
 def text_of(s: StudyStatistics) -> str:
@@ -53,7 +53,7 @@ def test_one_draw_gives_no_interval_and_no_claim() -> None:
     said = text_of(s)
     assert "No statement about strategies: one draw gives no interval" in said
     assert "better" not in said and "[" not in said
-    assert "not done" not in render(s)["report.md"]
+    assert "not done" not in page_text(s)
 
 
 def test_an_incomplete_study_says_so() -> None:
@@ -72,7 +72,7 @@ def test_macro_f1_leads_where_a_class_dominates() -> None:
     told = text_of(s)
     assert "reaches a macro-F1 of" in told and "holds 87.0 % of the test texts" in told
     assert "Picked by validation macro-F1" in told
-    assert "Macro-F1 minus the baseline's" in render(s)["report.md"].replace("\\", "")
+    assert "Macro-F1 minus the baseline's" in page_text(s)
 
 
 def test_checks_that_fail_are_named() -> None:
@@ -87,7 +87,9 @@ def test_users_text_is_escaped_everywhere() -> None:
     s = with_corpus(s, card=[[f"classes: {evil}: pool", 1]], notices=[evil])
     files = render(s)
     assert "<script>alert" not in files["index.html"] and "&lt;script&gt;" in files["index.html"]
-    assert "\\<script\\>" in files["report.md"] and "\\[x\\]" in files["report.md"]
+    s = with_corpus(s, description=evil)
+    markdown = render(s)["report.md"]
+    assert "\\<script\\>" in markdown and "\\[x\\]" in markdown
 
 
 def test_the_page_is_whole_and_alone() -> None:
@@ -102,22 +104,21 @@ def test_the_page_is_whole_and_alone() -> None:
 
 
 def test_sections_follow_the_readers_order() -> None:
-    markdown = render(statistics(effects={"useless": 1.0}))["report.md"]
-    titles = re.findall(r"^### (.*)$", markdown, re.M)
-    order = [
-        "The answer",
-        "Recommendation",
-        "Learning curves",
-        "What the labels are worth",
-        "What the next labels buy",
-        "Differences to the baseline",
+    files = render(statistics(effects={"useless": 1.0}))
+    asked = re.findall(r"<summary><h2>(.*?)</h2></summary>", str(files["index.html"]))
+    assert asked == [
+        "How the methods compare",
+        "Which classes need labels",
+        "How many labels a target needs",
+        "What it costs",
+        "How far the probabilities can be trusted",
+        "The texts",
+        "Beyond the measured labels",
+        "What speaks against it",
     ]
-    assert markdown.index("## In short") < markdown.index("## written")
-    assert (
-        titles[:6] == order
-        and titles[-2] == "Back-test and extrapolation"
-        and titles[-1] == "Corpus card"
-    )
+    markdown = str(files["report.md"])
+    titles = re.findall(r"^### (.*)$", markdown, re.M)
+    assert titles == ["Every method in a row", "Class by class", "Labels to the target", "Doubts"]
     widths = [line.count(" | ") for line in markdown.splitlines() if line.startswith("| ")]
     assert min(widths) >= 1
 
@@ -166,7 +167,7 @@ def test_no_difference_is_shown_beyond_a_hundred_points() -> None:
 
 def test_several_corpora_start_with_a_line_each_and_published_scores() -> None:
     from datayield.analysis import across_corpora
-    from datayield.report.render import overview
+    from datayield.report.sections.across import overview
 
     s = statistics(effects={"useless": 1.0})
     (one,) = s.corpora
@@ -176,21 +177,24 @@ def test_several_corpora_start_with_a_line_each_and_published_scores() -> None:
     ours = next(r for r in s.published if r.who == "lstm:plain")
     alone = {str(x.n): x.accuracy.estimate for x in one.scores if x.arm == "lstm:plain"}
     assert ours.scores == pytest.approx(alone)
-    lines, families, published = overview(s)
+    screen = overview(s)
+    families, published = screen.sections
     assert "1 families: fewer than 4" in families.paragraphs[0]
-    assert [row[0] for row in lines.tables[0].rows] == list(across_corpora.EDA_CORPORA)
-    assert "5 corpora of 1 families" in lines.paragraphs[0]
+    assert [row[0] for row in screen.matrix.rows] == list(across_corpora.EDA_CORPORA)
+    assert screen.answer[0] == "On 0 of 5 corpora a method is shown to beat lstm:plain."
+    assert all(cell.endswith("; no pick") for row in screen.matrix.rows for cell in row[2:])
     assert "the same + EDA" in [row[0] for row in published.tables[0].rows]
-    assert overview(replace(s, corpora=corpora[:1])) == []
+    assert overview(replace(s, corpora=corpora[:1])) is None
     html = render(s)["index.html"]
-    assert html.index("Every corpus in a line") < html.index("The answer")
+    assert html.index(screen.matrix.caption) < html.index("How the methods compare")
+    assert "figures/all-curves.svg" in render(s)
 
 
 def test_shared_texts_and_overlap_are_told() -> None:
     s = statistics(effects={"useless": 1.0})
     pair = SharedTexts(("written", "other"), 40, (7, 3), 2, same_family=False, share=0.2)
     s = replace(s, shared_texts=(pair,))
-    said = render(s)["report.md"]
+    said = page_text(s)
     assert (
         "occur in other, compared by their letters: 40" in said
         and "7 test texts of written" in said
@@ -214,12 +218,9 @@ def test_seconds_of_a_shared_language_model_are_shared() -> None:
 
 def test_every_number_in_the_prose_stands_in_a_table() -> None:
     """Scores, differences and multipliers of the sentences, digit for digit, are cells of the tables."""
-    from datayield.report.render import sections
-    from datayield.report.sections import recommendation
-
     s = statistics(effects={"strong": 3.0, "useless": 1.0}, twin=1.0)
     (c,) = s.corpora
-    shown = [recommendation.first_screen(s), *sections(c, s)]
+    shown = sections(s)
     cells = " | ".join(cell for x in shown for t in x.tables for row in t.rows for cell in row)
     prose = " ".join(p for x in shown[:3] for p in x.paragraphs)
     numbers = set(re.findall(r"[+−]?\d[\d,]*\.\d+(?= ?[%×]| \[|[\],])", prose))
@@ -230,26 +231,6 @@ def test_every_number_in_the_prose_stands_in_a_table() -> None:
     # What no table repeats: chance, the level, and the widest effect that is not excluded.
     told = {"50.0", "95"} | set(re.findall(r"effects up to (\S+) points", prose))
     assert len(numbers) > 15 and missing <= told
-
-
-def test_the_first_screen_says_arm_worth_and_target() -> None:
-    from datayield.report.sections import recommendation
-
-    s = statistics(effects={"strong": 3.0, "useless": 1.0})
-    screen = recommendation.first_screen(s)
-    best, goal, arms = screen.tables
-    assert [(row[1], row[2]) for row in best.rows] == [
-        ("200", "lstm:strong"),
-        ("400", "lstm:strong"),
-    ]
-    assert all("× [" in row[4] for row in best.rows) and "[" in goal.rows[0][3]
-    assert {row[2] for row in goal.rows} > {"lstm:plain", "lstm:strong"}, "also what beats it"
-    assert dict(arms.rows)["lstm:strong"] == "what strong is"
-    assert "lstm:strong at 200 labels (worth" in screen.paragraphs[0]
-    assert screen.paragraphs[0].endswith(" beat lstm:plain.")
-    quiet = recommendation.first_screen(statistics(effects={"useless": 1.0, "idle": 1.0}))
-    said = quiet.paragraphs[0].replace("no arm is shown to beat", "")
-    assert " beat" not in said and "lstm:plain" in said
 
 
 @pytest.mark.parametrize(
@@ -285,8 +266,8 @@ def test_what_could_be_seen_stands_beside_what_cannot_be_told_apart() -> None:
     }
     assert "four times out of five, a difference of" in said and "equal at all budgets" in said
     assert any(size in said for size in sizes) and "more draws decide" in said
-    page = render(s)["report.md"]
-    assert "(visible: " in page.split("### The answer")[0], "first screen"
+    page = page_text(s)
+    assert "would be found in 4 of 5 such studies" in page.split("How the methods compare")[0]
     assert "smallest visible" in page
 
 
@@ -368,7 +349,7 @@ def test_missing_arms_and_draws_are_analysed_with_what_is_there(tmp_path: Path) 
     ]
     d = {(d.arm, d.n): d.difference for d in c.differences}
     assert d["lstm:strong", 200].draws == 3 and d["lstm:useless", 400].low is None
-    said = str(render(s)["report.md"])
+    said = page_text(s)
     assert "3 of 14 combinations of arm and budget have fewer draws than the study" in said
 
 
@@ -407,17 +388,17 @@ def test_all_scores_equal_claims_nothing(tmp_path: Path) -> None:
     same = np.tile(np.arange(800) % 2, (3, 1)).astype(float)
     flat = {arm: dict.fromkeys(curve, same) for arm, curve in made.items()}
     s = analyse.analyse(tables(tmp_path, flat), tmp_path)
-    said = str(render(s)["report.md"])
+    said = page_text(s)
     assert "lstm:strong is better" not in said
-    assert "nothing is picked" in said, "networks that answer alike are no choice"
+    assert "No method was compared with lstm:plain" in said, "networks that answer alike"
     assert not s.corpora[0].recommended and not any(d.claim for d in s.corpora[0].differences[:2])
     (goal,) = [t for t in s.corpora[0].target if t.arm == "lstm:plain"]
     assert goal.target == 0.5
 
 
 def test_one_draw_invents_no_interval_anywhere() -> None:
-    said = str(render(statistics(effects={"strong": 3.0, "useless": 1.0}, draws=1))["report.md"])
-    assert r"\[" not in said and "with too few draws for an interval" in said
+    said = page_text(statistics(effects={"strong": 3.0, "useless": 1.0}, draws=1))
+    assert not re.search(r"\d \[|\(\d+ to|×\s\[", said) and "one draw gives no interval" in said
 
 
 def test_the_report_is_made_without_torch(tmp_path: Path) -> None:
@@ -487,7 +468,7 @@ def test_many_arms_that_cannot_be_told_apart_are_no_list_of_names() -> None:
 
 def test_draws_added_at_looks_are_told() -> None:
     taken = LooksTaken((3, 6, 10), 1, "settled", {"lstm:useless": 0}, 0, 0.95, 0.01)
-    page = render(with_corpus(statistics({"useless": 1.0}), looks=taken))["report.md"]
+    page = page_text(with_corpus(statistics({"useless": 1.0}), looks=taken))
     assert "The study ended at 6 draws, because every strategy was settled" in page
     assert "the look at 3 draws settled lstm:useless" in page
     assert "99.6, 98.6 and 96.8 % intervals" in page

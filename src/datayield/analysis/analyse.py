@@ -13,6 +13,7 @@ from datayield.analysis import across_corpora, claims, comparisons, labels_neede
 from datayield.analysis.across_corpora import across
 from datayield.analysis.arm_costs import by_arm, costs
 from datayield.analysis.class_scores import class_scores
+from datayield.analysis.decision import decide, method_rows, yardstick
 from datayield.analysis.frame import Frame, make_frame
 from datayield.analysis.intervals import METHOD
 from datayield.analysis.probability_findings import probability_findings
@@ -138,6 +139,8 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> CorpusStat
     history = _compared(tables.read_table(results / "history.parquet", HISTORY), params)
     simple = comparisons.best_simple(frame)
     differences, means = claims.claims(frame)
+    spent, recommended = costs(lines), recommend(frame)
+    methods = method_rows(frame, differences, means, spent, simple)
     card, audit = (files.read_json(root / "data" / name / x) for x in ("card.json", "audit.json"))
     data_map, tested, hard_training, hard_test = _texts(params, name, loaded, root)
     return CorpusStatistics(
@@ -162,7 +165,9 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> CorpusStat
         shared_multipliers=comparisons.shared_multipliers(frame),
         best_simple=simple,
         multipliers_simple=comparisons.multipliers(frame, simple) if simple else (),
-        recommended=recommend(frame),
+        recommended=recommended,
+        decision=decide(frame, recommended, methods, simple),
+        methods=methods, yardstick=yardstick(frame, sorted({r.n for r in recommended})),
         sensitivity=leave_one_out(frame),
         checks=comparisons.checks(frame, _networks(lines)),
         interactions=comparisons.interactions(frame),
@@ -171,7 +176,7 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> CorpusStat
         extrapolations=labels_needed.extrapolations(frame),
         next=labels_needed.next_labels(frame, [a for a in (baseline, simple) if a], NEXT),
         architectures=_architectures(frame, lines),
-        costs=costs(lines),
+        costs=spent,
         tuning=tuning(frame, results / "trials.parquet", lines),
         history=_history(history, baseline),
         rising=still_rising(history, params.analysis.level),

@@ -1,6 +1,6 @@
 """Compares arms with their baselines: differences, multipliers, controls and checks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from datayield.analysis.claims import MAJORITY, competes, visible_between
 from datayield.analysis.frame import Frame
 from datayield.analysis.multipliers import LabelRange, equivalent_labels
 from datayield.analysis.scores import curve_draws, curve_of, mean_known
-from datayield.analysis.shared_multiplier import shared_multiplier, usable
+from datayield.analysis.shared_multiplier import SharedMultiplier, shared_multiplier, usable
 from datayield.analysis.statements import (
     ArmMultiplier,
     ArmScore,
@@ -76,16 +76,31 @@ def shared_multipliers(f: Frame) -> tuple[ArmSharedMultiplier, ...]:
     """Return one multiplier for all budgets of an arm, against its own baseline."""
     rows = []
     for arm, row in sorted(f.rows.items()):
-        base, common = row.baseline, f.common(arm, row.baseline, row.budgets)
-        draws = curve_draws(f.scores, base, common)
-        arms, curve = (curve_of(f.scores, a, draws) for a in (arm, base))
-        budgets, _ = usable(arms, curve, f.population, f.pool)
-        peers = f.peers(arm, budgets, draws)
-        found = shared_multiplier(arms, curve, f.level, f.population, f.pool, peers)
+        found = shared_multiplier_of(f, arm, row.baseline, row.budgets, f.level)
         if found is not None:
             saving = _saving(found.point, found.low, found.high)
-            rows.append(ArmSharedMultiplier(arm, base, found, saving))
+            rows.append(ArmSharedMultiplier(arm, row.baseline, found, saving))
     return tuple(rows)
+
+
+def shared_multiplier_of(
+    f: Frame, arm: str, base: str, budgets: Sequence[int], level: float
+) -> SharedMultiplier | None:
+    """Return one multiplier of an arm against the curve of `base`; None where there is none to read off.
+
+    Args:
+        f: the corpus.
+        arm: the arm.
+        base: the arm whose labels are counted.
+        budgets: those of which the common draws are taken.
+        level: of the range.
+    """
+    shared = [n for n in budgets if (base, n) in f.scores]
+    draws = curve_draws(f.scores, base, f.common(arm, base, shared))
+    arms, curve = (curve_of(f.scores, a, draws) for a in (arm, base))
+    kept, _ = usable(arms, curve, f.population, f.pool)
+    peers = f.peers(arm, kept, draws)
+    return shared_multiplier(arms, curve, level, f.population, f.pool, peers)
 
 
 def _saving(*ratios: float | None) -> LabelSaving:

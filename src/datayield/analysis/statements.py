@@ -36,6 +36,7 @@ class ArmDescription:
     """One arm as study.json describes it."""
 
     role: Role
+    title: str = ""  # a few words for readers; "": its name
     summary: str = ""  # one line
     expected: ExpectedResult | None = None
     control: str | None = None  # arm that shows what else could explain a gain

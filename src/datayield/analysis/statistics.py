@@ -11,6 +11,7 @@ from typing import Literal
 
 from datayield.analysis import (
     claim_statements,
+    decision_statements,
     probability_statements,
     race_statements,
     statements,
@@ -24,7 +25,7 @@ from datayield.analysis.typed_json import from_json, to_json
 from datayield.core import files
 from datayield.core.errors import UserError
 
-VERSION = 7  # of statistics.json; raised when a reader of an older one would misread it
+VERSION = 8  # of statistics.json; raised when a reader of an older one would misread it
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ class CorpusStatistics:
     best_simple: str | None  # the simple baseline with the highest mean validation score
     multipliers_simple: tuple[statements.ArmMultiplier, ...]  # against `best_simple`
     recommended: tuple[statements.Recommendation, ...]  # by budget, ascending
+    decision: decision_statements.Decision | None  # None: no budget has a choice
+    methods: tuple[decision_statements.MethodRow, ...]  # the largest gain first
+    yardstick: decision_statements.Yardstick | None
     sensitivity: statements.Sensitivity
     checks: tuple[statements.ControlCheck, ...]
     interactions: tuple[statements.Interaction, ...]

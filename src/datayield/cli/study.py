@@ -122,6 +122,7 @@ def _init(options: argparse.Namespace) -> None:
 
 def _study(options: argparse.Namespace) -> None:
     from datayield.integrations.dvc_repro import repro
+    from datayield.report import terminal
 
     if options.files:
         _own_study(options)
@@ -134,6 +135,7 @@ def _study(options: argparse.Namespace) -> None:
         _print_plan(common.ROOT, corpora)
     else:
         repro(common.ROOT, quiet=options.quiet, verbose=options.verbose)
+        terminal.print_answer(common.checked_params(), common.ROOT)
 
 
 def _own_study(options: argparse.Namespace) -> None:
@@ -142,7 +144,6 @@ def _own_study(options: argparse.Namespace) -> None:
     from datayield.corpora import input_files
     from datayield.integrations.dvc_repro import repro
     from datayield.report import terminal
-    from datayield.report.report_folder import report_folder
     from datayield.study import new_project
 
     name = input_files.corpus_name(options.files, options.name)
@@ -155,9 +156,7 @@ def _own_study(options: argparse.Namespace) -> None:
     if options.plan:
         return
     repro(root, quiet=options.quiet, verbose=options.verbose)
-    params = config.load(root / "params.yaml")
-    print("\n".join(terminal.answer_sentences(params, root, name)))
-    print(f"report: {report_folder(params, root) / 'index.html'}")
+    terminal.print_answer(config.load(root / "params.yaml"), root)
 
 
 def _print_plan(root: Path, corpora: Sequence[str]) -> None:

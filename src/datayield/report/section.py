@@ -1,4 +1,4 @@
-"""Defines the parts of a report: sections of text, tables and figures, for HTML and Markdown."""
+"""Defines the parts of a report: the first screen, folded groups, sections of text, tables and figures."""
 
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ class Table:
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     stacks: bool = False  # on a phone each row becomes a card
+    csv: str = ""  # the file in tables/ with its unrounded numbers; "": there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +31,43 @@ class Section:
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
     fold: str = ""  # the title under which the page folds the tables away; "": they lie open
+    short: bool = False  # whether report.md repeats it; the others are in the page and in tables/
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Sections that answer one question; the page folds them under it."""
+
+    question: str
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One of the large numbers of the first screen."""
+
+    label: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class FirstScreen:
+    """The whole answer about one corpus, for somebody who decides."""
+
+    answer: tuple[str, ...]  # sentences
+    numbers: tuple[Number, ...]
+    picture: Picture
+    sure: tuple[str, ...]  # what the study could see, and what would make it surer
+    steps: tuple[str, ...]  # what to do next
+    words: tuple[tuple[str, str], ...]  # every technical word of the screen, explained
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The first screen of a study of several corpora."""
+
+    answer: tuple[str, ...]  # sentences
+    matrix: Table  # corpora by budgets
+    picture: Picture
+    sections: tuple[Section, ...]  # families of corpora, published scores

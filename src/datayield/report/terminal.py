@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 from datayield.analysis import statistics
 from datayield.analysis.labels_needed import TargetAnswer, TargetCost
-from datayield.analysis.questions import NeedAnswer, Question, plan_labels
+from datayield.analysis.questions import NeedAnswer
 from datayield.analysis.statements import NextLabels
-from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
+from datayield.analysis.statistics import StudyStatistics
 from datayield.config import Params
 from datayield.report import wording
 from datayield.report.report_folder import report_folder
-from datayield.report.sections import answer, recommendation
+from datayield.report.sections import across
+from datayield.report.sections.first_screen import first_screen
+
+MOST_WIDE = 110  # columns of a line in the terminal
 
 
 def target(a: TargetAnswer, metric: str, level: float) -> list[str]:
@@ -113,59 +117,25 @@ def need_lines(p: NeedAnswer) -> list[str]:
     return out
 
 
-def answer_lines(c: CorpusStatistics, s: StudyStatistics, gain: NextLabels | None) -> list[str]:
-    """Return three lines about one corpus: the next label, the best arm, the target.
+def answer_lines(s: StudyStatistics, page: Path) -> list[str]:
+    """Return the last lines of a study: what its report begins with, and where the report is.
 
     Args:
-        c: one corpus of the statistics.
-        s: the whole statistics.
-        gain: the gain of the next labels from the largest common budget.
+        s: the statistics.
+        page: the report's page.
     """
-    return [
-        f"one more label: {_gain(gain)}",
-        f"best arm:       {_best(c, s)}",
-        f"target:         {' '.join(answer.target(c, s)) or 'no target was reached or named.'}",
-    ]
+    whole = across.overview(s)
+    if whole is not None:
+        return [*whole.answer, f"report: {page}"]
+    (c,) = s.corpora
+    screen = first_screen(c, s)
+    numbers = [f"{x.label}: {x.value} ({x.note})" for x in screen.numbers]
+    return [" ".join(screen.answer), *numbers, " ".join(screen.sure), f"report: {page}"]
 
 
-def _gain(g: NextLabels | None) -> str:
-    if g is None or g.estimate is None:
-        return f"no answer{': ' + g.reason if g and g.reason else ''}."
-    each = wording.signed(100 * g.estimate / g.more)
-    start = f"with {g.have:,} labels, {g.more:,} more of them buy {g.arm}"
-    if g.low is None:
-        return f"{start} about {wording.signed(g.estimate)} points; no interval: {g.reason}."
-    if g.high is None:
-        fitted = wording.signed(g.estimate)
-        return f"{start} at least {wording.signed(g.low)} points ({fitted} by the fitted curve)."
-    return f"{start} {wording.points_of(g.estimate, g.low, g.high)} points ({each} for a hundred)."
-
-
-def _best(c: CorpusStatistics, s: StudyStatistics) -> str:
-    if not c.recommended:
-        return "no budget has three arms with validation scores; nothing is picked."
-    r = c.recommended[-1]
-    start = f"with {r.n:,} labels {r.arm}, picked by validation: {wording.score(r.score)}"
-    d = r.difference
-    if d is None:
-        return f"{start} {wording.metric(c.metric)}; it is the baseline itself."
-    verdict = {"sure": "", "worse": "", "none": ", no gain of a point"}.get(
-        recommendation.side(c, r, s.baseline), ", not told apart from it"
-    )
-    return f"{start} {wording.metric(c.metric)}, {wording.points(d)} points against {s.baseline}{verdict}."
-
-
-def answer_sentences(params: Params, root: Path, corpus: str) -> list[str]:
-    """Return the three lines that answer a study of one corpus."""
-    found = statistics.read(report_folder(params, root) / "statistics.json")
-    largest = max(
-        budget
-        for block in params.study.grid
-        if not isinstance(block.budgets, str)
-        for budget in block.budgets
-    )
-    more = max(10, min(100, largest // 4))
-    question = Question(corpus=corpus, arm=params.analysis.baseline, have=largest, more=more)
-    gains = plan_labels(params, root, question).gains
-    (of_corpus,) = (c for c in found.corpora if c.corpus == corpus)
-    return answer_lines(of_corpus, found, gains[0] if gains else None)
+def print_answer(params: Params, root: Path) -> None:
+    """Print the last lines of the study in this folder."""
+    folder = report_folder(params, root)
+    found = statistics.read(folder / "statistics.json")
+    *said, page = answer_lines(found, folder / "index.html")
+    print(*(fill(line, MOST_WIDE, break_on_hyphens=False) for line in said if line), page, sep="\n")

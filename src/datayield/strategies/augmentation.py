@@ -116,6 +116,7 @@ def _interleave(training_set: TrainingSet, variants: Sequence[tuple[str, ...]]) 
 def _easy(
     name: str,
     summary: str,
+    title: str,
     thesaurus: str,
     alpha: float | Sequence[float] | None,
     n_aug: int | None,
@@ -142,6 +143,7 @@ def _easy(
     return Strategy(
         name,
         summary,
+        title,
         version=2,
         precomputed=("variants",),
         space=(_copies(n_aug),),
@@ -182,6 +184,7 @@ def eda(alpha: float | Sequence[float] | None = None, n_aug: int | None = None) 
     return _easy(
         "eda",
         "adds variants with replaced, inserted, swapped or deleted words; synonyms from WordNet",
+        "rewritten texts (EDA)",
         "wordnet",
         alpha,
         n_aug,
@@ -197,6 +200,7 @@ def eda_nn(alpha: float | Sequence[float] | None = None, n_aug: int | None = Non
     return _easy(
         "eda_nn",
         "adds variants with replaced, inserted, swapped or deleted words; synonyms from the corpus's word vectors",
+        "rewritten texts (EDA, own word vectors)",
         "neighbours",
         alpha,
         n_aug,
@@ -206,6 +210,7 @@ def eda_nn(alpha: float | Sequence[float] | None = None, n_aug: int | None = Non
 def _one_operation(
     name: str,
     summary: str,
+    title: str,
     operation: Operation,
     thesaurus: str | None,
     alpha: float,
@@ -215,6 +220,7 @@ def _one_operation(
     return Strategy(
         name,
         summary,
+        title,
         precomputed=("variants",),
         # alpha is not tunable: the augment stage makes the variants before any search runs.
         space=(_copies(n_aug),),
@@ -233,25 +239,29 @@ def _one_operation(
 def synonym(alpha: float = 0.1, n_aug: int | None = None) -> Strategy:
     """Apply only the synonym replacement of `eda_nn`; the arguments are those of `eda`."""
     summary = "adds variants with some words replaced by words of similar vectors"
-    return _one_operation("synonym", summary, replace_synonyms, "neighbours", alpha, n_aug)
+    return _one_operation(
+        "synonym", summary, "replaced words", replace_synonyms, "neighbours", alpha, n_aug
+    )
 
 
 def insert(alpha: float = 0.1, n_aug: int | None = None) -> Strategy:
     """Apply only the insertion of `eda_nn`; the arguments are those of `eda`."""
     summary = "adds variants with inserted words of similar vectors"
-    return _one_operation("insert", summary, insert_synonyms, "neighbours", alpha, n_aug)
+    return _one_operation(
+        "insert", summary, "inserted words", insert_synonyms, "neighbours", alpha, n_aug
+    )
 
 
 def swap(alpha: float = 0.1, n_aug: int | None = None) -> Strategy:
     """Apply only the swap of `eda_nn`; the arguments are those of `eda`."""
     summary = "adds variants with some words swapped"
-    return _one_operation("swap", summary, swap_words, None, alpha, n_aug)
+    return _one_operation("swap", summary, "swapped words", swap_words, None, alpha, n_aug)
 
 
 def delete(alpha: float = 0.1, n_aug: int | None = None) -> Strategy:
     """Apply only the deletion of `eda_nn`; the arguments are those of `eda`."""
     summary = "adds variants with some words deleted"
-    return _one_operation("delete", summary, delete_words, None, alpha, n_aug)
+    return _one_operation("delete", summary, "deleted words", delete_words, None, alpha, n_aug)
 
 
 def aeda(n_aug: int | None = None) -> Strategy:
@@ -265,6 +275,7 @@ def aeda(n_aug: int | None = None) -> Strategy:
     return Strategy(
         "aeda",
         "adds variants with punctuation marks at random places",
+        "added punctuation (AEDA)",
         precomputed=("variants",),
         space=(_copies(n_aug),),
         transform=_with_variants(n_aug),
@@ -309,6 +320,7 @@ def lm_substitute(share: float = 0.15, n_aug: int | None = None, passes: int = 8
     return Strategy(
         "lm_substitute",
         "adds variants with some words drawn from a language model of the pool",
+        "words from a language model",
         version=2,
         transform=transform,
         needs=("language_model",),
@@ -343,6 +355,7 @@ def repeat(times: int | None = None) -> Strategy:
     return Strategy(
         "repeat",
         "repeats each example as often as augmentation shows it, without new texts",
+        "repeated texts",
         role="control",
         transform=transform,
         expected={"arm": "plain"},

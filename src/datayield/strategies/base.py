@@ -162,6 +162,8 @@ class Strategy:
     Attributes:
         name: unique name, as written in arms; lower-case letters, digits, underscores.
         summary: one line for lists and reports, in lower case, without a full stop.
+        title: a few words for reports, read after the architecture: `LSTM + word vectors`; "": its
+            name.
         role: "strategy" competes for the highest score; "control" shows what else could explain a
             gain; "check" tests the machinery and must equal `expected`; "plain" is the baseline.
         version: part of a cell's identity; raised by hand when results are meant to change.
@@ -199,6 +201,7 @@ class Strategy:
 
     name: str
     summary: str
+    title: str = ""
     role: Role = "strategy"
     version: int = 1
     space: tuple[TunableArgument, ...] = ()

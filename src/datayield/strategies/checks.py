@@ -37,6 +37,7 @@ def article() -> Strategy:
     return Strategy(
         "article",
         "trains by the article's repaired recipe: SGD 0.01, batch 32, 20 epochs, nine tenths of the labels",
+        "the article's recipe",
         protocol=lambda protocol: replace(protocol, unused=0.1),
         pins=pins,
         tuned=False,
@@ -49,6 +50,7 @@ def untuned() -> Strategy:
     return Strategy(
         "untuned",
         "keeps the settings of params.yaml instead of searched ones",
+        "untuned settings",
         role="control",
         tuned=False,
     )
@@ -67,6 +69,7 @@ def twin() -> Strategy:
     return Strategy(
         "twin",
         "is the baseline with another seed: a label must be worth 1x",
+        "another seed",
         role="check",
         protocol=lambda protocol: replace(protocol, seed=protocol.seed + OTHER_SEED),
         expected={"arm": "plain"},
@@ -78,6 +81,7 @@ def double() -> Strategy:
     return Strategy(
         "double",
         "is the baseline with twice the labels, billed as n: a label must be worth 2x",
+        "twice the labels",
         role="check",
         protocol=lambda protocol: replace(protocol, labels=2 * protocol.labels),
         expected={"multiplier": 2.0},
@@ -89,6 +93,7 @@ def permuted_labels() -> Strategy:
     return Strategy(
         "permuted_labels",
         "permutes the labels among the texts: must score as the majority class",
+        "permuted labels",
         role="check",
         protocol=lambda protocol: replace(protocol, permuted=True),
         expected={"arm": "majority"},

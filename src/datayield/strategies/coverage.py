@@ -34,6 +34,7 @@ def k_center() -> Strategy:
     return Strategy(
         "k_center",
         "labels the texts that lie farthest from those already labelled",
+        "labels spread over the pool",
         precomputed=("vectors",),
         query=query,
         compute="distances from each labelled text to the pool",
@@ -111,6 +112,7 @@ def facility_location() -> Strategy:
     return Strategy(
         "facility_location",
         "labels the texts that are most similar to the others",
+        "labels of typical texts",
         precomputed=("vectors",),
         query=query,
         compute="similarities of all pairs of pool texts",

@@ -32,6 +32,7 @@ def competence(pace: float = 0.5) -> Strategy:
     return _curriculum(
         "competence",
         "shows short texts first, all texts from the middle of the training",
+        "short texts first",
         _length,
         pace,
         source="Platanios et al. 2019, arXiv 1903.09848",
@@ -43,6 +44,7 @@ def competence_rarity(pace: float = 0.5) -> Strategy:
     return _curriculum(
         "competence_rarity",
         "shows texts of frequent words first, all texts from the middle of the training",
+        "frequent words first",
         lambda rows, context: context.precomputed.difficulty("rarity", rows.parents),
         pace,
         source="Platanios et al. 2019, arXiv 1903.09848",
@@ -54,6 +56,7 @@ def competence_loss(pace: float = 0.5) -> Strategy:
     return _curriculum(
         "competence_loss",
         "shows texts that a linear model predicts well first, all texts from the middle of the training",
+        "easy texts first",
         _cross_fitted_loss,
         pace,
         compute=f"{FOLDS} linear fits",
@@ -82,6 +85,7 @@ def baby_steps(buckets: int = 5, pace: float = 0.5) -> Strategy:
     return Strategy(
         "baby_steps",
         "shows a bucket of short texts first and adds buckets of longer texts in steps",
+        "short texts first, in steps",
         precomputed=("difficulties",),
         space=(TunableArgument("pace", 0.2, 1.0),),
         transform=_ranked(_length),
@@ -120,6 +124,7 @@ def self_paced(first: float = 0.5, pace: float = 0.5) -> Strategy:
     return Strategy(
         "self_paced",
         "shows texts with a small loss first, all texts from the middle of the training",
+        "texts with a small loss first",
         space=(TunableArgument("first", 0.3, 0.9), TunableArgument("pace", 0.2, 1.0)),
         schedule=schedule,
         source="Kumar et al. 2010, NeurIPS",
@@ -131,6 +136,7 @@ def anti(pace: float = 0.5) -> Strategy:
     return _curriculum(
         "anti",
         "shows long texts first, with the curriculum's pacing",
+        "long texts first",
         lambda training_set, context: -_length(training_set, context),
         pace,
         control=True,
@@ -142,6 +148,7 @@ def random_order(pace: float = 0.5) -> Strategy:
     return _curriculum(
         "random_order",
         "shows texts in a random order, with the curriculum's pacing",
+        "paced in random order",
         lambda training_set, context: context.rng.random(len(training_set)),
         pace,
         control=True,
@@ -162,6 +169,7 @@ def _cross_fitted_loss(training_set: TrainingSet, context: StrategyContext) -> F
 def _curriculum(
     name: str,
     summary: str,
+    title: str,
     measure: Measure,
     pace: float,
     control: bool = False,
@@ -172,6 +180,7 @@ def _curriculum(
     return Strategy(
         name,
         summary,
+        title,
         role="control" if control else "strategy",
         precomputed=("difficulties",),
         space=(TunableArgument("pace", 0.2, 1.0),),

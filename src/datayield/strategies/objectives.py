@@ -37,6 +37,7 @@ def label_smoothing(epsilon: float = 0.1) -> Strategy:
     return Strategy(
         "label_smoothing",
         "spreads a part of each label's weight over all classes",
+        "label smoothing",
         objective=objective,
         space=(TunableArgument("epsilon", 0.02, 0.3, log=True),),
         source="Szegedy et al. 2016, arXiv 1512.00567",
@@ -69,6 +70,7 @@ def mixup_word(alpha: float = 1.0) -> Strategy:
     return Strategy(
         "mixup_word",
         "trains on mixtures of two texts' word embeddings and labels",
+        "mixup of words",
         objective=objective,
         space=(TunableArgument("alpha", 0.1, 1.0, log=True),),
         source="Guo et al. 2019, arXiv 1905.08941",
@@ -97,6 +99,7 @@ def mixup_sentence(alpha: float = 1.0) -> Strategy:
     return Strategy(
         "mixup_sentence",
         "trains on mixtures of two texts' pooled vectors and labels",
+        "mixup of sentences",
         objective=objective,
         space=(TunableArgument("alpha", 0.1, 1.0, log=True),),
         source="Guo et al. 2019, arXiv 1905.08941",
@@ -140,6 +143,7 @@ def adversarial(epsilon: float = 5.0) -> Strategy:
     return Strategy(
         "adversarial",
         "also learns each text with its embeddings moved in the direction in which the loss grows fastest",
+        "adversarial training",
         objective=objective,
         pins=lambda labels: {"normalised": True},
         space=(TunableArgument("epsilon", 0.5, 10.0, log=True),),
@@ -172,6 +176,7 @@ def vat(epsilon: float = 5.0) -> Strategy:
     return Strategy(
         "vat",
         "keeps predictions the same when embeddings move a little, also for unlabelled texts",
+        "virtual adversarial training",
         objective=objective,
         unlabelled=True,
         compute="three forward and two backward passes per batch, and as many for an unlabelled batch",
@@ -252,6 +257,7 @@ def superloss(strength: float = 1.0, moving: bool = True) -> Strategy:
     return Strategy(
         "superloss",
         "gives examples with a large loss less weight",
+        "less weight on large losses",
         objective=objective,
         space=(TunableArgument("strength", 0.1, 10.0, log=True),),
         source="Castells et al. 2020, NeurIPS",

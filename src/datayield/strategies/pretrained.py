@@ -62,6 +62,7 @@ def vectors(file: str = "", sha256: str = "") -> Strategy:
     return Strategy(
         "vectors",
         "starts from word vectors, made from the corpus's texts without labels or read from a file",
+        "word vectors",
         version=2,
         precomputed=() if file else ("vectors",),
         pretrain=pretrain,
@@ -108,7 +109,7 @@ def read_vectors(file: str, sha256: str, words: tuple[str, ...]) -> NDArray[np.f
 
 
 def _from_language_model(
-    name: str, summary: str, task: str, passes: int, rate: float, source: str
+    name: str, summary: str, title: str, task: str, passes: int, rate: float, source: str
 ) -> Strategy:
     check_count("passes", passes, 1, 1000)
     check_number("rate", rate, 0.01, 100)
@@ -124,6 +125,7 @@ def _from_language_model(
     return Strategy(
         name,
         summary,
+        title,
         version=2,
         pretrain=pretrain,
         needs=("language_model",),
@@ -149,6 +151,7 @@ def lm(passes: int = 8, rate: float = 3.0) -> Strategy:
     return _from_language_model(
         "lm",
         "starts from language models of the pool's texts, fine-tuned layer by layer",
+        "language model of your texts",
         "next",
         passes,
         rate,
@@ -166,6 +169,7 @@ def autoencoder(passes: int = 8, rate: float = 3.0) -> Strategy:
     return _from_language_model(
         "autoencoder",
         "starts from a sequence autoencoder of the pool's texts, fine-tuned layer by layer",
+        "autoencoder of your texts",
         "again",
         passes,
         rate,

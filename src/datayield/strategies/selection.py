@@ -49,6 +49,7 @@ def count_of(keep: float, rows: int) -> int:
 def _selection(
     name: str,
     summary: str,
+    title: str,
     transform: Transform,
     keep: float,
     source: str,
@@ -61,6 +62,7 @@ def _selection(
     return Strategy(
         name,
         summary,
+        title,
         role="control" if control else "strategy",
         transform=transform,
         space=space,
@@ -76,6 +78,7 @@ def random(keep: float = 0.7) -> Strategy:
     return _selection(
         "random",
         "keeps a random share of the labels",
+        "a random share of the labels",
         _kept(lambda rows, context: context.rng.random(len(rows)), keep),
         keep,
         "",
@@ -93,6 +96,7 @@ def el2n(keep: float = 0.7) -> Strategy:
     return _selection(
         "el2n",
         "keeps the labels with the largest error early in training",
+        "the hardest labels (EL2N)",
         _kept(error_norm, keep),
         keep,
         "Paul et al. 2021, arXiv 2107.07075",
@@ -105,6 +109,7 @@ def el2n_easy(keep: float = 0.7) -> Strategy:
     return _selection(
         "el2n_easy",
         "keeps the labels with the smallest error early in training",
+        "the easiest labels (EL2N)",
         _kept(lambda rows, context: -error_norm(rows, context), keep),
         keep,
         "Paul et al. 2021, arXiv 2107.07075",
@@ -134,6 +139,7 @@ def forgetting(keep: float = 0.7) -> Strategy:
     return _selection(
         "forgetting",
         "keeps the labels that a training forgets most often",
+        "often forgotten labels",
         _kept(score, keep),
         keep,
         "Toneva et al. 2019, arXiv 1812.05159",
@@ -182,6 +188,7 @@ def data_map(keep: float = 1 / 3, easy: float = 0.1) -> Strategy:
     return _selection(
         "data_map",
         "keeps the labels whose predictions vary most in training, and a few easy ones",
+        "ambiguous labels (data map)",
         transform,
         keep,
         "Swayamdipta et al. 2020, arXiv 2009.10795",
@@ -210,6 +217,7 @@ def ccs(keep: float = 0.5, hardest: float = 0.1) -> Strategy:
     return _selection(
         "ccs",
         "keeps labels of every difficulty evenly, without the hardest",
+        "labels of every difficulty",
         transform,
         keep,
         "Zheng et al. 2023, arXiv 2210.15809",
@@ -258,6 +266,7 @@ def dedup(similarity: float = 0.8) -> Strategy:
     return Strategy(
         "dedup",
         "keeps one text of every group of exact or near duplicates",
+        "duplicates left out",
         transform=transform,
         compute="MinHash of the training texts",
         source="Broder 1997 (MinHash); Lee et al. 2022, arXiv 2107.06499",
@@ -281,6 +290,7 @@ def clean(kind: Kind = "linear") -> Strategy:
     return Strategy(
         "clean",
         "leaves out labels that models trained on the other labels contradict",
+        "doubtful labels left out",
         version=2,
         transform=transform,
         compute=f"{FOLDS} {kind} fits, each on two thirds of the labels",

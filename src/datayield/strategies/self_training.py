@@ -32,6 +32,7 @@ def distil(texts: int = 4000) -> Strategy:
     return Strategy(
         "distil",
         "adds unlabelled texts with a TF-IDF model's soft labels",
+        "TF-IDF as its teacher",
         transform=_with_soft_labels(texts, "linear"),
         unlabelled=True,
         compute="a linear fit",
@@ -52,6 +53,7 @@ def distil_encoder(texts: int = 4000) -> Strategy:
     return Strategy(
         "distil_encoder",
         "adds unlabelled texts with soft labels of an encoder that has read other text",
+        "an outside encoder as its teacher",
         transform=_with_soft_labels(texts, "encoder"),
         unlabelled=True,
         precomputed=("outside-encoder",),
@@ -121,6 +123,7 @@ def self_training(rounds: int = 2, threshold: float = 0.9, kind: Kind = "network
     return Strategy(
         "self_training",
         "adds unlabelled texts with confident predictions as labels, in rounds",
+        "self-training",
         transform=transform,
         unlabelled=True,
         space=(TunableArgument("threshold", 0.6, 0.99),),

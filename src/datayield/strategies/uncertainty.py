@@ -45,6 +45,7 @@ def _bald(helper: Fitted, texts: Sequence[str]) -> Floats:
 def _active(
     name: str,
     summary: str,
+    title: str,
     uncertainty: Callable[[Fitted, Sequence[str]], Floats],
     rounds: int,
     source: str,
@@ -74,6 +75,7 @@ def _active(
     return Strategy(
         name,
         summary,
+        title,
         query=query,
         needs=needs,
         compute="a helper training for each round",
@@ -92,6 +94,7 @@ def entropy(rounds: int = 3) -> Strategy:
     return _active(
         "entropy",
         "labels the texts with the most uncertain predictions, in rounds",
+        "labels of uncertain texts (entropy)",
         _entropy,
         rounds,
         "Settles 2009, active learning literature survey",
@@ -103,6 +106,7 @@ def margin(rounds: int = 3) -> Strategy:
     return _active(
         "margin",
         "labels the texts whose two likeliest classes are closest, in rounds",
+        "labels of uncertain texts (margin)",
         _margin,
         rounds,
         "Scheffer et al. 2001; Settles 2009",
@@ -114,6 +118,7 @@ def least_confidence(rounds: int = 3) -> Strategy:
     return _active(
         "least_confidence",
         "labels the texts whose likeliest class is least likely, in rounds",
+        "labels of uncertain texts (least confidence)",
         _least_confidence,
         rounds,
         "Lewis & Gale 1994; Settles 2009",
@@ -125,6 +130,7 @@ def bald(rounds: int = 3) -> Strategy:
     return _active(
         "bald",
         "labels the texts whose predictions under dropout disagree most, in rounds",
+        "labels of uncertain texts (BALD)",
         _bald,
         rounds,
         "Houlsby et al. 2011, arXiv 1112.5745; Gal et al. 2017",

@@ -12,6 +12,7 @@ from datayield.models.settings import (
     DEFAULT_ENCODER,
     ENCODER,
     OUTSIDE,
+    TITLES,
     WITHOUT_PROBABILITIES,
     settings,
 )
@@ -129,9 +130,25 @@ def reads_embeddings(arm: Arm) -> bool:
 
 
 def describe(arm: Arm) -> dict[str, Any]:
-    """Describe an arm for the report: role, summary, expected result, control, tuned counterpart."""
-    described = _describe(arm)
+    """Describe an arm for the report: title, role, summary, expected result, control, tuned counterpart."""
+    described = {"title": title(arm), **_describe(arm)}
     return described | {"outside": True} if reads_embeddings(arm) else described
+
+
+def title(arm: Arm) -> str:
+    """Name an arm for readers: `plain LSTM`, `LSTM + word vectors`, `mean of plain LSTM and TF-IDF`."""
+    if arm.members:
+        kind = "weighted mean" if arm.architecture == WEIGHTED else "mean"
+        return f"{kind} of {' and '.join(map(_member_title, arm.members))}"
+    name = TITLES.get(arm.architecture, arm.architecture.upper())
+    if arm.strategies in ((), ("plain",)):
+        return f"plain {name}" if arm.strategies else name
+    parts = compose(arm.strategies, {}).parts
+    return " + ".join([name, *(p.title or p.name for p in parts)])
+
+
+def _member_title(member: Member) -> str:
+    return f"{member.count} × {title(member.arm)}" if member.count > 1 else title(member.arm)
 
 
 def _describe(arm: Arm) -> dict[str, Any]:

@@ -1,53 +1,74 @@
-"""Writes the sections over several corpora: a line for each, families, published scores."""
+"""Writes the first screen of several corpora: a sentence, a matrix, families, published scores."""
 
 from datayield.analysis.statistics import FamilyVerdict, StudyStatistics
-from datayield.report import wording
-from datayield.report.section import Section, Table
-from datayield.report.sections import answer
+from datayield.report import sentences, wording
+from datayield.report.section import Overview, Picture, Section, Table
+
+FEW = 5  # names in a sentence
 
 
-def overview(s: StudyStatistics) -> list[Section]:
-    """Return the sections before those of each corpus, for a study of several corpora."""
+def overview(s: StudyStatistics) -> Overview | None:
+    """Return the first screen of a study of several corpora: sentences, a matrix, small pictures."""
     if len(s.corpora) < 2:
-        return []
+        return None
+    return Overview(
+        tuple(_answer(s)), _matrix(s), Picture("all-curves", "Learning curves of every corpus"),
+        tuple(x for x in (_families(s), *_published(s)) if x.paragraphs or x.tables),
+    )  # fmt: skip
+
+
+def _answer(s: StudyStatistics) -> list[str]:
+    """Say on how many corpora a method is shown to help, and what helps over all of them."""
+    helped = [c for c in s.corpora if c.decision is not None and c.decision.shown]
+    base = _called(s, s.baseline)
+    start = f"On {len(helped)} of {len(s.corpora)} corpora a method is shown to beat {base}"
+    named = [f"{_called(s, c.decision.arm)} on {c.corpus}" for c in helped if c.decision]
+    out = [f"{start}: {wording.listed(named)}." if 0 < len(named) <= FEW else f"{start}."]
+    means = [r for r in s.across.rows if r.n is None and r.differs]
+    for r in sorted(means, key=lambda r: -r.difference.estimate)[:FEW]:
+        does = "gains" if r.difference.estimate > 0 else "loses"
+        out.append(
+            f"Over {s.across.families} independent corpora {_called(s, r.arm)} {does}"
+            f" {sentences.in_points(r.difference)} on average."
+        )
+    if s.across.reason is None and not means:
+        out.append(
+            f"Over {s.across.families} independent corpora no method is shown to help on average."
+        )
+    return out
+
+
+def _called(s: StudyStatistics, arm: str) -> str:
+    return next((c.arms[arm].title for c in s.corpora if arm in c.arms and c.arms[arm].title), arm)
+
+
+def _matrix(s: StudyStatistics) -> Table:
+    """Return corpora by budgets: the baseline's score, and the pick's gain where it is shown."""
+    budgets = sorted({r.n for c in s.corpora for r in c.recommended})
     rows = []
     for c in s.corpora:
-        own = {x.n: x for x in c.scores if x.arm == s.baseline}
-        shown = [n for n in wording.main_budgets(c.scores) if n in own]
-        simple = {x.n: x for x in c.scores if x.arm == c.best_simple}
-        tests = [x for x in answer.claimed(c) if c.arms[x.arm].role == "strategy"]
-        better, worse = (
-            sorted({x.arm for x in tests if x.verdict == verdict}) for verdict in ("helps", "harms")
-        )
-        rows.append(
-            (
-                c.corpus,
-                wording.metric(c.metric),
-                ", ".join(f"{wording.percent(own[n].score.estimate)} at {n:,}" for n in shown),
-                ", ".join(
-                    f"{wording.percent(simple[n].score.estimate)} at {n:,}"
-                    for n in shown
-                    if n in simple
-                )
-                + (f" ({c.best_simple})" if c.best_simple else ""),
-                wording.listed(better) or "none",
-                wording.listed(worse) or "none",
-            )
-        )
-    head = (
-        "corpus", "metric", s.baseline, "best simple baseline", "better than the baseline",
-        "worse than the baseline",
-    )  # fmt: skip
-    families = {c.family for c in s.corpora}
-    note = (
-        f"{len(rows)} corpora of {len(families)} families. Better and worse are claims about strategies, at some"
-        " budget or on the mean over budgets: one family of tests inside each corpus (Holm)."
+        base = {x.n: x.score.estimate for x in c.scores if x.arm == s.baseline}
+        picks = {r.n: r for r in c.recommended}
+        shown = {(d.arm, d.n): d for d in c.differences if d.claim and d.claim.verdict == "helps"}
+        cells = []
+        for n in budgets:
+            score = wording.percent(base.get(n))
+            pick = picks.get(n)
+            gain = shown.get((pick.arm, n)) if pick and pick.arm != s.baseline else None
+            if n not in base:
+                cells.append("–")
+            elif gain is None:
+                cells.append(f"{score}; no pick")
+            else:
+                better = wording.signed(gain.difference.estimate)
+                cells.append(f"{score}; {_called(s, gain.arm)} {better}")
+        rows.append((c.corpus, wording.metric(c.metric), *cells))
+    caption = (
+        f"{_called(s, s.baseline)}, and the points that the picked method gains where that is shown"
     )
-    return [
-        Section("All corpora", (note,), (Table("Every corpus in a line", head, tuple(rows)),)),
-        _families(s),
-        *_published(s),
-    ]
+    return Table(
+        caption, ("corpus", "score", *(f"{n:,} labels" for n in budgets)), tuple(rows), stacks=True
+    )
 
 
 def _families(s: StudyStatistics) -> Section:

@@ -29,8 +29,9 @@ def section(c: CorpusStatistics, s: StudyStatistics) -> Section:
         + (f": the {ROWS} lowest of {len(shown)}" if len(shown) > ROWS else ""),
         ("class", "test texts", "precision", "recall", "F1", "most often taken for"),
         tuple(_row(x) for x in shown[:ROWS]),
+        csv="class_scores",
     )
-    return Section("Class by class", tuple(sentences), (table,))
+    return Section("Class by class", tuple(sentences), (table,), short=True)
 
 
 def _shown(c: CorpusStatistics, baseline: str) -> list[ClassScores]:

@@ -36,7 +36,7 @@ def costs(c: CorpusStatistics) -> Section:
         " whole test set; times were taken with one thread per worker while other workers ran. A language"
         " model of the pool is counted in full (tokens and seconds) and shared among the cells that used it."
     )
-    return Section("Cost", (note,), (Table("What each arm cost", head, rows),))
+    return Section("Cost", (note,), (Table("What each arm cost", head, rows, csv="costs"),))
 
 
 def architectures(c: CorpusStatistics) -> Section:
@@ -65,7 +65,9 @@ def architectures(c: CorpusStatistics) -> Section:
         else ""
     )
     notes = (same,) if same else ()
-    return Section("LSTM, LSTM-64, LSTM-256, GRU", notes, (Table(caption, head, rows),))
+    return Section(
+        "LSTM, LSTM-64, LSTM-256, GRU", notes, (Table(caption, head, rows, csv="architectures"),)
+    )
 
 
 def history(c: CorpusStatistics, s: StudyStatistics) -> Section:

@@ -2,6 +2,13 @@
 
 from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
 from datayield.report import wording
+from datayield.report.section import Section
+
+
+def section(c: CorpusStatistics, s: StudyStatistics) -> Section:
+    """Return the doubts, as a section of the report."""
+    found = [f"{d[0].upper()}{d[1:]}" for d in doubts(c, s)]
+    return Section("Doubts", tuple(found), short=True)
 
 
 def doubts(c: CorpusStatistics, s: StudyStatistics) -> list[str]:

@@ -32,6 +32,7 @@ def curves(c: CorpusStatistics, s: StudyStatistics) -> Section:
         else "Test accuracy with interval, and macro-F1, by labels paid",
         ("arm", "role", *(f"{n:,} labels" for n in shared)),
         tuple(rows),
+        csv="scores",
     )
     alt = f"Learning curves on {c.corpus}: test {wording.metric(c.metric)} against labels paid, with intervals"
     notes = (_interval_note(s), *outside(c))
@@ -87,7 +88,7 @@ def multipliers(c: CorpusStatistics) -> Section:
         "Data multiplier and label saving",
         ("arm", "against its plain baseline", "labels saved",
          f"against {c.best_simple}, the best simple baseline"),
-        tuple(rows),
+        tuple(rows), csv="multipliers",
     )  # fmt: skip
     note = (
         "A multiplier of 2× says: as good as the baseline with twice the labels. Ranges hold every value"
@@ -118,7 +119,11 @@ def _shared(c: CorpusStatistics, roles: tuple[str, ...]) -> list[Table]:
         if c.arms[m.arm].role in roles
     )
     head = ("arm", "budgets", "against its plain baseline", "labels saved")
-    return [Table("One multiplier for all budgets of an arm", head, whole)] if whole else []
+    return (
+        [Table("One multiplier for all budgets of an arm", head, whole, csv="shared_multipliers")]
+        if whole
+        else []
+    )
 
 
 def differences(c: CorpusStatistics, s: StudyStatistics) -> Section:
@@ -141,7 +146,7 @@ def differences(c: CorpusStatistics, s: StudyStatistics) -> Section:
         " test text",
         ("arm", "labels", "baseline", "difference", "holds with all others", "p, Holm",
          "smallest visible", "verdict"),
-        (*rows, *means),
+        (*rows, *means), csv="differences",
     )  # fmt: skip
     tests = max((d.claim.tests for d in c.differences if d.claim), default=0)
     note = (
@@ -216,6 +221,7 @@ def against_controls(c: CorpusStatistics, s: StudyStatistics) -> Section:
         f"{wording.metric(c.metric, start=True)} minus the control's, percentage points",
         ("arm", "labels", "control", "difference", "verdict"),
         rows,
+        csv="against_controls",
     )
     return Section("Against their controls", (note,), (table,))
 
@@ -284,5 +290,6 @@ def checks(c: CorpusStatistics, s: StudyStatistics) -> Section:
         "Controls and checks of the machinery",
         ("arm", "labels", "what it is", "must be", "measured", "verdict"),
         tuple(rows),
+        csv="checks",
     )
-    return Section("Controls and checks", (note,), (table,))
+    return Section("Controls and checks", (note,), (table,), short=True)

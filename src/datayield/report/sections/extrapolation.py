@@ -28,7 +28,9 @@ def next_labels(c: CorpusStatistics) -> Section:
         f"The gain of {more} more labels, read off the measured curve between its budgets. datayield need"
         " answers the same for other numbers, and how many labels a target needs."
     )
-    table = Table(f"What {more} more labels buy, points", ("arm", "labels so far", "gain"), rows)
+    table = Table(
+        f"What {more} more labels buy, points", ("arm", "labels so far", "gain"), rows, csv="next"
+    )
     return Section("What the next labels buy", (note,), (table,))
 
 

@@ -1,0 +1,47 @@
+"""Defines the statements of a report's first screen and of the table that compares the methods.
+
+Differences are fractions of 1; None stands for "not known".
+"""
+
+from dataclasses import dataclass
+
+from datayield.analysis.claim_statements import Claim
+from datayield.analysis.intervals import Interval
+from datayield.analysis.shared_multiplier import SharedMultiplier
+from datayield.analysis.statements import NextLabels
+
+
+@dataclass(frozen=True, slots=True)
+class MethodRow:
+    """A strategy or simple baseline in one row: what it gains, what a label is worth, what it costs."""
+
+    arm: str
+    baseline: str
+    budgets: tuple[int, ...]  # several: the gain is the mean over them
+    claim: Claim  # its interval holds with those of all other rows
+    multiplier: SharedMultiplier | None  # against the baseline; holds with all other rows
+    multiplier_simple: SharedMultiplier | None  # the same against the best simple baseline
+    time: float | None  # of a training, as a multiple of the baseline's
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """What twice the labels gain the baseline, on the mean over budgets."""
+
+    baseline: str
+    budgets: tuple[int, ...]
+    gain: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What somebody with n labels should know first."""
+
+    n: int  # the largest budget at which methods were compared
+    arm: str  # the method to use
+    shown: (
+        bool  # whether it is shown to beat the baseline; False: nothing is, and it is the baseline
+    )
+    score: Interval
+    next: NextLabels | None  # what more labels buy: this arm, or the baseline whose curve is longer
+    last: NextLabels | None  # what the last half of the n labels bought the same arm

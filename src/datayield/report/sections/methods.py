@@ -1,0 +1,69 @@
+"""Writes the one table that compares the methods, with twice the labels as its yardstick."""
+
+from datayield.analysis.decision_statements import MethodRow
+from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
+from datayield.report import wording
+from datayield.report.section import Section, Table
+from datayield.report.sections.first_screen import names
+
+VERDICTS = {
+    "helps": "helps",
+    "harms": "harms",
+    "no gain of a point": "gains less than a point",
+    "undecided": "not decided",
+}
+
+
+def methods(c: CorpusStatistics, s: StudyStatistics) -> Section:
+    """Show a row per strategy and simple baseline, all of whose intervals hold at once."""
+    title = "Every method in a row"
+    if not c.methods:
+        return Section(title)
+    called = names(c)
+    rows = [_row(c, r, called) for r in c.methods]
+    if c.yardstick is not None:
+        y = c.yardstick
+        rows.append(
+            (
+                f"twice the labels, {called[y.baseline]}", _budgets(y.budgets),
+                wording.points(y.gain), "2× by definition", "–", "–", "the yardstick",
+            )
+        )  # fmt: skip
+    simple = called[c.best_simple] if c.best_simple else "the best simple baseline"
+    head = (
+        "method", "labels", "gain, points", f"a label is worth, in {called[s.baseline]}'s",
+        f"in {simple}'s", "training time", "verdict",
+    )  # fmt: skip
+    table = Table("Methods compared", head, tuple(rows), csv="methods")
+    return Section(title, (_note(c, s),), (table,), short=True)
+
+
+def _row(c: CorpusStatistics, r: MethodRow, called: dict[str, str]) -> tuple[str, ...]:
+    more = r.claim.more_draws
+    verdict = VERDICTS[r.claim.verdict]
+    if more and r.claim.verdict == "undecided":
+        verdict += f"; {wording.more_draws(more)} would decide"
+    label = f"{called[r.arm]} ({r.arm})" if called[r.arm] != r.arm else r.arm
+    if c.arms[r.arm].outside:
+        label += ", has read other text"
+    return (
+        label, _budgets(r.budgets), wording.points(r.claim.interval),
+        wording.shared_times(r.multiplier) if r.multiplier else "–",
+        wording.shared_times(r.multiplier_simple) if r.multiplier_simple else "–",
+        f"{r.time:.2g}×" if r.time is not None else "–", verdict,
+    )  # fmt: skip
+
+
+def _budgets(budgets: tuple[int, ...]) -> str:
+    at = wording.listed([f"{n:,}" for n in budgets])
+    return f"mean of {at}" if len(budgets) > 1 else at
+
+
+def _note(c: CorpusStatistics, s: StudyStatistics) -> str:
+    tests = max(r.claim.tests for r in c.methods)
+    return (
+        f"All brackets of the rows hold at once in {100 * s.level:.0f} of 100 such studies ({tests} tests share"
+        " the level; that of the yardstick holds by itself). Not decided: the study is too small to say."
+        " Training time is that of one training, as a multiple of the baseline's. ≤ and ≥ mark ends beyond"
+        " the measured labels."
+    )

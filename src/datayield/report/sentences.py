@@ -1,0 +1,154 @@
+"""Writes the sentences that people say about labels; each says when it may be said.
+
+Numbers are rounded for reading aloud: whole percent and points where an interval is wider than that,
+one decimal otherwise. The exact numbers stand in the tables below the first screen.
+"""
+
+from collections.abc import Sequence
+
+from datayield.analysis.decision_statements import Decision, MethodRow, Yardstick
+from datayield.analysis.shared_multiplier import SharedMultiplier
+from datayield.analysis.statements import NextLabels
+from datayield.analysis.visible_difference import RESOLUTION
+from datayield.report import wording
+from datayield.report.wording import Estimate
+
+FINE = 0.015  # width of an interval from which on whole percent are exact enough
+
+
+def in_percent(x: Estimate, measure: str) -> str:
+    """Write a score for reading aloud: `71 % accuracy (70 to 72)`; no bracket where nothing is known."""
+    if x.low is None or x.high is None:
+        return _score(f"{100 * x.estimate:.0f} %", measure)
+    low, high = max(0.0, x.low), min(1.0, x.high)
+    digits = 0 if high - low >= FINE else 1
+    score = _score(f"{100 * x.estimate:.{digits}f} %", measure)
+    return f"{score} ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
+
+
+def _score(percent: str, measure: str) -> str:
+    return f"{percent} accuracy" if measure == "accuracy" else f"a {measure} of {percent}"
+
+
+def in_points(x: Estimate) -> str:
+    """Write a difference for reading aloud: `2.1 points (1.2 to 3.0)`."""
+    return in_points_of(x.estimate, x.low, x.high)
+
+
+def in_points_of(estimate: float, low: float | None = None, high: float | None = None) -> str:
+    """Write a difference as `in_points` does."""
+    text = f"{_points(estimate)} {'point' if _points(estimate) == '1.0' else 'points'}"
+    if low is None or high is None:
+        return text
+    return f"{text} ({_points(max(-1.0, low))} to {_points(min(1.0, high))})"
+
+
+def _points(value: float) -> str:
+    text = f"{100 * value:.1f}"
+    return "0.0" if text == "-0.0" else text.replace("-", "−")
+
+
+def times(m: SharedMultiplier) -> str | None:
+    """Write a multiplier for reading aloud: `1.3 times the labels (1.2 to 1.5)`; None without an estimate."""
+    if m.reason:
+        return None
+    low, high = m.measured
+    if m.point is None:
+        return f"more than {high:.1f} times the labels" if m.side == "above" and m.low else None
+    left = f"{m.low:.2g}" if m.low is not None else f"{low:.2g} or fewer"
+    right = f"{m.high:.2g}" if m.high is not None else f"{high:.2g} or more"
+    return f"{m.point:.2g} times the labels ({left} to {right})"
+
+
+def expect(d: Decision, name: str, metric: str) -> str:
+    """Say the score that n labels give with one method; without an interval only what was seen."""
+    score = in_percent(d.score, metric)
+    if d.score.low is None:
+        return f"With {d.n:,} labels, {name} had {score}; how far that varies was not measured."
+    return f"With {d.n:,} labels, expect {score} from {name}."
+
+
+def better(row: MethodRow, name: str, base: str) -> str:
+    """Say what a method gains that is shown to help: only with a claim, and the worth where it is clear."""
+    budgets = wording.listed([f"{n:,}" for n in row.budgets])
+    where = f"on average over {budgets} labels" if len(row.budgets) > 1 else f"at {budgets} labels"
+    text = f"It beats {base} by {in_points(row.claim.interval)} {where}"
+    worth = times(row.multiplier) if row.multiplier else None
+    clear = row.multiplier is not None and (row.multiplier.low or 0) > 1
+    return f"{text}, which is worth as much as {worth}." if worth and clear else f"{text}."
+
+
+def no_pick(rows: Sequence[MethodRow], names: dict[str, str], base: str) -> str:
+    """Say that no method is shown to help, and what the largest estimate was."""
+    if not rows:
+        return f"No method was compared with {base}."
+    start = f"No method is shown to beat {base}"
+    if all(r.claim.verdict in ("harms", "no gain of a point") for r in rows):
+        return f"{start}: each gains less than a point."
+    best = max(rows, key=lambda r: r.claim.interval.estimate)
+    if best.claim.interval.estimate <= 0:
+        return f"{start}."
+    return (
+        f"{start}. The largest gain, of {names[best.arm]}, is {in_points(best.claim.interval)}: too"
+        " little for this study to be sure."
+    )
+
+
+def more_labels(g: NextLabels, name: str | None) -> str:
+    """Say what more labels buy: an interval where it was measured, a bound beyond, or nothing.
+
+    Args:
+        g: the gain.
+        name: of the method, where it is not the one of the sentence before.
+    """
+    to = f" {name}" if name else ""
+    if g.estimate is None:
+        return f"What {g.more:,} more labels would add was not measured."
+    gain = in_points_of(g.estimate, g.low, g.high)
+    if g.low is None:
+        return f"{g.more:,} more labels added{to} {gain} here; one draw gives no interval."
+    start = f"{g.more:,} more labels would add{to}"
+    if g.high is None:
+        fitted = f"about {in_points_of(g.estimate)} by the fitted curve"
+        sure = f"at least {in_points_of(g.low)}, {fitted}" if g.low > 0 else ""
+        return f"{start} {sure or fitted + ', which is not certain'}."
+    if g.high < RESOLUTION:
+        return f"{start} less than a point: {gain}."
+    return f"{start} {gain}, so perhaps nothing." if g.low <= 0 else f"{start} about {gain}."
+
+
+def last_labels(g: NextLabels) -> str | None:
+    """Say what the last half of the labels bought, where nothing was measured beyond them."""
+    if g.estimate is None or g.low is None or g.high is None:
+        return None
+    gain = in_points_of(g.estimate, g.low, g.high)
+    return f"The last {g.more:,} labels added {gain}; as many again usually add less."
+
+
+def compared_with_labels(y: Yardstick, rows: Sequence[MethodRow]) -> str | None:
+    """Say whether twice the labels do more than every method, or a method more than that; else None."""
+    gain, ends = y.gain, [r.claim.interval for r in rows if r.budgets == y.budgets]
+    if gain.low is None or gain.high is None or not ends:
+        return None
+    if all(x.high is not None and x.high < gain.low for x in ends):
+        return f"Twice the labels would add {in_points(gain)}: more than any method compared here."
+    if any(x.low is not None and x.low > gain.high for x in ends):
+        return f"That is more than twice the labels would add, {in_points(gain)}."
+    return None
+
+
+def visible(size: float, budgets: int) -> str:
+    """Say which differences a study sees."""
+    where = " on average over its label budgets" if budgets > 1 else ""
+    return (
+        f"A true difference of {in_points_of(size)}{where} would be found in 4 of 5 such studies;"
+        " smaller ones may be missed."
+    )
+
+
+def more_draws(draws: int, size: float, minutes: float) -> str:
+    """Say what more draws would show, and what they cost."""
+    time = f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute"
+    return (
+        f"{draws} more draws (about {time} of computing) would bring that to {in_points_of(size)}."
+    )

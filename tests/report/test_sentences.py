@@ -1,0 +1,185 @@
+"""The first screen's sentences: each is said when it is true, in the right number, or not at all."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from datayield.analysis.claim_statements import Claim, Verdict
+from datayield.analysis.decision_statements import Decision, MethodRow, Yardstick
+from datayield.analysis.intervals import Interval
+from datayield.analysis.shared_multiplier import SharedMultiplier
+from datayield.analysis.statements import NextLabels
+from datayield.report import sentences
+from datayield.report.sections.first_screen import first_screen
+from tests.report_data import statistics
+
+
+def interval(estimate: float, low: float | None, high: float | None) -> Interval:
+    return Interval(estimate, low, high, 0.95, "pool", 6)
+
+
+def row(
+    verdict: Verdict, estimate: float, low: float, high: float, arm: str = "lstm:x", **more: object
+) -> MethodRow:
+    claim = Claim(verdict, 0.01, interval(estimate, low, high), 9, 0.02, None)
+    made = MethodRow(arm, "lstm:plain", (300, 1000), claim, None, None, 1.0)
+    return replace(made, **more)
+
+
+def worth(
+    point: float | None, low: float | None, high: float | None, side: str | None = None
+) -> SharedMultiplier:
+    return SharedMultiplier((300, 1000), point, low, high, side, (0.25, 4.0), 0.95)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.70, 0.73, "71 % accuracy (70 to 73)"),
+        (0.708, 0.716, "71.2 % accuracy (70.8 to 71.6)"),
+        (None, None, "71 % accuracy"),
+        (0.66, 1.02, "71 % accuracy (66 to 100)"),
+    ],
+)
+def test_scores_for_reading_aloud(low: float | None, high: float | None, said: str) -> None:
+    assert sentences.in_percent(interval(0.712, low, high), "accuracy") == said
+
+
+def test_what_to_expect() -> None:
+    d = Decision(1200, "nbsvm", True, interval(0.712, 0.70, 0.73), None, None)
+    assert sentences.expect(d, "NB-SVM", "accuracy") == (
+        "With 1,200 labels, expect 71 % accuracy (70 to 73) from NB-SVM."
+    )
+    assert "a macro-F1 of 71 % (70 to 73) from" in sentences.expect(d, "NB-SVM", "macro-F1")
+    alone = replace(d, score=interval(0.712, None, None))
+    said = sentences.expect(alone, "NB-SVM", "accuracy")
+    assert "expect" not in said and "was not measured" in said
+
+
+def test_a_gain_is_worth_labels_only_where_that_is_clear() -> None:
+    helps = row("helps", 0.021, 0.012, 0.03, multiplier=worth(1.31, 1.2, 1.5))
+    said = sentences.better(helps, "NB-SVM", "plain LSTM")
+    assert said == (
+        "It beats plain LSTM by 2.1 points (1.2 to 3.0) on average over 300 and 1,000 labels, which is"
+        " worth as much as 1.3 times the labels (1.2 to 1.5)."
+    )
+    for unclear in (worth(1.31, 0.9, 1.5), worth(1.31, None, 1.5), None):
+        assert "worth" not in sentences.better(replace(helps, multiplier=unclear), "a", "b")
+    once = sentences.better(replace(helps, budgets=(300,)), "a", "b")
+    assert "at 300 labels" in once and "average" not in once
+    beyond = replace(helps, multiplier=worth(None, 4.0, None, "above"))
+    assert "more than 4.0 times the labels" in sentences.better(beyond, "a", "b")
+
+
+def test_no_method_is_named_without_a_claim() -> None:
+    names = {"lstm:x": "X", "lstm:y": "Y"}
+    some = [row("undecided", 0.005, -0.01, 0.02), row("harms", -0.03, -0.05, -0.01, "lstm:y")]
+    said = sentences.no_pick(some, names, "plain LSTM")
+    assert said == (
+        "No method is shown to beat plain LSTM. The largest gain, of X, is 0.5 points (−1.0 to 2.0): too"
+        " little for this study to be sure."
+    )
+    assert "each gains less than a point" in sentences.no_pick(
+        [row("no gain of a point", 0.001, -0.002, 0.004), some[1]], names, "plain LSTM"
+    )
+    worse = sentences.no_pick([row("undecided", -0.001, -0.02, 0.02)], names, "plain LSTM")
+    assert worse == "No method is shown to beat plain LSTM."
+    assert sentences.no_pick([], names, "b") == "No method was compared with b."
+
+
+@pytest.mark.parametrize(
+    ("estimate", "low", "high", "said"),
+    [
+        (0.02, 0.016, 0.024, "500 more labels would add about 2.0 points (1.6 to 2.4)."),
+        (0.005, -0.003, 0.013, "500 more labels would add 0.5 points (−0.3 to 1.3), so perhaps nothing."),
+        (0.005, 0.003, 0.007, "500 more labels would add less than a point: 0.5 points (0.3 to 0.7)."),
+        (0.02, 0.012, None, "500 more labels would add at least 1.2 points, about 2.0 points by the fitted"
+            " curve."),
+        (0.02, -0.05, None, "500 more labels would add about 2.0 points by the fitted curve, which is not"
+            " certain."),
+        (0.02, None, None, "500 more labels added 2.0 points here; one draw gives no interval."),
+        (None, None, None, "What 500 more labels would add was not measured."),
+        (0.01, 0.01, 0.02, "500 more labels would add about 1.0 point (1.0 to 2.0)."),
+    ],
+)  # fmt: skip
+def test_what_more_labels_add(
+    estimate: float | None, low: float | None, high: float | None, said: str
+) -> None:
+    g = NextLabels("lstm:plain", 1000, 500, estimate, low, high)
+    assert sentences.more_labels(g, None) == said
+    if estimate is not None:
+        assert " NB-SVM " in sentences.more_labels(g, "NB-SVM")
+
+
+def test_the_last_labels_are_named_where_nothing_lies_beyond() -> None:
+    g = NextLabels("lstm:plain", 600, 600, 0.03, 0.024, 0.036)
+    assert sentences.last_labels(g) == (
+        "The last 600 labels added 3.0 points (2.4 to 3.6); as many again usually add less."
+    )
+    assert sentences.last_labels(replace(g, low=None)) is None
+
+
+def test_methods_are_weighed_against_twice_the_labels() -> None:
+    y = Yardstick("lstm:plain", (300, 1000), interval(0.07, 0.06, 0.08))
+    small = row("helps", 0.02, 0.01, 0.03)
+    assert "more than any method" in str(sentences.compared_with_labels(y, [small]))
+    large = row("helps", 0.10, 0.09, 0.11)
+    assert "That is more than twice the labels" in str(sentences.compared_with_labels(y, [large]))
+    assert sentences.compared_with_labels(y, [row("helps", 0.07, 0.05, 0.09)]) is None
+    assert sentences.compared_with_labels(y, [replace(small, budgets=(300,))]) is None, (
+        "other labels"
+    )
+    assert sentences.compared_with_labels(y, []) is None
+
+
+def test_the_screen_names_a_method_only_where_its_test_does() -> None:
+    strong, quiet = statistics({"strong": 3.0, "useless": 1.0}), statistics({"useless": 1.0})
+    screen = first_screen(strong.corpora[0], strong)
+    assert "from lstm:strong" in screen.answer[0] and screen.steps[0] == "Use lstm:strong."
+    assert [n.label for n in screen.numbers][-1] == "a label is worth"
+    screen = first_screen(quiet.corpora[0], quiet)
+    assert "from lstm:plain" in screen.answer[0] and "No method is shown" in screen.answer[1]
+    assert screen.steps[0].startswith("Keep lstm:plain")
+    assert [n.label for n in screen.numbers][-1] == "twice the labels add"
+
+
+def test_the_numbers_and_the_sentences_are_those_of_the_statistics() -> None:
+    s = statistics({"strong": 3.0, "useless": 1.0})
+    (c,) = s.corpora
+    assert c.decision is not None
+    screen = first_screen(c, s)
+    score = next(x.score for x in c.scores if (x.arm, x.n) == (c.decision.arm, c.decision.n))
+    assert screen.numbers[0].value == f"{100 * score.estimate:.1f} %"
+    gain = next(r for r in c.methods if r.arm == c.decision.arm).claim.interval
+    assert f"by {100 * gain.estimate:.1f} points ({100 * gain.low:.1f} to" in screen.answer[1]
+    some = statistics({"strong": 3.0, "useless": 1.0, "idle": 1.0, "same": 1.01})
+    for of, more in ((s, False), (some, True)):
+        said = " ".join(first_screen(of.corpora[0], of).sure)
+        assert "would be found in 4 of 5 such studies" in said
+        assert bool(re.search(r"\d+ more draws \(about .* of computing\)", said)) == more
+
+
+def test_one_draw_says_nothing_of_methods() -> None:
+    s = statistics({"strong": 3.0}, draws=1)
+    screen = first_screen(s.corpora[0], s)
+    assert "one draw" in screen.sure[0] and "shown to beat" not in " ".join(screen.answer)
+
+
+def test_rows_hold_at_once_and_the_yardstick_is_twice_the_labels() -> None:
+    s = statistics({"strong": 3.0, "useless": 1.0})
+    (c,) = s.corpora
+    means = {m.arm: m.claim for m in c.mean_differences if m.claim}
+    assert {r.arm for r in c.methods} == set(means)
+    assert [r.claim.interval.estimate for r in c.methods] == sorted(
+        (r.claim.interval.estimate for r in c.methods), reverse=True
+    )
+    for r in c.methods:
+        assert r.multiplier is not None and r.multiplier.level == pytest.approx(
+            1 - 0.05 / r.claim.tests
+        )
+        assert r.claim == means[r.arm]
+    assert c.yardstick is not None and c.yardstick.budgets == (200, 400)
+    mean = {x.n: x.score.estimate for x in c.scores if x.arm == "lstm:plain"}
+    gain = (mean[400] - mean[200] + mean[800] - mean[400]) / 2
+    assert c.yardstick.gain.estimate == pytest.approx(gain)
