@@ -23,7 +23,7 @@ def row(
     verdict: Verdict, estimate: float, low: float, high: float, arm: str = "lstm:x", **more: object
 ) -> MethodRow:
     claim = Claim(verdict, 0.01, interval(estimate, low, high), 9, 0.02, None)
-    made = MethodRow(arm, "lstm:plain", (300, 1000), claim, None, None, 1.0)
+    made = MethodRow(arm, "lstm:plain", (300, 1000), claim, None, None, None, 1.0)
     return replace(made, **more)
 
 
@@ -62,7 +62,7 @@ def test_a_gain_is_worth_labels_only_where_that_is_clear() -> None:
     said = sentences.better(helps, "NB-SVM", "plain LSTM")
     assert said == (
         "It beats plain LSTM by 2.1 points (1.2 to 3.0) on average over 300 and 1,000 labels, which is"
-        " worth as much as 1.3 times the labels (1.2 to 1.5)."
+        " worth as much as 1.31 times the labels (1.20 to 1.50)."
     )
     for unclear in (worth(1.31, 0.9, 1.5), worth(1.31, None, 1.5), None):
         assert "worth" not in sentences.better(replace(helps, multiplier=unclear), "a", "b")
@@ -109,7 +109,7 @@ def test_what_more_labels_add(
     g = NextLabels("lstm:plain", 1000, 500, estimate, low, high)
     assert sentences.more_labels(g, None) == said
     if estimate is not None:
-        assert " NB-SVM " in sentences.more_labels(g, "NB-SVM")
+        assert " to NB-SVM" in sentences.more_labels(g, "NB-SVM")
 
 
 def test_the_last_labels_are_named_where_nothing_lies_beyond() -> None:

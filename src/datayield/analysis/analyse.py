@@ -140,7 +140,7 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> CorpusStat
     simple = comparisons.best_simple(frame)
     differences, means = claims.claims(frame)
     spent, recommended = costs(lines), recommend(frame)
-    methods = method_rows(frame, differences, means, spent, simple)
+    methods = method_rows(frame, differences, means, spent)
     card, audit = (files.read_json(root / "data" / name / x) for x in ("card.json", "audit.json"))
     data_map, tested, hard_training, hard_test = _texts(params, name, loaded, root)
     return CorpusStatistics(

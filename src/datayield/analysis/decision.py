@@ -71,7 +71,6 @@ def method_rows(
     differences: Sequence[ArmDifference],
     means: Sequence[MeanDifference],
     costs: Sequence[ArmCost],
-    simple: str | None,
 ) -> tuple[MethodRow, ...]:
     """Return the strategies and simple baselines with a claim, the largest gain first.
 
@@ -80,8 +79,8 @@ def method_rows(
         differences: by budget; an arm with one budget has its row from here.
         means: over budgets.
         costs: by arm and budget.
-        simple: the best simple baseline.
     """
+    simple = _longest_simple(f)
     claimed: dict[str, tuple[str, tuple[int, ...], Claim]] = {}
     for d in differences:
         if d.claim is not None and d.arm != MAJORITY:
@@ -94,6 +93,7 @@ def method_rows(
         MethodRow(
             arm, base, budgets, claim,
             multiplier=shared_multiplier_of(f, arm, base, budgets, _level(f, claim)),
+            simple=simple,
             multiplier_simple=shared_multiplier_of(f, arm, simple, budgets, _level(f, claim))
             if simple and simple != arm
             else None,
@@ -102,6 +102,12 @@ def method_rows(
         for arm, (base, budgets, claim) in claimed.items()
     ]  # fmt: skip
     return tuple(sorted(rows, key=lambda r: (-r.claim.interval.estimate, r.arm)))
+
+
+def _longest_simple(f: Frame) -> str | None:
+    """Return the simple baseline with the most budgets, on whose curve other methods can be read off."""
+    simple = [a for a in f.names if f.role(a) == "baseline" and not f.arms[a].outside]
+    return max((a for a in simple if a != MAJORITY), key=lambda a: len(f.budgets(a)), default=None)
 
 
 def _level(f: Frame, claim: Claim) -> float:

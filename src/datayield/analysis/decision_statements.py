@@ -20,7 +20,8 @@ class MethodRow:
     budgets: tuple[int, ...]  # several: the gain is the mean over them
     claim: Claim  # its interval holds with those of all other rows
     multiplier: SharedMultiplier | None  # against the baseline; holds with all other rows
-    multiplier_simple: SharedMultiplier | None  # the same against the best simple baseline
+    simple: str | None  # the simple baseline with the longest curve
+    multiplier_simple: SharedMultiplier | None  # the same against that one
     time: float | None  # of a training, as a multiple of the baseline's
 
 

@@ -51,7 +51,7 @@ def first(c: CorpusStatistics, baseline: str) -> Drawing:
         budget_axis(axis, _thinned(ticks))
         axis.set_xlabel("labels")
         axis.set_ylabel(f"{wording.metric(c.metric)}, %")
-        axis.legend(frameon=False, loc="lower right")
+        axis.legend(frameon=False, loc="upper left")
         return drawing(figure)
 
 
@@ -79,8 +79,8 @@ def _marks(axis: Axes, c: CorpusStatistics) -> None:
         goal = 100 * c.target[0].target
         axis.axhline(goal, color="#999999", lw=1, ls=":")
         axis.annotate(
-            f"target {goal:.0f} %", (0.01, goal), xycoords=("axes fraction", "data"),
-            ha="left", va="bottom", fontsize=9, color="#555555",
+            f"target {goal:.0f} %", (1, goal), xycoords=("axes fraction", "data"),
+            ha="right", va="bottom", fontsize=9, color="#555555",
         )  # fmt: skip
     if c.decision is not None:
         axis.axvline(c.decision.n, color="#999999", lw=1, ls=":")
@@ -115,5 +115,5 @@ def all_curves(corpora: Sequence[CorpusStatistics], baseline: str) -> Drawing:
             ticks = sorted({x.n for x in c.scores if x.arm in {line.arm for line in shown}})
             budget_axis(axis, _thinned(ticks, 3))
             axis.set_title(c.corpus, fontsize=10)
-            axis.legend(frameon=False, loc="lower right", fontsize=7)
+            axis.legend(frameon=False, loc="upper left", fontsize=7)
         return drawing(figure)

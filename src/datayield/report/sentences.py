@@ -49,15 +49,19 @@ def _points(value: float) -> str:
 
 
 def times(m: SharedMultiplier) -> str | None:
-    """Write a multiplier for reading aloud: `1.3 times the labels (1.2 to 1.5)`; None without an estimate."""
+    """Write a multiplier for reading aloud: `1.31 times the labels (1.20 to 1.50)`; None without an estimate."""
     if m.reason:
         return None
     low, high = m.measured
     if m.point is None:
         return f"more than {high:.1f} times the labels" if m.side == "above" and m.low else None
-    left = f"{m.low:.2g}" if m.low is not None else f"{low:.2g} or fewer"
-    right = f"{m.high:.2g}" if m.high is not None else f"{high:.2g} or more"
-    return f"{m.point:.2g} times the labels ({left} to {right})"
+    left = _ratio(m.low) if m.low is not None else f"{low:.2g} or fewer"
+    right = _ratio(m.high) if m.high is not None else f"{high:.2g} or more"
+    return f"{_ratio(m.point)} times the labels ({left} to {right})"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if value < 2 else f"{value:.1f}"
 
 
 def expect(d: Decision, name: str, metric: str) -> str:
@@ -101,20 +105,22 @@ def more_labels(g: NextLabels, name: str | None) -> str:
         g: the gain.
         name: of the method, where it is not the one of the sentence before.
     """
-    to = f" {name}" if name else ""
+    to = f" to {name}" if name else ""
     if g.estimate is None:
         return f"What {g.more:,} more labels would add was not measured."
     gain = in_points_of(g.estimate, g.low, g.high)
     if g.low is None:
-        return f"{g.more:,} more labels added{to} {gain} here; one draw gives no interval."
-    start = f"{g.more:,} more labels would add{to}"
+        return f"{g.more:,} more labels added {gain}{to} here; one draw gives no interval."
+    start = f"{g.more:,} more labels would add"
     if g.high is None:
         fitted = f"about {in_points_of(g.estimate)} by the fitted curve"
-        sure = f"at least {in_points_of(g.low)}, {fitted}" if g.low > 0 else ""
-        return f"{start} {sure or fitted + ', which is not certain'}."
+        sure = f"at least {in_points_of(g.low)}{to}, {fitted}" if g.low > 0 else ""
+        return f"{start} {sure or fitted + to + ', which is not certain'}."
     if g.high < RESOLUTION:
-        return f"{start} less than a point: {gain}."
-    return f"{start} {gain}, so perhaps nothing." if g.low <= 0 else f"{start} about {gain}."
+        return f"{start} less than a point{to}: {gain}."
+    return (
+        f"{start} {gain}{to}, so perhaps nothing." if g.low <= 0 else f"{start} about {gain}{to}."
+    )
 
 
 def last_labels(g: NextLabels) -> str | None:

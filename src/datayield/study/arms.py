@@ -136,9 +136,9 @@ def describe(arm: Arm) -> dict[str, Any]:
 
 
 def title(arm: Arm) -> str:
-    """Name an arm for readers: `plain LSTM`, `LSTM + word vectors`, `mean of plain LSTM and TF-IDF`."""
+    """Name an arm for readers: `plain LSTM`, `LSTM + word vectors`, `the mean of plain LSTM and TF-IDF`."""
     if arm.members:
-        kind = "weighted mean" if arm.architecture == WEIGHTED else "mean"
+        kind = "the weighted mean" if arm.architecture == WEIGHTED else "the mean"
         return f"{kind} of {' and '.join(map(_member_title, arm.members))}"
     name = TITLES.get(arm.architecture, arm.architecture.upper())
     if arm.strategies in ((), ("plain",)):

@@ -6,6 +6,7 @@ from datayield.report import wording
 from datayield.report.section import Section, Table
 from datayield.report.sections.first_screen import names
 
+MANY = 3  # more budgets than that are counted, not named
 VERDICTS = {
     "helps": "helps",
     "harms": "harms",
@@ -29,10 +30,10 @@ def methods(c: CorpusStatistics, s: StudyStatistics) -> Section:
                 wording.points(y.gain), "2× by definition", "–", "–", "the yardstick",
             )
         )  # fmt: skip
-    simple = called[c.best_simple] if c.best_simple else "the best simple baseline"
+    simple = c.methods[0].simple
     head = (
         "method", "labels", "gain, points", f"a label is worth, in {called[s.baseline]}'s",
-        f"in {simple}'s", "training time", "verdict",
+        f"in {called[simple]}'s" if simple else "in a simple baseline's", "training time", "verdict",
     )  # fmt: skip
     table = Table("Methods compared", head, tuple(rows), csv="methods")
     return Section(title, (_note(c, s),), (table,), short=True)
@@ -55,6 +56,8 @@ def _row(c: CorpusStatistics, r: MethodRow, called: dict[str, str]) -> tuple[str
 
 
 def _budgets(budgets: tuple[int, ...]) -> str:
+    if len(budgets) > MANY:
+        return f"mean of {len(budgets)}, {budgets[0]:,} to {budgets[-1]:,}"
     at = wording.listed([f"{n:,}" for n in budgets])
     return f"mean of {at}" if len(budgets) > 1 else at
 
