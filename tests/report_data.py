@@ -92,7 +92,12 @@ def statistics(
 
 def page_text(s: StudyStatistics) -> str:
     """The words of the report's page: table cells between bars, no tags, no figures."""
-    page = re.sub(r"<(style|figure)\b.*?</\1>", "", str(render(s)["index.html"]), flags=re.S)
+    return words_of(str(render(s)["index.html"]))
+
+
+def words_of(page: str) -> str:
+    """The words of a page in HTML."""
+    page = re.sub(r"<(style|figure)\b.*?</\1>", "", page, flags=re.S)
     cells = re.sub(r"</t[hd]><t[hd][^>]*>", " | ", page)
     rows = cells.replace("<tr", "| <tr").replace("</tr>", " |</tr>")
     return html.unescape(re.sub(r"<[^>]+>", "", rows))

@@ -160,6 +160,21 @@ def test_the_numbers_and_the_sentences_are_those_of_the_statistics() -> None:
         assert bool(re.search(r"\d+ more draws \(about .* of computing\)", said)) == more
 
 
+def test_a_faster_method_that_does_as_well_is_named() -> None:
+    s = statistics({"strong": 3.0, "useless": 1.0})
+    (c,) = s.corpora
+    pick = c.recommended[-1]
+    rows = tuple(replace(r, time=0.25 if r.arm == "tfidf" else 1.0) for r in c.methods)
+
+    def said(ties: tuple[str, ...]) -> str:
+        tied = replace(pick, ties=ties)
+        made = replace(c, methods=rows, recommended=(*c.recommended[:-1], tied))
+        return " ".join(first_screen(made, s).answer)
+
+    assert "tfidf cannot be told apart from it and trains 4 times as fast." in said(("tfidf",))
+    assert "cannot be told apart" not in said(()) and "cannot" not in said(("lstm:useless",))
+
+
 def test_one_draw_says_nothing_of_methods() -> None:
     s = statistics({"strong": 3.0}, draws=1)
     screen = first_screen(s.corpora[0], s)

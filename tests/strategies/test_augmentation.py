@@ -17,7 +17,7 @@ from datayield import config
 from datayield.core import seeds
 from datayield.core.types import TrainingSet
 from datayield.corpora.build import Labelled, build_corpus
-from datayield.strategies import augmentation, registry
+from datayield.strategies import augmentation, augmentation_ops, registry
 from datayield.study.stages import augment_texts
 from datayield.text import tokens, word_vectors
 from tests.conftest import written_texts
@@ -119,7 +119,7 @@ def _study() -> dict[str, object]:
                                  (5000, 0.1, 4)],
 )  # fmt: skip
 def test_the_papers_settings_by_size(rows: int, alpha: float, n_aug: int) -> None:
-    assert augmentation.table_3(rows) == (alpha, n_aug)
+    assert augmentation_ops.table_3(rows) == (alpha, n_aug)
     made = registry.make_strategy("eda_nn")
     words = [f"w{i}" for i in range(60)]
     near = type("Near", (), {"synonyms": staticmethod(lambda word: (word.upper(),))})

@@ -27,7 +27,7 @@ class MethodRow:
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
-    """What twice the labels gain the baseline, on the mean over budgets."""
+    """The gain of twice the labels for the baseline, on the mean over budgets."""
 
     baseline: str
     budgets: tuple[int, ...]
@@ -36,7 +36,7 @@ class Yardstick:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What somebody with n labels should know first."""
+    """The first things to know with n labels: the method, its score, what more labels buy."""
 
     n: int  # the largest budget at which methods were compared
     arm: str  # the method to use

@@ -82,6 +82,11 @@ def better(row: MethodRow, name: str, base: str) -> str:
     return f"{text}, which is worth as much as {worth}." if worth and clear else f"{text}."
 
 
+def cheaper(name: str, faster: float) -> str:
+    """Say that a method does as well as the recommended one, as far as the study can see, in less time."""
+    return f"{name} cannot be told apart from it and trains {faster:.0f} times as fast."
+
+
 def no_pick(rows: Sequence[MethodRow], names: dict[str, str], base: str) -> str:
     """Say that no method is shown to help, and what the largest estimate was."""
     if not rows:

@@ -137,5 +137,7 @@ def print_answer(params: Params, root: Path) -> None:
     """Print the last lines of the study in this folder."""
     folder = report_folder(params, root)
     found = statistics.read(folder / "statistics.json")
-    *said, page = answer_lines(found, folder / "index.html")
-    print(*(fill(line, MOST_WIDE, break_on_hyphens=False) for line in said if line), page, sep="\n")
+    *lines, page = answer_lines(found, folder / "index.html")
+    print(
+        *(fill(line, MOST_WIDE, break_on_hyphens=False) for line in lines if line), page, sep="\n"
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -12,11 +11,13 @@ from datayield.core.types import TrainingSet
 from datayield.strategies.augmentation_ops import (
     OPERATIONS,
     Operation,
+    alphas_of,
     delete_words,
     insert_marks,
     insert_synonyms,
     replace_synonyms,
     swap_words,
+    table_3,
 )
 from datayield.strategies.base import (
     READ_ONCE,
@@ -33,13 +34,6 @@ from datayield.text import tokens
 
 MOST_VARIANTS = 16
 MADE_ONCE = "variants, made once for all cells of a corpus"
-# EDA paper, Table 3: (largest number of training labels, alpha, variants per text).
-TABLE_3 = ((500, 0.05, 16), (2000, 0.05, 8), (None, 0.1, 4))
-
-
-def table_3(labels: int) -> tuple[float, int]:
-    """Return (alpha, variants per text) for a number of training labels."""
-    return next((a, n) for most, a, n in TABLE_3 if most is None or labels <= most)
 
 
 def copies_at(labels: int) -> int:
@@ -121,7 +115,7 @@ def _easy(
     alpha: float | Sequence[float] | None,
     n_aug: int | None,
 ) -> Strategy:
-    alphas = _alphas(alpha)
+    alphas = alphas_of(alpha)
     if alpha is None and isinstance(n_aug, int) and n_aug > MOST_VARIANTS:
         raise UserError(
             f"n_aug: wanted at most {MOST_VARIANTS} with the paper's alpha, got {n_aug}. Set alpha too."
@@ -155,20 +149,6 @@ def _easy(
     )
 
 
-def _alphas(alpha: float | Sequence[float] | None) -> list[list[float]]:
-    """Return per strength, weakest first, a list with one alpha for each operation."""
-    if alpha is None:
-        return [[a] * len(OPERATIONS) for a in sorted({a for _, a, _ in TABLE_3})]
-    alphas: list[Any] = (
-        list(alpha) if isinstance(alpha, (list, tuple)) else [alpha] * len(OPERATIONS)
-    )
-    for value in alphas:
-        check_share("alpha", value)
-    if len(alphas) != len(OPERATIONS):
-        raise UserError(f"alpha: wanted a number or {len(OPERATIONS)} numbers, got {alpha!r}")
-    return [alphas]
-
-
 def eda(alpha: float | Sequence[float] | None = None, n_aug: int | None = None) -> Strategy:
     """Add variants by easy data augmentation (EDA) with WordNet's synonyms.
 
@@ -185,10 +165,8 @@ def eda(alpha: float | Sequence[float] | None = None, n_aug: int | None = None) 
         "eda",
         "adds variants with replaced, inserted, swapped or deleted words; synonyms from WordNet",
         "rewritten texts (EDA)",
-        "wordnet",
-        alpha,
-        n_aug,
-    )
+        "wordnet", alpha, n_aug,
+    )  # fmt: skip
 
 
 def eda_nn(alpha: float | Sequence[float] | None = None, n_aug: int | None = None) -> Strategy:
@@ -201,10 +179,8 @@ def eda_nn(alpha: float | Sequence[float] | None = None, n_aug: int | None = Non
         "eda_nn",
         "adds variants with replaced, inserted, swapped or deleted words; synonyms from the corpus's word vectors",
         "rewritten texts (EDA, own word vectors)",
-        "neighbours",
-        alpha,
-        n_aug,
-    )
+        "neighbours", alpha, n_aug,
+    )  # fmt: skip
 
 
 def _one_operation(
@@ -238,30 +214,34 @@ def _one_operation(
 
 def synonym(alpha: float = 0.1, n_aug: int | None = None) -> Strategy:
     """Apply only the synonym replacement of `eda_nn`; the arguments are those of `eda`."""
-    summary = "adds variants with some words replaced by words of similar vectors"
     return _one_operation(
-        "synonym", summary, "replaced words", replace_synonyms, "neighbours", alpha, n_aug
-    )
+        "synonym", "adds variants with some words replaced by words of similar vectors", "replaced words",
+        replace_synonyms, "neighbours", alpha, n_aug,
+    )  # fmt: skip
 
 
 def insert(alpha: float = 0.1, n_aug: int | None = None) -> Strategy:
     """Apply only the insertion of `eda_nn`; the arguments are those of `eda`."""
-    summary = "adds variants with inserted words of similar vectors"
     return _one_operation(
-        "insert", summary, "inserted words", insert_synonyms, "neighbours", alpha, n_aug
-    )
+        "insert", "adds variants with inserted words of similar vectors", "inserted words",
+        insert_synonyms, "neighbours", alpha, n_aug,
+    )  # fmt: skip
 
 
 def swap(alpha: float = 0.1, n_aug: int | None = None) -> Strategy:
     """Apply only the swap of `eda_nn`; the arguments are those of `eda`."""
-    summary = "adds variants with some words swapped"
-    return _one_operation("swap", summary, "swapped words", swap_words, None, alpha, n_aug)
+    return _one_operation(
+        "swap", "adds variants with some words swapped", "swapped words",
+        swap_words, None, alpha, n_aug,
+    )  # fmt: skip
 
 
 def delete(alpha: float = 0.1, n_aug: int | None = None) -> Strategy:
     """Apply only the deletion of `eda_nn`; the arguments are those of `eda`."""
-    summary = "adds variants with some words deleted"
-    return _one_operation("delete", summary, "deleted words", delete_words, None, alpha, n_aug)
+    return _one_operation(
+        "delete", "adds variants with some words deleted", "deleted words",
+        delete_words, None, alpha, n_aug,
+    )  # fmt: skip
 
 
 def aeda(n_aug: int | None = None) -> Strategy:

@@ -1,11 +1,12 @@
 """Rewrites one text (EDA, AEDA): words -> words, with a thesaurus and a random number generator."""
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from datayield.strategies.base import Synonyms
+from datayield.core.errors import UserError
+from datayield.strategies.base import Synonyms, check_share
 from datayield.text.word_vectors import STOP_WORDS
 
 MARKS = (".", ",", "!", "?", ";", ":")
@@ -82,3 +83,26 @@ def insert_marks(
         for i, word in enumerate(words)
         for token in ((MARKS[rng.integers(len(MARKS))], word) if i in places else (word,))
     ]
+
+
+# EDA paper, Table 3: (largest number of training labels, alpha, variants per text).
+TABLE_3 = ((500, 0.05, 16), (2000, 0.05, 8), (None, 0.1, 4))
+
+
+def table_3(labels: int) -> tuple[float, int]:
+    """Return (alpha, variants per text) for a number of training labels."""
+    return next((a, n) for most, a, n in TABLE_3 if most is None or labels <= most)
+
+
+def alphas_of(alpha: float | Sequence[float] | None) -> list[list[float]]:
+    """Return per strength, weakest first, a list with one alpha for each operation."""
+    if alpha is None:
+        return [[a] * len(OPERATIONS) for a in sorted({a for _, a, _ in TABLE_3})]
+    alphas: list[Any] = (
+        list(alpha) if isinstance(alpha, (list, tuple)) else [alpha] * len(OPERATIONS)
+    )
+    for value in alphas:
+        check_share("alpha", value)
+    if len(alphas) != len(OPERATIONS):
+        raise UserError(f"alpha: wanted a number or {len(OPERATIONS)} numbers, got {alpha!r}")
+    return [alphas]

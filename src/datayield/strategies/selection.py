@@ -80,11 +80,8 @@ def random(keep: float = 0.7) -> Strategy:
         "keeps a random share of the labels",
         "a random share of the labels",
         _kept(lambda rows, context: context.rng.random(len(rows)), keep),
-        keep,
-        "",
-        "",
-        control=True,
-    )
+        keep, "", "", control=True,
+    )  # fmt: skip
 
 
 def el2n(keep: float = 0.7) -> Strategy:
@@ -98,10 +95,8 @@ def el2n(keep: float = 0.7) -> Strategy:
         "keeps the labels with the largest error early in training",
         "the hardest labels (EL2N)",
         _kept(error_norm, keep),
-        keep,
-        "Paul et al. 2021, arXiv 2107.07075",
-        SHORT_RUNS,
-    )
+        keep, "Paul et al. 2021, arXiv 2107.07075", SHORT_RUNS,
+    )  # fmt: skip
 
 
 def el2n_easy(keep: float = 0.7) -> Strategy:
@@ -111,10 +106,8 @@ def el2n_easy(keep: float = 0.7) -> Strategy:
         "keeps the labels with the smallest error early in training",
         "the easiest labels (EL2N)",
         _kept(lambda rows, context: -error_norm(rows, context), keep),
-        keep,
-        "Paul et al. 2021, arXiv 2107.07075",
-        SHORT_RUNS,
-    )
+        keep, "Paul et al. 2021, arXiv 2107.07075", SHORT_RUNS,
+    )  # fmt: skip
 
 
 def error_norm(rows: TrainingSet, context: StrategyContext) -> Floats:

@@ -9,8 +9,8 @@ MANY = 0.01  # share of common texts from which on two corpora are hardly indepe
 
 
 def costs(c: CorpusStatistics) -> Section:
-    """Show the mean cost by arm and budget."""
-    shared = wording.main_budgets(c.costs)
+    """Show the mean cost of every arm at the largest budget that most share."""
+    largest = max(wording.main_budgets(c.costs), default=0)
     scores = {(x.arm, x.n): x.score.estimate for x in c.scores}
     rows = tuple(
         (
@@ -24,7 +24,7 @@ def costs(c: CorpusStatistics) -> Section:
             wording.number(k.peak_memory_mib, 0), wording.number(k.parameters, 0),
         )
         for k in c.costs
-        if k.n in shared
+        if k.n == largest
     )  # fmt: skip
     head = (
         "arm", "labels", wording.metric(c.metric), "examples", "unlabelled texts", "updates", "tokens",
@@ -34,9 +34,14 @@ def costs(c: CorpusStatistics) -> Section:
     note = (
         "Means per cell. Updates, tokens and training seconds are those of the scored model; inference is the"
         " whole test set; times were taken with one thread per worker while other workers ran. A language"
-        " model of the pool is counted in full (tokens and seconds) and shared among the cells that used it."
+        " model of the pool is counted in full (tokens and seconds) and shared among the cells that used it. Other"
+        " budgets are in tables/costs.csv."
     )
-    return Section("Cost", (note,), (Table("What each arm cost", head, rows, csv="costs"),))
+    return Section(
+        "Cost",
+        (note,),
+        (Table(f"What each arm cost at {largest:,} labels", head, rows, csv="costs"),),
+    )
 
 
 def architectures(c: CorpusStatistics) -> Section:

@@ -146,7 +146,7 @@ def differences(c: CorpusStatistics, s: StudyStatistics) -> Section:
         " test text",
         ("arm", "labels", "baseline", "difference", "holds with all others", "p, Holm",
          "smallest visible", "verdict"),
-        (*rows, *means), csv="differences",
+        (*means, *rows), csv="differences",
     )  # fmt: skip
     tests = max((d.claim.tests for d in c.differences if d.claim), default=0)
     note = (

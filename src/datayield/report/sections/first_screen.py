@@ -6,6 +6,7 @@ from datayield.analysis.visible_difference import RESOLUTION, Design, visible_di
 from datayield.report import sentences, wording
 from datayield.report.section import FirstScreen, Number, Picture
 
+CHEAPER = 2  # times as fast: from there on a method that does as well is worth a sentence
 WORDS = {
     "accuracy": "share of new texts that get the right class",
     "macro-F1": "score that counts every class alike, rare ones too; 100 % is perfect",
@@ -50,6 +51,7 @@ def _answer(
         if d.shown and row
         else sentences.no_pick(ours, called, base)
     )
+    out += _cheaper(c, d, row)
     if d.next is not None and (d.last is None or d.next.estimate is not None):
         other = None if d.next.arm == d.arm else called[d.next.arm]
         out.append(sentences.more_labels(d.next, other))
@@ -58,6 +60,18 @@ def _answer(
     if c.yardstick is not None:
         out += [x for x in [sentences.compared_with_labels(c.yardstick, ours)] if x]
     return out
+
+
+def _cheaper(c: CorpusStatistics, d: Decision, row: MethodRow | None) -> list[str]:
+    """Name the fastest method that the test set does not tell apart from the recommended one."""
+    pick = next((r for r in c.recommended if (r.n, r.arm) == (d.n, d.arm)), None)
+    if pick is None or row is None or row.time is None:
+        return []
+    times = {r.arm: r.time for r in c.methods if r.arm in pick.ties and r.time}
+    fastest = min(times, key=lambda arm: times[arm], default=None)
+    if fastest is None or row.time < CHEAPER * times[fastest]:
+        return []
+    return [sentences.cheaper(names(c)[fastest], row.time / times[fastest])]
 
 
 def _numbers(
