@@ -222,6 +222,14 @@ def test_reading_the_report_says_what_stands_in_the_rows() -> None:
         assert any(all(n in line for n in numbers) for line in own), arm
 
 
+def test_which_method_shows_the_tables_of_the_showcases() -> None:
+    from docs import which_method
+
+    written = (REPO / "docs/which-method.md").read_text()
+    assert which_method.page(written) == written, "run `python docs/which_method.py`"
+    assert len(which_method.gains()) > 10
+
+
 def _said_by_the_program() -> list[str]:
     """Every text in the source; "…" stands for what is filled in."""
     found = []

@@ -24,7 +24,7 @@ TITLES = {
     "tfidf": "TF-IDF",
     "nbsvm": "NB-SVM",
     "majority": "always the largest class",
-    ENCODER: "sentence encoder from outside",
+    ENCODER: "a sentence encoder from outside",
 }
 """What reports call the architectures whose name in capitals would not do."""
 

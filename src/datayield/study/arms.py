@@ -139,7 +139,8 @@ def title(arm: Arm) -> str:
     """Name an arm for readers: `plain LSTM`, `LSTM + word vectors`, `the mean of plain LSTM and TF-IDF`."""
     if arm.members:
         kind = "the weighted mean" if arm.architecture == WEIGHTED else "the mean"
-        return f"{kind} of {' and '.join(map(_member_title, arm.members))}"
+        *first, last = map(_member_title, arm.members)
+        return f"{kind} of {', '.join(first)} and {last}" if first else f"{kind} of {last}"
     name = TITLES.get(arm.architecture, arm.architecture.upper())
     if arm.strategies in ((), ("plain",)):
         return f"plain {name}" if arm.strategies else name
