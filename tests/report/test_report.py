@@ -95,7 +95,7 @@ def test_users_text_is_escaped_everywhere() -> None:
 def test_the_page_is_whole_and_alone() -> None:
     files = render(statistics(effects={"useless": 1.0}))
     html = files["index.html"]
-    assert "src=" not in html and "@import" not in html
+    assert "src=" not in html and "@import" not in html and "<script" not in html
     assert not re.search(r'href="(?!#)', re.sub(r'xlink:href="#[^"]*"', "", html))
     assert html.count("<figure") == len([f for f in files if f.endswith(".svg")]) >= 3
     for table in re.findall(r"<table>.*?</table>", html, re.S):

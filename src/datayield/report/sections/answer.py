@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from datayield.analysis.claim_statements import Claim, Verdict
-from datayield.analysis.statements import ArmScore
+from datayield.analysis.intervals import Interval
+from datayield.analysis.statements import ArmScore, ControlCheck
 from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
 from datayield.report import wording
 from datayield.report.sections import screening
@@ -238,12 +239,24 @@ def _controls(c: CorpusStatistics, s: StudyStatistics) -> list[str]:
         if len(known) == 1:
             return [f"The one comparison of a control or check ({known[0].arm}) agrees."]
         return [
-            f"All {len(known)} comparisons of controls and checks agree with what they must equal."
+            f"All {len(known)} comparisons of controls and checks agree with what they must equal{_hidden(known)}."
         ]
     return [
         f"{len(broken)} of {len(known)} comparisons of controls and checks exclude what they must equal"
         f" (about {expected:.1f} would by chance): {listed(broken)}."
     ]
+
+
+def _hidden(known: Sequence[ControlCheck]) -> str:
+    """Say how large a difference the widest of these comparisons would not see."""
+    ends = [
+        abs(end)
+        for k in known
+        if isinstance(k.measured, Interval)
+        for end in (k.measured.low, k.measured.high)
+        if end is not None
+    ]
+    return f"; the widest would hide a difference of {wording.size(max(ends))}" if ends else ""
 
 
 def _complete(c: CorpusStatistics) -> list[str]:

@@ -129,13 +129,12 @@ def _shared(c: CorpusStatistics, roles: tuple[str, ...]) -> list[Table]:
 def differences(c: CorpusStatistics, s: StudyStatistics) -> Section:
     """Show paired differences with the claims of the corpus's family."""
     rows = [
-        (d.arm, f"{d.n:,}", d.baseline, wording.points(d.difference), *_claimed(d.claim))
+        (d.arm, f"{d.n:,}", d.baseline, *_claimed(d.claim, d.difference))
         for d in c.differences
         if c.arms[d.arm].role != "check"
     ]
     means = [
-        (d.arm, f"mean of {len(d.budgets)}", d.baseline, wording.points(d.difference),
-         *_claimed(d.claim))
+        (d.arm, f"mean of {len(d.budgets)}", d.baseline, *_claimed(d.claim, d.difference))
         for d in c.mean_differences
         if c.arms[d.arm].role != "check"
     ]  # fmt: skip
@@ -144,18 +143,17 @@ def differences(c: CorpusStatistics, s: StudyStatistics) -> Section:
     table = Table(
         f"{wording.metric(c.metric, start=True)} minus the baseline's, percentage points, paired by draw and"
         " test text",
-        ("arm", "labels", "baseline", "difference", "holds with all others", "p, Holm",
-         "smallest visible", "verdict"),
+        ("arm", "labels", "baseline", "difference", "p, Holm", "smallest visible", "verdict"),
         (*means, *rows), csv="differences",
     )  # fmt: skip
     tests = max((d.claim.tests for d in c.differences if d.claim), default=0)
     note = (
         f"Strategies and simple baselines, at every budget and on the mean over their budgets: {tests} tests"
-        f" share the level of {wording.level(s.level)} (Holm), and their second intervals hold all at once."
+        f" share the level of {wording.level(s.level)} (Holm), and their intervals hold all at once."
         " The spread over draws is pooled over the arms of an architecture. Helps and harms: the test"
         " excludes 0. No gain of a point: a gain of 1.0 points is excluded. Smallest visible: the"
         " true difference that a study like this claims four times out of five. More draws: those that decide"
-        " if the estimate stands. Other rows are shown by themselves and carry no claim."
+        " if the estimate stands. Rows without p carry no claim, and each of their intervals holds by itself."
     )
     alt = f"Differences to the baseline on {c.corpus} by budget, with intervals"
     notes = (note,) if c.looks is None else (note, looks(c, c.looks))
@@ -189,10 +187,15 @@ def looks(c: CorpusStatistics, taken: LooksTaken) -> str:
     )
 
 
-def _claimed(x: Claim | None) -> tuple[str, str, str, str]:
-    """Format a claim as interval, p, smallest visible difference and verdict."""
+def _claimed(x: Claim | None, alone: Interval) -> tuple[str, str, str, str]:
+    """Format a claim as interval, p, smallest visible difference and verdict.
+
+    Args:
+        x: the claim.
+        alone: the interval of a row without a claim.
+    """
     if x is None:
-        return "–", "–", "–", "–"
+        return wording.points(alone), "–", "–", "–"
     more = f", {wording.more_draws(x.more_draws)}" if x.more_draws else ""
     visible = "–" if x.visible is None else f"{100 * min(1.0, x.visible):.1f}"
     return wording.points(x.interval), wording.p(x.p), visible, f"{x.verdict}{more}"

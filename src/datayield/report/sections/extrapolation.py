@@ -37,6 +37,8 @@ def next_labels(c: CorpusStatistics) -> Section:
 def _gain(g: NextLabels) -> str:
     if g.estimate is None:
         return f"no answer: {g.reason}"
+    if g.high is None and g.low is not None and g.low <= 0:
+        return "not known: beyond what was measured"
     if g.high is None and g.low is not None:
         return f"≥ {wording.signed(g.low)} (beyond what was measured, one-sided)"
     return wording.points_of(g.estimate, g.low, g.high)

@@ -72,11 +72,11 @@ def recommendation(c: CorpusStatistics, s: StudyStatistics) -> Section:
         for r in c.recommended
     )  # fmt: skip
     head = (
-        "labels", "best arm", "of arms", f"validation {wording.metric(c.metric)}", "leads in draws",
+        "labels", "pick", "of arms", f"validation {wording.metric(c.metric)}", "leads in draws",
         f"minus {s.baseline}, points", "picked inside each draw, minus it",
         "worse on the test set", "better on the test set",
     )  # fmt: skip
-    tables = [Table("Evidence for the best arm at each budget", head, evidence)]
+    tables = [Table("Evidence for the pick at each budget", head, evidence)]
     doubling = [(r.n, d) for r in c.recommended if (d := r.doubling)]
     if doubling:
         tables.append(_labels_or_arms(doubling))
