@@ -323,7 +323,7 @@ def test_doubts_are_raised_by_what_raises_them() -> None:
         in said
     )
     assert "(1 of 8; about 0.2 would look so by chance)" in said
-    assert "in only 1 of 6 draws" in said and "puts tfidf ahead" in said
+    assert "in only 1 of the 6 draws with held-out texts" in said and "puts tfidf ahead" in said
     assert "without one of the 6 draws lstm:strong at 200 would no longer be told apart" in said
     assert "the verdict on lstm:useless at 400 would turn round" in said
 

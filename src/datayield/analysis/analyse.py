@@ -164,7 +164,7 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> CorpusStat
         best_simple=simple,
         multipliers_simple=comparisons.multipliers(frame, simple) if simple else (),
         recommended=recommended,
-        decision=decide(frame, recommended, methods, simple),
+        decision=decide(frame, recommended, differences, methods, simple),
         methods=methods, yardstick=yardstick(frame, sorted({r.n for r in recommended})),
         sensitivity=leave_one_out(frame), checks=comparisons.checks(frame, _networks(lines)),
         interactions=comparisons.interactions(frame), against_controls=comparisons.against_controls(frame),

@@ -7,7 +7,7 @@ import numpy as np
 from datayield.analysis import labels_needed
 from datayield.analysis.claim_statements import ArmDifference, Claim, MeanDifference
 from datayield.analysis.claims import MAJORITY
-from datayield.analysis.comparisons import shared_multiplier_of
+from datayield.analysis.comparisons import multiplier, shared_multiplier_of
 from datayield.analysis.decision_statements import Decision, MethodRow, Yardstick
 from datayield.analysis.frame import Frame
 from datayield.analysis.multipliers import at
@@ -18,7 +18,11 @@ LEAST_MORE = 0.1  # of the labels at hand: fewer more labels are no question to 
 
 
 def decide(
-    f: Frame, recommended: Sequence[Recommendation], rows: Sequence[MethodRow], simple: str | None
+    f: Frame,
+    recommended: Sequence[Recommendation],
+    differences: Sequence[ArmDifference],
+    rows: Sequence[MethodRow],
+    simple: str | None,
 ) -> Decision | None:
     """Return what to do at the largest budget with a choice; None without the study's baseline there.
 
@@ -29,21 +33,40 @@ def decide(
     Args:
         f: the corpus.
         recommended: the picks by validation, by budget.
-        rows: the methods.
+        differences: the claims by budget.
+        rows: the methods, with the claims on the mean over budgets.
         simple: the best simple baseline.
     """
     n = max([r.n for r in recommended] or f.budgets(f.baseline), default=0)
     if (f.baseline, n) not in f.scores:
         return None
-    helped = [r.arm for r in rows if r.baseline == f.baseline and r.claim.verdict == "helps"]
+    means = {r.arm: (r.claim, r.budgets) for r in rows if r.baseline == f.baseline}
+    claimed = {
+        d.arm: (d.claim, (n,))
+        for d in differences
+        if d.n == n and d.baseline == f.baseline and d.claim is not None
+    }
+    # At n if it is shown there, else on the mean over budgets.
+    known = means | {arm: x for arm, x in claimed.items() if x[0].verdict == "helps"}
+    helped = [r.arm for r in rows if r.arm in known and known[r.arm][0].verdict == "helps"]
     there = [arm for arm in helped if (arm, n) in f.scores]
     preferred = [r.arm for r in recommended if r.n == n] + ([simple] if simple else [])
     shown = next((arm for arm in preferred if arm in there), None)
     if not recommended and there:
         shown = there[0]
     arm = shown or f.baseline
-    score = f.interval(f.scores[arm, n].values, n)
-    return Decision(n, arm, shown is not None, score, *_more_labels(f, arm, n))
+    values = f.scores[arm, n].values
+    gained = known.get(arm) if shown else None
+    pick = next((r for r in recommended if (r.n, r.arm) == (n, arm)), None)
+    return Decision(
+        n, arm, shown is not None, f.interval(values, n),
+        spread=float(values.mean(1).std(ddof=1)) if len(values) > 1 else None,
+        gain=gained[0].interval if gained else None, budgets=gained[1] if gained else (),
+        worth=multiplier(f, arm, n, f.baseline, _level(f, gained[0])) if gained else None,
+        doubled=yardstick(f, [n]),
+        ties=pick.ties if pick else (),
+        **dict(zip(("next", "last"), _more_labels(f, arm, n), strict=True)),
+    )  # fmt: skip
 
 
 def _more_labels(f: Frame, arm: str, n: int) -> tuple[NextLabels | None, NextLabels | None]:

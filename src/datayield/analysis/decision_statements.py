@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from datayield.analysis.claim_statements import Claim
 from datayield.analysis.intervals import Interval
+from datayield.analysis.multipliers import LabelRange
 from datayield.analysis.shared_multiplier import SharedMultiplier
 from datayield.analysis.statements import NextLabels
 
@@ -43,6 +44,12 @@ class Decision:
     shown: (
         bool  # whether it is shown to beat the baseline; False: nothing is, and it is the baseline
     )
-    score: Interval
+    score: Interval  # mean over the samples of n labels
+    spread: float | None  # standard deviation of the score from sample to sample
+    gain: Interval | None  # over the baseline at n, or on the mean over budgets; where it is shown
+    budgets: tuple[int, ...]  # of the gain
+    worth: LabelRange | None  # of a label at n, in the baseline's; as multiples of n
+    doubled: Yardstick | None  # what twice the n labels gain the baseline
+    ties: tuple[str, ...]  # methods that the test set does not tell apart from it at n
     next: NextLabels | None  # what more labels buy: this arm, or the baseline whose curve is longer
     last: NextLabels | None  # what the last half of the n labels bought the same arm

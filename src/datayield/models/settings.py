@@ -9,8 +9,8 @@ from datayield.core.types import Settings, names_of
 
 # Simple baseline -> what it is; `linear` fits them.
 BASELINES = {
-    "tfidf": "TF-IDF (1,2)-grams with logistic regression",
-    "nbsvm": "NB-SVM on (1,2)-grams (Wang & Manning 2012)",
+    "tfidf": "counts of words and word pairs (TF-IDF), with logistic regression",
+    "nbsvm": "counts of words and word pairs, with a linear classifier (Wang & Manning 2012)",
     "majority": "always predicts the most frequent class",
 }
 

@@ -7,12 +7,14 @@ one decimal otherwise. The exact numbers stand in the tables below the first scr
 from collections.abc import Sequence
 
 from datayield.analysis.decision_statements import Decision, MethodRow, Yardstick
-from datayield.analysis.shared_multiplier import SharedMultiplier
+from datayield.analysis.intervals import Interval
+from datayield.analysis.multipliers import LabelRange
 from datayield.analysis.statements import NextLabels
 from datayield.analysis.visible_difference import RESOLUTION
 from datayield.report import wording
 from datayield.report.wording import Estimate
 
+FEW = 3  # names in a sentence
 FINE = 0.015  # width of an interval from which on whole percent are exact enough
 
 
@@ -48,11 +50,11 @@ def _points(value: float) -> str:
     return "0.0" if text == "-0.0" else text.replace("-", "−")
 
 
-def times(m: SharedMultiplier) -> str | None:
+def times(m: LabelRange, n: int) -> str | None:
     """Write a multiplier for reading aloud: `1.31 times the labels (1.20 to 1.50)`; None without an estimate."""
     if m.reason:
         return None
-    low, high = m.measured
+    low, high = (labels / n for labels in m.measured)
     if m.point is None:
         return f"more than {high:.1f} times the labels" if m.side == "above" and m.low else None
     left = _ratio(m.low) if m.low is not None else f"{low:.2g} or fewer"
@@ -72,19 +74,34 @@ def expect(d: Decision, name: str, metric: str) -> str:
     return f"With {d.n:,} labels, expect {score} from {name}."
 
 
-def better(row: MethodRow, name: str, base: str) -> str:
+def better(d: Decision, base: str) -> str:
     """Say what a method gains that is shown to help: only with a claim, and the worth where it is clear."""
-    budgets = wording.listed([f"{n:,}" for n in row.budgets])
-    where = f"on average over {budgets} labels" if len(row.budgets) > 1 else f"at {budgets} labels"
-    text = f"It beats {base} by {in_points(row.claim.interval)} {where}"
-    worth = times(row.multiplier) if row.multiplier else None
-    clear = row.multiplier is not None and (row.multiplier.low or 0) > 1
-    return f"{text}, which is worth as much as {worth}." if worth and clear else f"{text}."
+    if d.gain is None:
+        return ""
+    budgets = wording.listed([f"{n:,}" for n in d.budgets])
+    where = f" on average over {budgets} labels" if len(d.budgets) > 1 else ""
+    text = f"It beats {base} by {in_points(d.gain)}{where}"
+    worth = times(d.worth, d.n) if d.worth else None
+    clear = d.worth is not None and (d.worth.low or 0) > 1
+    return f"{text}: as much as {worth} would do for {base}." if worth and clear else f"{text}."
 
 
-def cheaper(name: str, faster: float) -> str:
-    """Say that a method does as well as the recommended one, as far as the study can see, in less time."""
-    return f"{name} cannot be told apart from it and trains {faster:.0f} times as fast."
+def tied(others: Sequence[str], fastest: str | None, ours: float, theirs: float) -> str:
+    """Say which methods do as well as far as the study can see, and which of them is much faster.
+
+    Args:
+        others: their names.
+        fastest: one of them; None: none is much faster.
+        ours: seconds of one training of the recommended method.
+        theirs: seconds of the fastest.
+    """
+    some = others if len(others) <= FEW else [*others[:FEW], f"{len(others) - FEW} others"]
+    text = f"It could not be told from {wording.listed(some)}"
+    if fastest is None:
+        return f"{text}."
+    who = fastest if len(others) > 1 else "which"
+    joint = ", and " if len(others) > 1 else ", "
+    return f"{text}{joint}{who} trains in {theirs:.2g} instead of {ours:.2g} seconds."
 
 
 def no_pick(rows: Sequence[MethodRow], names: dict[str, str], base: str) -> str:
@@ -110,21 +127,21 @@ def more_labels(g: NextLabels, name: str | None) -> str:
         g: the gain.
         name: of the method, where it is not the one of the sentence before.
     """
-    to = f" to {name}" if name else ""
+    to = f", measured with {name}" if name else ""
     if g.estimate is None:
         return f"What {g.more:,} more labels would add was not measured."
     gain = in_points_of(g.estimate, g.low, g.high)
     if g.low is None:
-        return f"{g.more:,} more labels added {gain}{to} here; one draw gives no interval."
+        return f"{g.more:,} more labels added {gain} here{to}; one draw gives no interval."
     start = f"{g.more:,} more labels would add"
     if g.high is None:
         fitted = f"about {in_points_of(g.estimate)} by the fitted curve"
-        sure = f"at least {in_points_of(g.low)}{to}, {fitted}" if g.low > 0 else ""
-        return f"{start} {sure or fitted + to + ', which is not certain'}."
+        sure = f"at least {in_points_of(g.low)}, {fitted}" if g.low > 0 else ""
+        return f"{start} {sure or fitted + ', which is not certain'}{to}."
     if g.high < RESOLUTION:
-        return f"{start} less than a point{to}: {gain}."
+        return f"{start} less than a point: {gain}{to}."
     return (
-        f"{start} {gain}{to}, so perhaps nothing." if g.low <= 0 else f"{start} about {gain}{to}."
+        f"{start} {gain}, so perhaps nothing{to}." if g.low <= 0 else f"{start} about {gain}{to}."
     )
 
 
@@ -136,30 +153,35 @@ def last_labels(g: NextLabels) -> str | None:
     return f"The last {g.more:,} labels added {gain}; as many again usually add less."
 
 
-def compared_with_labels(y: Yardstick, rows: Sequence[MethodRow]) -> str | None:
-    """Say whether twice the labels do more than every method, or a method more than that; else None."""
-    gain, ends = y.gain, [r.claim.interval for r in rows if r.budgets == y.budgets]
-    if gain.low is None or gain.high is None or not ends:
+def twice(y: Yardstick, base: str, gains: Sequence[Interval]) -> str | None:
+    """Say what twice the labels would do, and whether that is more than every method, or less than one.
+
+    Args:
+        y: twice the labels at one budget.
+        base: the name of the baseline, whose curve it is read off.
+        gains: of the methods at the same budget, holding at once.
+    """
+    gain = y.gain
+    if gain.low is None or gain.high is None:
         return None
-    if all(x.high is not None and x.high < gain.low for x in ends):
-        return f"Twice the labels would add {in_points(gain)}: more than any method compared here."
-    if any(x.low is not None and x.low > gain.high for x in ends):
-        return f"That is more than twice the labels would add, {in_points(gain)}."
-    return None
+    text = f"Twice the {y.budgets[0]:,} labels would add {in_points(gain)} to {base}"
+    if gains and all(x.high is not None and x.high < gain.low for x in gains):
+        return f"{text}, more than any method compared here."
+    if any(x.low is not None and x.low > gain.high for x in gains):
+        return f"{text}, less than the best method here."
+    return f"{text}."
 
 
-def visible(size: float, budgets: int) -> str:
-    """Say which differences a study sees."""
-    where = " on average over its label budgets" if budgets > 1 else ""
+def visible(size: float, budgets: int, base: str) -> str:
+    """Say which differences from the baseline a study sees."""
+    where = ", on average over its numbers of labels," if budgets > 1 else ""
     return (
-        f"A true difference of {in_points_of(size)}{where} would be found in 4 of 5 such studies;"
-        " smaller ones may be missed."
+        f"If a method truly differs from {base} by {in_points_of(size)}{where} this study finds it 4 times out"
+        " of 5; smaller differences it may miss."
     )
 
 
 def more_draws(draws: int, size: float, minutes: float) -> str:
     """Say what more draws would show, and what they cost."""
     time = f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute"
-    return (
-        f"{draws} more draws (about {time} of computing) would bring that to {in_points_of(size)}."
-    )
+    return f"{draws} more draws, about {time} of computing, would find {in_points_of(size)}."

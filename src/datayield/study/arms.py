@@ -136,11 +136,13 @@ def describe(arm: Arm) -> dict[str, Any]:
 
 
 def title(arm: Arm) -> str:
-    """Name an arm for readers: `plain LSTM`, `LSTM + word vectors`, `the mean of plain LSTM and TF-IDF`."""
+    """Name an arm for readers: `plain LSTM`, `LSTM + word vectors`, `plain LSTM averaged with TF-IDF`."""
     if arm.members:
-        kind = "the weighted mean" if arm.architecture == WEIGHTED else "the mean"
-        *first, last = map(_member_title, arm.members)
-        return f"{kind} of {', '.join(first)} and {last}" if first else f"{kind} of {last}"
+        first, *others = map(_member_title, arm.members)
+        if not others:
+            return f"{first}, averaged"
+        joined = "weighed against" if arm.architecture == WEIGHTED else "averaged with"
+        return f"{first}{',' * (' + ' in first)} {joined} {' and '.join(others)}"
     name = TITLES.get(arm.architecture, arm.architecture.upper())
     if arm.strategies in ((), ("plain",)):
         return f"plain {name}" if arm.strategies else name

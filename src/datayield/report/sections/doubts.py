@@ -18,7 +18,8 @@ def doubts(c: CorpusStatistics, s: StudyStatistics) -> list[str]:
         led, of = r.leads.draws, r.leads.of
         if 2 * led <= of:
             out.append(
-                f"at {r.n:,} labels {r.arm} leads by validation in only {led} of {of} draws; another"
+                f"at {r.n:,} labels {r.arm} leads by validation on the mean over draws, and in"
+                f" {f'only {led}' if led else 'none'} of the {of} draws with held-out texts; another"
                 " sample may well pick another arm."
             )
         if r.ahead:

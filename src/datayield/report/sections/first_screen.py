@@ -1,6 +1,7 @@
 """Writes the first screen: the answer, three numbers, one picture, how sure, what to do next."""
 
-from datayield.analysis.decision_statements import Decision, MethodRow
+from datayield.analysis.decision_statements import Decision
+from datayield.analysis.statements import TargetLabels
 from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
 from datayield.analysis.visible_difference import RESOLUTION, Design, visible_difference
 from datayield.report import sentences, wording
@@ -21,17 +22,16 @@ def names(c: CorpusStatistics) -> dict[str, str]:
 def first_screen(c: CorpusStatistics, s: StudyStatistics) -> FirstScreen:
     """Return the first screen of one corpus."""
     alt = (
-        f"Learning curves on {c.corpus}: {wording.metric(c.metric)} against labels, with bands that hold the"
-        " true curve"
+        f"Learning curves on {c.corpus}: {wording.metric(c.metric)} against labels, with {wording.level(s.level)}"
+        " bands"
     )
     d = c.decision
     if d is None:
         text = f"The baseline {s.baseline} was not run, so no gain could be measured."
         return FirstScreen((text,), (), Picture("first", alt), (), (), ())
-    row = next((r for r in c.methods if r.arm == d.arm), None)
     return FirstScreen(
-        answer=tuple(_answer(c, s, d, row)),
-        numbers=tuple(_numbers(c, s, d, row)),
+        answer=tuple(_answer(c, s, d)),
+        numbers=tuple(_numbers(c, s, d)),
         picture=Picture("first", alt),
         sure=tuple(_sure(c, s)),
         steps=tuple(_steps(c, s, d)),
@@ -39,44 +39,47 @@ def first_screen(c: CorpusStatistics, s: StudyStatistics) -> FirstScreen:
     )
 
 
-def _answer(
-    c: CorpusStatistics, s: StudyStatistics, d: Decision, row: MethodRow | None
-) -> list[str]:
+def _answer(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[str]:
     called = names(c)
     base = called[s.baseline]
     out = [sentences.expect(d, called[d.arm], wording.metric(c.metric))]
     ours = [r for r in c.methods if r.baseline == s.baseline]
-    out.append(
-        sentences.better(row, called[d.arm], base)
-        if d.shown and row
-        else sentences.no_pick(ours, called, base)
-    )
-    out += _cheaper(c, d, row)
+    out.append(sentences.better(d, base) if d.shown else sentences.no_pick(ours, called, base))
+    out += _tied(c, d)
     if d.next is not None and (d.last is None or d.next.estimate is not None):
         other = None if d.next.arm == d.arm else called[d.next.arm]
         out.append(sentences.more_labels(d.next, other))
     if d.last is not None:
         out += [x for x in [sentences.last_labels(d.last)] if x]
-    if c.yardstick is not None:
-        out += [x for x in [sentences.compared_with_labels(c.yardstick, ours)] if x]
+    if d.doubled is not None:
+        gains = [
+            x.claim.interval
+            for x in c.differences
+            if x.n == d.n and x.claim and x.arm in {r.arm for r in ours}
+        ]
+        out += [x for x in [sentences.twice(d.doubled, base, gains)] if x]
     return out
 
 
-def _cheaper(c: CorpusStatistics, d: Decision, row: MethodRow | None) -> list[str]:
-    """Name the fastest method that the test set does not tell apart from the recommended one."""
-    pick = next((r for r in c.recommended if (r.n, r.arm) == (d.n, d.arm)), None)
-    if pick is None or row is None or row.time is None:
+def _tied(c: CorpusStatistics, d: Decision) -> list[str]:
+    """Name the methods that the test set does not tell from the recommended one, and a much faster one."""
+    called = names(c)
+    seconds = {x.arm: x.cell_seconds for x in c.costs if x.n == d.n}
+    tied = sorted((a for a in d.ties if a in seconds), key=lambda a: seconds[a])
+    if not d.shown or not tied or d.arm not in seconds:
         return []
-    times = {r.arm: r.time for r in c.methods if r.arm in pick.ties and r.time}
-    fastest = min(times, key=lambda arm: times[arm], default=None)
-    if fastest is None or row.time < CHEAPER * times[fastest]:
-        return []
-    return [sentences.cheaper(names(c)[fastest], row.time / times[fastest])]
+    fast = tied[0] if seconds[d.arm] >= CHEAPER * seconds[tied[0]] else None
+    return [
+        sentences.tied(
+            [called[a] for a in tied],
+            called[fast] if fast else None,
+            seconds[d.arm],
+            seconds[tied[0]],
+        )
+    ]
 
 
-def _numbers(
-    c: CorpusStatistics, s: StudyStatistics, d: Decision, row: MethodRow | None
-) -> list[Number]:
+def _numbers(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[Number]:
     called = names(c)
     metric = wording.metric(c.metric)
     out = [
@@ -86,7 +89,7 @@ def _numbers(
             _between(d.score.low, d.score.high, 100, " %") + called[d.arm],
         )
     ]
-    target = next((t for a in (d.arm, s.baseline) for t in c.target if t.arm == a), None)
+    target = _target(c, s, d)
     if target is not None:
         m = target.labels
         value = f"{m.point:,.0f}" if m.point is not None else f"over {m.measured[1]:,}"
@@ -94,25 +97,30 @@ def _numbers(
             value = f"under {m.measured[0]:,}"
         out.append(
             Number(
-                f"labels to {100 * target.target:.3g} % {metric}",
+                f"labels needed for {100 * target.target:.3g} % {metric}",
                 value,
                 _between(m.low, m.high, 1, "") + called[target.arm],
             )
         )
-    if d.shown and row and row.multiplier and row.multiplier.point is not None:
-        m2 = row.multiplier
-        note = f"{_between(m2.low, m2.high, 1, '', 2)}labels of {called[row.baseline]}"
-        out.append(Number("a label is worth", f"{row.multiplier.point:.2f}", note))
-    elif c.yardstick is not None:
-        g = c.yardstick.gain
+    if d.worth is not None and d.worth.point is not None and not d.worth.reason:
+        note = f"{_between(d.worth.low, d.worth.high, 1, '', 2)}{called[d.arm]}"
+        value = f"{d.worth.point:.2f} labels"
+        out.append(Number(f"one label does as much as, for {called[s.baseline]},", value, note))
+    elif d.doubled is not None:
+        g = d.doubled.gain
         out.append(
             Number(
-                "twice the labels add",
+                f"twice the {d.n:,} labels add",
                 sentences.in_points_of(g.estimate),
-                _between(g.low, g.high, 100, "", 1) + called[c.yardstick.baseline],
+                _between(g.low, g.high, 100, "", 1) + called[s.baseline],
             )
         )
     return out
+
+
+def _target(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> TargetLabels | None:
+    """Return the labels to the target of the recommended method, else of the baseline."""
+    return next((t for a in (d.arm, s.baseline) for t in c.target if t.arm == a), None)
 
 
 def _between(
@@ -137,10 +145,10 @@ def _sure(c: CorpusStatistics, s: StudyStatistics) -> list[str]:
         of_methods = [
             (r.claim.visible, len(r.budgets)) for r in c.methods if r.claim.visible is not None
         ]
-        return [sentences.visible(*max(of_methods))] if of_methods else []
+        return [sentences.visible(*max(of_methods), names(c)[s.baseline])] if of_methods else []
     widest = max(known, key=lambda x: (len(x.budgets), x.budgets))
     assert widest.visible is not None
-    out = [sentences.visible(widest.visible, len(widest.budgets))]
+    out = [sentences.visible(widest.visible, len(widest.budgets), names(c)[s.baseline])]
     twice = Design(2 * widest.draws, widest.texts, max(1, widest.tests), s.level)
     seen = visible_difference(widest.components, twice)
     if seen is not None and seen < widest.visible and s.population == "pool":
@@ -155,20 +163,23 @@ def _minutes(c: CorpusStatistics) -> float:
 
 def _steps(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[str]:
     called = names(c)
-    broken = [k for k in c.checks if k.holds is False]
     out = []
-    if broken:
+    if any(k.holds is False for k in c.checks):
         out.append("See first why a check of the machinery does not agree (Controls and checks).")
     if d.arm == s.baseline:
-        out.append(f"Keep {called[d.arm]}: no change of method is shown to pay.")
+        out.append(f"Keep {called[d.arm]}: no other method is shown to pay.")
     else:
-        out.append(f"Use {called[d.arm]}.")
+        same = ", or one that could not be told from it" if d.ties else ""
+        out.append(f"Use {called[d.arm]}{same}.")
+    target = _target(c, s, d)
+    if target is not None and target.labels.high is not None and target.labels.high <= d.n:
+        out.append(f"The target, {100 * target.target:.3g} %, is reached.")
     out += _labels_step(d)
     never = round(c.map.never * c.map.texts) if c.map.draws else 0
     if never:
         out.append(
-            f"Look at the labels of the {never:,} texts that the network never learnt (The texts); some may be"
-            " wrong."
+            f"Look at the labels of the {never:,} of {c.map.texts:,} training texts that {called[c.map.arm]} never"
+            " learnt (below, The texts): some may be wrong."
         )
     return out
 
@@ -185,22 +196,30 @@ def _labels_step(d: Decision) -> list[str]:
         "" if g.low is not None and g.low > 0 else ", though they may add nothing that can be seen"
     )
     return [
-        f"Label {g.more:,} more if about {sentences.in_points_of(g.estimate)} are worth their price{sure};"
-        " datayield need counts it in money."
+        f"Label {g.more:,} more if about {sentences.in_points_of(g.estimate)} are worth their price{sure}; the"
+        " command `datayield need` says it in money."
     ]
 
 
 def _words(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[tuple[str, str]]:
     metric = wording.metric(c.metric)
-    out = [(metric, WORDS[metric])]
-    shown = dict.fromkeys(a for a in (d.arm, s.baseline, c.best_simple) if a)
+    out = [(metric, WORDS[metric]), ("point", "one percent of all texts")]
+    shown = dict.fromkeys(a for a in (s.baseline, c.best_simple, d.arm) if a)
     out += [(names(c)[arm], _described(c, arm)) for arm in shown]
-    if d.score.low is not None:
-        out.append(("(… to …)", f"holds the true value in {100 * s.level:.0f} of 100 such studies"))
+    if d.score.low is not None and d.spread is not None:
+        out.append(
+            (
+                "(… to …)",
+                f"holds the true average in {100 * s.level:.0f} of 100 such studies; one sample of labels"
+                f" differs from the average by {100 * d.spread:.1f} points, give or take",
+            )
+        )
+        out.append(("draw", f"a random sample of labelled texts; all was repeated on {s.draws}"))
     return out
 
 
 def _described(c: CorpusStatistics, arm: str) -> str:
-    summary = c.arms[arm].summary
-    written = f"{arm} in params.yaml and tables"
-    return f"{summary}; {written}" if summary else written
+    described = c.arms[arm]
+    if described.role == "plain":
+        return f"a neural network trained on the labels as they are ({arm})"
+    return f"{described.summary} ({arm})" if described.summary else arm

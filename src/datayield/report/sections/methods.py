@@ -1,5 +1,6 @@
 """Writes the one table that compares the methods, with twice the labels as its yardstick."""
 
+from datayield.analysis.claim_statements import Claim
 from datayield.analysis.decision_statements import MethodRow
 from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
 from datayield.report import wording
@@ -7,12 +8,6 @@ from datayield.report.section import Section, Table
 from datayield.report.sections.first_screen import names
 
 MANY = 3  # more budgets than that are counted, not named
-VERDICTS = {
-    "helps": "helps",
-    "harms": "harms",
-    "no gain of a point": "gains less than a point",
-    "undecided": "not decided",
-}
 
 
 def methods(c: CorpusStatistics, s: StudyStatistics) -> Section:
@@ -40,10 +35,6 @@ def methods(c: CorpusStatistics, s: StudyStatistics) -> Section:
 
 
 def _row(c: CorpusStatistics, r: MethodRow, called: dict[str, str]) -> tuple[str, ...]:
-    more = r.claim.more_draws
-    verdict = VERDICTS[r.claim.verdict]
-    if more and r.claim.verdict == "undecided":
-        verdict += f"; {wording.more_draws(more)} would decide"
     label = f"{called[r.arm]} ({r.arm})" if called[r.arm] != r.arm else r.arm
     if c.arms[r.arm].outside:
         label += ", has read other text"
@@ -51,8 +42,21 @@ def _row(c: CorpusStatistics, r: MethodRow, called: dict[str, str]) -> tuple[str
         label, _budgets(r.budgets), wording.points(r.claim.interval),
         wording.shared_times(r.multiplier) if r.multiplier else "–",
         wording.shared_times(r.multiplier_simple) if r.multiplier_simple else "–",
-        f"{r.time:.2g}×" if r.time is not None else "–", verdict,
+        f"{r.time:.2g}×" if r.time is not None else "–", _verdict(r.claim),
     )  # fmt: skip
+
+
+def _verdict(x: Claim) -> str:
+    """Return the conclusion of a row's test in words."""
+    if x.verdict == "no gain of a point":
+        return f"gains at most {100 * (x.interval.high or 0.0):.1f} points"
+    if x.verdict != "undecided":
+        return x.verdict
+    return (
+        f"not decided; {wording.more_draws(x.more_draws)} would decide"
+        if x.more_draws
+        else "not decided"
+    )
 
 
 def _budgets(budgets: tuple[int, ...]) -> str:
@@ -65,8 +69,9 @@ def _budgets(budgets: tuple[int, ...]) -> str:
 def _note(c: CorpusStatistics, s: StudyStatistics) -> str:
     tests = max(r.claim.tests for r in c.methods)
     return (
-        f"All brackets of the rows hold at once in {100 * s.level:.0f} of 100 such studies ({tests} tests share"
-        " the level; that of the yardstick holds by itself). Not decided: the study is too small to say."
+        f"All brackets of the rows hold at once, with those of single budgets below ({tests} tests in all), in"
+        f" {100 * s.level:.0f} of 100 such studies; that of the yardstick holds by itself. Differences are paired: both"
+        " sides read the same labels and test texts. Not decided: the study is too small to say."
         " Training time is that of one training, as a multiple of the baseline's. ≤ and ≥ mark ends beyond"
         " the measured labels."
     )
