@@ -267,7 +267,7 @@ def test_what_could_be_seen_stands_beside_what_cannot_be_told_apart() -> None:
     assert "four times out of five, a difference of" in said and "equal at all budgets" in said
     assert any(size in said for size in sizes) and "more draws decide" in said
     page = page_text(s)
-    assert "would be found in 4 of 5 such studies" in page.split("How the methods compare")[0]
+    assert "this study finds it 4 times out of 5" in page.split("How the methods compare")[0]
     assert "smallest visible" in page
 
 

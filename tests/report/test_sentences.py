@@ -8,7 +8,7 @@ import pytest
 from datayield.analysis.claim_statements import Claim, Verdict
 from datayield.analysis.decision_statements import Decision, MethodRow, Yardstick
 from datayield.analysis.intervals import Interval
-from datayield.analysis.shared_multiplier import SharedMultiplier
+from datayield.analysis.multipliers import LabelRange
 from datayield.analysis.statements import NextLabels
 from datayield.report import sentences
 from datayield.report.sections.first_screen import first_screen
@@ -29,8 +29,13 @@ def row(
 
 def worth(
     point: float | None, low: float | None, high: float | None, side: str | None = None
-) -> SharedMultiplier:
-    return SharedMultiplier((300, 1000), point, low, high, side, (0.25, 4.0), 0.95)
+) -> LabelRange:
+    return LabelRange(point, low, high, side, (300, 4800), 0.95)
+
+
+def decided(score: Interval, **more: object) -> Decision:
+    made = Decision(1200, "nbsvm", True, score, 0.01, None, (), None, None, (), None, None)
+    return replace(made, **more)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +52,7 @@ def test_scores_for_reading_aloud(low: float | None, high: float | None, said: s
 
 
 def test_what_to_expect() -> None:
-    d = Decision(1200, "nbsvm", True, interval(0.712, 0.70, 0.73), None, None)
+    d = decided(interval(0.712, 0.70, 0.73))
     assert sentences.expect(d, "NB-SVM", "accuracy") == (
         "With 1,200 labels, expect 71 % accuracy (70 to 73) from NB-SVM."
     )
@@ -58,18 +63,19 @@ def test_what_to_expect() -> None:
 
 
 def test_a_gain_is_worth_labels_only_where_that_is_clear() -> None:
-    helps = row("helps", 0.021, 0.012, 0.03, multiplier=worth(1.31, 1.2, 1.5))
-    said = sentences.better(helps, "NB-SVM", "plain LSTM")
-    assert said == (
-        "It beats plain LSTM by 2.1 points (1.2 to 3.0) on average over 300 and 1,000 labels, which is"
-        " worth as much as 1.31 times the labels (1.20 to 1.50)."
+    d = decided(interval(0.7, 0.69, 0.71), gain=interval(0.021, 0.012, 0.03), budgets=(1200,))
+    clear = replace(d, worth=worth(1.31, 1.2, 1.5))
+    assert sentences.better(clear, "plain LSTM") == (
+        "It beats plain LSTM by 2.1 points (1.2 to 3.0): as much as 1.31 times the labels (1.20 to 1.50)"
+        " would do for plain LSTM."
     )
     for unclear in (worth(1.31, 0.9, 1.5), worth(1.31, None, 1.5), None):
-        assert "worth" not in sentences.better(replace(helps, multiplier=unclear), "a", "b")
-    once = sentences.better(replace(helps, budgets=(300,)), "a", "b")
-    assert "at 300 labels" in once and "average" not in once
-    beyond = replace(helps, multiplier=worth(None, 4.0, None, "above"))
-    assert "more than 4.0 times the labels" in sentences.better(beyond, "a", "b")
+        assert "times" not in sentences.better(replace(d, worth=unclear), "b")
+    mean = sentences.better(replace(d, budgets=(300, 1200)), "b")
+    assert "on average over 300 and 1,200 labels" in mean
+    beyond = replace(d, worth=worth(None, 4.0, None, "above"))
+    assert "more than 4.0 times the labels" in sentences.better(beyond, "b")
+    assert sentences.better(replace(d, gain=None), "b") == ""
 
 
 def test_no_method_is_named_without_a_claim() -> None:
@@ -109,7 +115,7 @@ def test_what_more_labels_add(
     g = NextLabels("lstm:plain", 1000, 500, estimate, low, high)
     assert sentences.more_labels(g, None) == said
     if estimate is not None:
-        assert " to NB-SVM" in sentences.more_labels(g, "NB-SVM")
+        assert ", measured with NB-SVM" in sentences.more_labels(g, "NB-SVM")
 
 
 def test_the_last_labels_are_named_where_nothing_lies_beyond() -> None:
@@ -121,27 +127,43 @@ def test_the_last_labels_are_named_where_nothing_lies_beyond() -> None:
 
 
 def test_methods_are_weighed_against_twice_the_labels() -> None:
-    y = Yardstick("lstm:plain", (300, 1000), interval(0.07, 0.06, 0.08))
-    small = row("helps", 0.02, 0.01, 0.03)
-    assert "more than any method" in str(sentences.compared_with_labels(y, [small]))
-    large = row("helps", 0.10, 0.09, 0.11)
-    assert "That is more than twice the labels" in str(sentences.compared_with_labels(y, [large]))
-    assert sentences.compared_with_labels(y, [row("helps", 0.07, 0.05, 0.09)]) is None
-    assert sentences.compared_with_labels(y, [replace(small, budgets=(300,))]) is None, (
-        "other labels"
+    y = Yardstick("lstm:plain", (300,), interval(0.07, 0.06, 0.08))
+    small, large = interval(0.02, 0.01, 0.03), interval(0.10, 0.09, 0.11)
+    said = "Twice the 300 labels would add 7.0 points (6.0 to 8.0) to plain LSTM"
+    assert sentences.twice(y, "plain LSTM", [small]) == (
+        f"{said}, more than any method compared here."
     )
-    assert sentences.compared_with_labels(y, []) is None
+    assert (
+        sentences.twice(y, "plain LSTM", [small, large])
+        == f"{said}, less than the best method here."
+    )
+    for open_question in ([small, interval(0.07, 0.05, 0.09)], [], [interval(0.02, None, None)]):
+        assert sentences.twice(y, "plain LSTM", open_question) == f"{said}."
+    unknown = replace(y, gain=interval(0.07, None, None))
+    assert sentences.twice(unknown, "plain LSTM", [small]) is None
+
+
+def test_methods_that_do_as_well_are_named() -> None:
+    assert sentences.tied(["A"], "A", 17.0, 2.0) == (
+        "It could not be told from A, which trains in 2 instead of 17 seconds."
+    )
+    assert sentences.tied(["A", "B"], "A", 17.0, 2.0).endswith(
+        "A and B, and A trains in 2 instead of 17 seconds."
+    )
+    assert sentences.tied(["A", "B", "C", "D"], None, 17.0, 12.0) == (
+        "It could not be told from A, B, C and 1 more."
+    )
 
 
 def test_the_screen_names_a_method_only_where_its_test_does() -> None:
     strong, quiet = statistics({"strong": 3.0, "useless": 1.0}), statistics({"useless": 1.0})
     screen = first_screen(strong.corpora[0], strong)
     assert "from lstm:strong" in screen.answer[0] and screen.steps[0] == "Use lstm:strong."
-    assert [n.label for n in screen.numbers][-1] == "a label is worth"
+    assert [n.label for n in screen.numbers][-1].startswith("one label is worth")
     screen = first_screen(quiet.corpora[0], quiet)
     assert "from lstm:plain" in screen.answer[0] and "No method is shown" in screen.answer[1]
     assert screen.steps[0].startswith("Keep lstm:plain")
-    assert [n.label for n in screen.numbers][-1] == "twice the labels add"
+    assert [n.label for n in screen.numbers][-1] == "twice the 400 labels add"
 
 
 def test_the_numbers_and_the_sentences_are_those_of_the_statistics() -> None:
@@ -151,28 +173,29 @@ def test_the_numbers_and_the_sentences_are_those_of_the_statistics() -> None:
     screen = first_screen(c, s)
     score = next(x.score for x in c.scores if (x.arm, x.n) == (c.decision.arm, c.decision.n))
     assert screen.numbers[0].value == f"{100 * score.estimate:.1f} %"
-    gain = next(r for r in c.methods if r.arm == c.decision.arm).claim.interval
+    at = (c.decision.arm, c.decision.n)
+    gain = next(x.claim.interval for x in c.differences if (x.arm, x.n) == at)
+    assert c.decision.gain == gain and c.decision.budgets == (400,)
     assert f"by {100 * gain.estimate:.1f} points ({100 * gain.low:.1f} to" in screen.answer[1]
     some = statistics({"strong": 3.0, "useless": 1.0, "idle": 1.0, "same": 1.01})
     for of, more in ((s, False), (some, True)):
         said = " ".join(first_screen(of.corpora[0], of).sure)
-        assert "would be found in 4 of 5 such studies" in said
-        assert bool(re.search(r"\d+ more draws \(about .* of computing\)", said)) == more
+        assert "this study finds it 4 times out" in said
+        assert bool(re.search(r"\d+ more draws, about .* of computing", said)) == more
 
 
 def test_a_faster_method_that_does_as_well_is_named() -> None:
     s = statistics({"strong": 3.0, "useless": 1.0})
     (c,) = s.corpora
-    pick = c.recommended[-1]
-    rows = tuple(replace(r, time=0.25 if r.arm == "tfidf" else 1.0) for r in c.methods)
+    times = {"tfidf": 0.5, "lstm:strong": 2.0}
+    costs = tuple(replace(x, cell_seconds=times.get(x.arm, 1.5)) for x in c.costs)
 
-    def said(ties: tuple[str, ...]) -> str:
-        tied = replace(pick, ties=ties)
-        made = replace(c, methods=rows, recommended=(*c.recommended[:-1], tied))
+    def said(*ties: str) -> str:
+        made = replace(c, costs=costs, decision=replace(c.decision, ties=ties))
         return " ".join(first_screen(made, s).answer)
 
-    assert "tfidf cannot be told apart from it and trains 4 times as fast." in said(("tfidf",))
-    assert "cannot be told apart" not in said(()) and "cannot" not in said(("lstm:useless",))
+    assert "told from tfidf, which trains in 0.5 instead of 2 seconds." in said("tfidf")
+    assert "told from lstm:useless." in said("lstm:useless") and "told from" not in said()
 
 
 def test_one_draw_says_nothing_of_methods() -> None:

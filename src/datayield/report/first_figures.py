@@ -41,7 +41,7 @@ def lines(c: CorpusStatistics, baseline: str) -> list[Line]:
 def first(c: CorpusStatistics, baseline: str) -> Drawing:
     """Draw the learning curves of the first screen with the target and the labels at hand."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.0, 4.4), layout="constrained")
+        figure = Figure(figsize=(8.0, 4.2), layout="constrained")
         axis = figure.subplots()
         shown = lines(c, baseline)
         for line in shown:

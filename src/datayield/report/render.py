@@ -162,15 +162,17 @@ def _escaped(text: str) -> str:
 
 
 def _explained(text: str, words: tuple[tuple[str, str], ...]) -> Markup:
-    """Escape a sentence for HTML and explain the first of each technical word where the mouse rests."""
-    out = str(escape(text))
-    for word, meaning in words:
-        written = str(escape(word))
-        found = re.search(rf"(?<![\w>]){re.escape(written)}(?![\w<])", out)
-        if found:
-            marked = f'<abbr title="{escape(meaning)}">{written}</abbr>'
-            out = out[: found.start()] + marked + out[found.end() :]
-    return Markup(out)
+    """Escape a sentence for HTML and explain its technical words where the mouse rests, each once."""
+    left = {str(escape(word)): str(escape(meaning)) for word, meaning in words}
+
+    def explain(found: re.Match[str]) -> str:
+        meaning = left.pop(found[0], None)
+        return found[0] if meaning is None else f'<abbr title="{meaning}">{found[0]}</abbr>'
+
+    known = "|".join(map(re.escape, sorted(left, key=len, reverse=True)))
+    return Markup(
+        re.sub(rf"(?<!\w)(?:{known})(?!\w)", explain, str(escape(text))) if known else escape(text)
+    )
 
 
 def groups(c: CorpusStatistics, s: StudyStatistics) -> tuple[Group, ...]:

@@ -95,7 +95,7 @@ def tied(others: Sequence[str], fastest: str | None, ours: float, theirs: float)
         ours: seconds of one training of the recommended method.
         theirs: seconds of the fastest.
     """
-    some = others if len(others) <= FEW else [*others[:FEW], f"{len(others) - FEW} others"]
+    some = others if len(others) <= FEW else [*others[:FEW], f"{len(others) - FEW} more"]
     text = f"It could not be told from {wording.listed(some)}"
     if fastest is None:
         return f"{text}."

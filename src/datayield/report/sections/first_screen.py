@@ -103,9 +103,9 @@ def _numbers(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[Numbe
             )
         )
     if d.worth is not None and d.worth.point is not None and not d.worth.reason:
-        note = f"{_between(d.worth.low, d.worth.high, 1, '', 2)}{called[d.arm]}"
+        note = f"{_between(d.worth.low, d.worth.high, 1, '', 2)}labels of {called[s.baseline]}"
         value = f"{d.worth.point:.2f} labels"
-        out.append(Number(f"one label does as much as, for {called[s.baseline]},", value, note))
+        out.append(Number("one label is worth", value, note))
     elif d.doubled is not None:
         g = d.doubled.gain
         out.append(
@@ -197,13 +197,13 @@ def _labels_step(d: Decision) -> list[str]:
     )
     return [
         f"Label {g.more:,} more if about {sentences.in_points_of(g.estimate)} are worth their price{sure}; the"
-        " command `datayield need` says it in money."
+        " command datayield need says it in money."
     ]
 
 
 def _words(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[tuple[str, str]]:
     metric = wording.metric(c.metric)
-    out = [(metric, WORDS[metric]), ("point", "one percent of all texts")]
+    out = [(metric, WORDS[metric]), ("points", "percent of all texts")]
     shown = dict.fromkeys(a for a in (s.baseline, c.best_simple, d.arm) if a)
     out += [(names(c)[arm], _described(c, arm)) for arm in shown]
     if d.score.low is not None and d.spread is not None:

@@ -52,11 +52,8 @@ def _verdict(x: Claim) -> str:
         return f"gains at most {100 * (x.interval.high or 0.0):.1f} points"
     if x.verdict != "undecided":
         return x.verdict
-    return (
-        f"not decided; {wording.more_draws(x.more_draws)} would decide"
-        if x.more_draws
-        else "not decided"
-    )
+    more = f"; {wording.more_draws(x.more_draws)} would decide" if x.more_draws else ""
+    return f"not decided{more}"
 
 
 def _budgets(budgets: tuple[int, ...]) -> str:
@@ -70,8 +67,8 @@ def _note(c: CorpusStatistics, s: StudyStatistics) -> str:
     tests = max(r.claim.tests for r in c.methods)
     return (
         f"All brackets of the rows hold at once, with those of single budgets below ({tests} tests in all), in"
-        f" {100 * s.level:.0f} of 100 such studies; that of the yardstick holds by itself. Differences are paired: both"
-        " sides read the same labels and test texts. Not decided: the study is too small to say."
+        f" {100 * s.level:.0f} of 100 such studies; that of the yardstick holds by itself. Differences are"
+        " paired: both sides read the same labels and test texts. Not decided: the study is too small to say."
         " Training time is that of one training, as a multiple of the baseline's. ≤ and ≥ mark ends beyond"
         " the measured labels."
     )
