@@ -20,7 +20,7 @@ from datayield.cli import common
 from datayield.core import spreadsheet
 from datayield.core.errors import UserError
 from datayield.core.system.secrets import masked
-from datayield.corpora import columns, unlabelled
+from datayield.corpora import columns, tabular, unlabelled
 from datayield.corpora.loaders.file import describe
 from datayield.strategies.pretrained import read_vectors
 from datayield.study import arms, grid
@@ -49,8 +49,9 @@ def labelled(ending: str) -> Callable[[bytes, Path], object]:
         with contextlib.suppress(UserError):
             _predicted(path, encoding)
         body, stars = named or (None, None)
-        found = columns.choose(path, encoding, body, stars, None, False)
-        source = describe(path, found.text, found.label, encoding, found.split)
+        layout = tabular.layout_of(path, encoding)
+        found = columns.choose(layout, body, stars, None, False)
+        source = describe(path, found.text, found.label, encoding, found.split, tool=layout.tool)
         built, card = corpora.build("texts", source, 1, Path())
         corpora.save(built, card, folder / "built")
         return corpora.checked(folder / "built")

@@ -483,9 +483,16 @@ def test_no_csv_of_ours_holds_a_formula(text: str) -> None:
         assert not computed(content), name
 
 
+@pytest.mark.parametrize("text", [*FORMULAS, "'=1", "''@a", "' -b", "'", "-", "a"])
+def test_a_guarded_cell_is_read_as_it_was(text: str) -> None:
+    guarded = spreadsheet.guarded(text)
+    assert spreadsheet.restored(guarded) == text
+    assert guarded != text or spreadsheet.restored(text) == text, "no two texts become one"
+
+
 def test_ordinary_texts_stay_as_they_are() -> None:
-    for text in ("a=b", "1-2", "", " a", "’tis", "'=1"):
-        assert spreadsheet.guarded(text) == text
+    for text in ("a=b", "1-2", "", " a", "’tis", "'tis", "' a"):
+        assert spreadsheet.guarded(text) == spreadsheet.restored(text) == text
     assert json.loads(next_texts.as_jsonl([TextToLabel(1, 0, "=1", "r")]))["text"] == "=1"
 
 

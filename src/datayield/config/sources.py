@@ -48,7 +48,8 @@ class PydocsSource(_Texts):
     per_class: int = Field(ge=50)
 
 
-Format = Literal["csv", "tsv", "jsonl", "parquet"]
+Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "lines"]
+Tool = Literal["argilla", "doccano", "fasttext", "label_studio", "prodigy", "spacy"]
 Separator = Annotated[str, Field(min_length=1, max_length=1)]
 
 
@@ -74,7 +75,28 @@ class FileSource(_Texts):
     separator: Separator | None = Field(
         default=None, description="separator of a csv file; null: a comma"
     )
-    split: str | None = Field(default=None, description="column that says train or test")
+    split: str | None = Field(
+        default=None, description="column that says train, validation or test"
+    )
+    tool: Tool | None = Field(
+        default=None, description="labelling tool that exported the files; null: none"
+    )
+    annotator: str | None = Field(
+        default=None, description="column that names who labelled the text of each row"
+    )
+    labels: Literal["merged", "as-they-are"] | None = Field(
+        default=None,
+        description="labels that differ in case or blanks: one class (merged), or each its own",
+    )
+    merge_rare: str | None = Field(
+        default=None, description="class that joins those too small for a study; null: left out"
+    )
+    quotes: bool | None = Field(
+        default=None, description="whether fields stand in quotation marks; null: found out"
+    )
+    header: bool | None = Field(
+        default=None, description="whether the first row names the columns; null: found out"
+    )
     more: Listed[FilePart] = Field(default=(), description="further files")
     family: str | None = None
 

@@ -15,8 +15,9 @@ from datayield import config
 from datayield.config import FilePart, FileSource
 from datayield.core import files
 from datayield.core.errors import UserError, nearest
-from datayield.corpora import tabular
+from datayield.corpora import label_names, packed, tabular
 from datayield.corpora.loaders import file
+from datayield.text import tokens
 
 WATCHED = "incoming"
 SETTLED = 5  # seconds without a change after which a file counts as written
@@ -129,8 +130,8 @@ class _Renewal:
             try:
                 part = _part(self.root, path.relative_to(self.root).as_posix())
                 labels = file.labels_of(self.source, part, self.root)
-                known = known or set(file.load(self.name, self.source, 0, self.root).labels)
-                _check_labels(path, labels, known)
+                known = known or file.class_names(self.source, self.root)
+                _check_labels(path, labels, known, self.source.labels == label_names.MERGED)
             except UserError as e:
                 self.refused.append(f"{self.name}: {e}")
                 continue
@@ -148,12 +149,14 @@ def _dropped(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     visible = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith((".", "~")))
-    return sorted(p for p in visible if p.suffix.lower() in tabular.FORMATS)
+    tables = {*tabular.FORMATS, ".json"}
+    return sorted(p for p in visible if packed.content_name(p).suffix.lower() in tables)
 
 
-def _check_labels(path: Path, labels: list[str], known: set[str]) -> None:
-    """Raise UserError if a file has a label that the corpus does not have."""
-    for label in sorted(set(labels) - known):
+def _check_labels(path: Path, labels: list[str], known: set[str], merged: bool) -> None:
+    """Raise UserError if a file has a label that the corpus does not have; case counts unless `merged`."""
+    alike = {tokens.key(x) for x in known} if merged else set()
+    for label in sorted(x for x in set(labels) - known if tokens.key(x) not in alike):
         raise UserError(
             f'{path} has the label "{label}", which the corpus does not have: {nearest(label, sorted(known))}.'
             " Correct it; or, if the class is meant, add the file with `datayield corpora add`."

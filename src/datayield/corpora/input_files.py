@@ -18,9 +18,10 @@ from datayield.config import FileSource, HubSource, UnlabelledFile
 from datayield.core.errors import UserError
 from datayield.core.system import machine
 from datayield.core.types import Ints
-from datayield.corpora import columns, tabular
+from datayield.corpora import columns, exports, packed, tabular
 from datayield.corpora.build import Labelled
 from datayield.corpora.loaders import file
+from datayield.corpora.separated import FOUND_OUT, SeparatedOptions
 from datayield.text import sequences
 
 HUB = "hub:"
@@ -40,6 +41,11 @@ class InputFiles:
         unlabelled: file with additional texts without labels.
         encoding: encoding of the files; None: utf-8, or utf-16 by its byte-order mark.
         guess_split: whether a column of "train" and "test" may set test texts apart.
+        format: format of the files or labelling tool that exported them; None: recognised.
+        options: the user's choices for separated files.
+        annotator: column that names who labelled each row; None: that of the tool.
+        labels: whether labels that differ in case or blanks are "merged" or "as-they-are".
+        merge_rare: class that joins the classes that are too small; None: they are left out.
     """
 
     files: Sequence[str]
@@ -50,6 +56,11 @@ class InputFiles:
     unlabelled: str | None = None
     encoding: str | None = None
     guess_split: bool = True
+    format: str | None = None
+    options: SeparatedOptions = FOUND_OUT
+    annotator: str | None = None
+    labels: str | None = None
+    merge_rare: str | None = None
 
 
 def corpus_name(files: Sequence[str], name: str | None = None) -> str:
@@ -86,23 +97,81 @@ def corpus_entry(inputs: InputFiles) -> tuple[FileSource | HubSource, tuple[str,
 
 
 def _file_source(inputs: InputFiles) -> tuple[FileSource, tuple[str, ...]]:
-    paths, tests = expand(inputs.files), expand(inputs.test)
+    paths, tests, notices = _by_part(expand(inputs.files), expand(inputs.test))
     encoding = inputs.encoding or tabular.encoding_of(paths[0])
+    layout = tabular.layout_of(paths[0], encoding, inputs.format, inputs.options)
     keep_together = bool(tests) or not inputs.guess_split
+    annotator = file.annotator_column(layout.tool, inputs.annotator)
     chosen = columns.choose(
-        paths[0], encoding, inputs.text, inputs.label, inputs.split, keep_together
+        layout, inputs.text, inputs.label, inputs.split, keep_together, annotator
     )
-    source = file.describe(
-        paths[0], chosen.text, chosen.label, encoding, chosen.split, paths[1:], tests
+    for path in (*paths[1:], *tests):
+        _check_tool(layout, tabular.layout_of(path, encoding, inputs.format, inputs.options))
+    choices = {
+        "format": inputs.format if inputs.format in tabular.READERS else None,
+        "tool": layout.tool,
+        "annotator": inputs.annotator,
+        "labels": inputs.labels,
+        "merge_rare": inputs.merge_rare,
+        "quotes": inputs.options.quotes,
+        "header": inputs.options.header,
+    }
+    source = file.source_of(
+        paths[0], chosen.text, chosen.label, encoding, chosen.split, paths[1:], tests, **choices
     )
-    return source, chosen.guesses
+    report = file.read(paths[0].stem, source, Path()).report
+    read_as = (*notices, *_layout_sentences(layout), *chosen.guesses)
+    return source, (*read_as, *(report.sentences() if report else ()))
+
+
+def _check_tool(first: tabular.Layout, other: tabular.Layout) -> None:
+    """Raise UserError if two files of a corpus come from different tools."""
+    if first.tool != other.tool:
+        title, others = (exports.TOOLS[x].title if x else "none" for x in (first.tool, other.tool))
+        raise UserError(
+            f"{first.name} and {other.name} are exports of different tools ({title}, {others}); wanted one."
+            " Name what all files are: --format"
+        )
+
+
+def _layout_sentences(layout: tabular.Layout) -> list[str]:
+    """Return what was recognised in a file and is not plain to see."""
+    if layout.tool:
+        title = exports.TOOLS[layout.tool].title
+        return [
+            f"{layout.name}: read as an export of {title} (otherwise: --format {layout.format})"
+        ]
+    if layout.format not in ("csv", "tsv"):
+        return []
+    sentences = tabular.dialect_of(layout).sentences(tabular.column_names(layout))
+    return [f"{layout.name}: {sentence}" for sentence in sentences]
+
+
+_PART = re.compile(r"(?:^|[-_. ])(train|test|validation|valid|val|dev)(?=[-_. ]|$)", re.IGNORECASE)
+
+
+def _by_part(
+    paths: list[Path], tests: list[Path]
+) -> tuple[list[Path], list[Path], tuple[str, ...]]:
+    """Divide files that are named by their part, as data sets of the hub are, into pool and test files."""
+    parts = [
+        found[-1].lower() if (found := _PART.findall(packed.content_name(p).stem)) else ""
+        for p in paths
+    ]
+    if tests or "test" not in parts or "train" not in parts or not all(parts):
+        return paths, tests, ()
+    pool, held = (
+        [p for p, x in zip(paths, parts, strict=True) if (x == "test") == t] for t in (0, 1)
+    )
+    names = [", ".join(p.name for p in group) for group in (pool, held)]
+    return pool, held, (f"by their names: test set {names[1]}; pool {names[0]}",)
 
 
 def _unlabelled_file(
     path: Path, encoding: str | None, text: str
 ) -> tuple[UnlabelledFile, tuple[str, ...]]:
     encoding = encoding or tabular.encoding_of(path)
-    column, notices = columns.text_column(path, encoding, None, text)
+    column, notices = columns.text_column(tabular.layout_of(path, encoding), None, text)
     entry = UnlabelledFile(
         path=str(path), sha256=tabular.digest(path), text=column, encoding=encoding
     )
@@ -141,7 +210,7 @@ def expand(names: Sequence[str]) -> list[Path]:
     for name in names:
         path = Path(name)
         if path.is_dir():
-            matches = sorted(p for p in path.iterdir() if p.suffix.lower() in tabular.FORMATS)
+            matches = _tables_in(path) or _tables_in(path / "data")
             if not matches:
                 endings = ", ".join(sorted(tabular.FORMATS))
                 raise UserError(f"{path} is a folder without a file ending in {endings}")
@@ -154,6 +223,14 @@ def expand(names: Sequence[str]) -> list[Path]:
             matches = [path]
         out |= dict.fromkeys(matches)
     return list(out)
+
+
+def _tables_in(folder: Path) -> list[Path]:
+    """Return the files of rows in a folder, sorted; packed ones by the name that they have inside."""
+    if not folder.is_dir():
+        return []
+    names = ((p, p.stem if packed.is_packed(p) else p.name) for p in folder.iterdir())
+    return sorted(p for p, name in names if Path(name).suffix.lower() in tabular.FORMATS)
 
 
 def entry_in(source: FileSource | HubSource, folder: Path) -> dict[str, Any]:
@@ -209,10 +286,11 @@ def unlabelled_texts(
     notices: list[str] = []
     sources = []
     for path in expand(names):
-        path_encoding = encoding or tabular.encoding_of(path)
-        column, guessed = columns.text_column(path, path_encoding, text, like)
+        layout = tabular.layout_of(path, encoding or tabular.encoding_of(path))
+        column, guessed = columns.text_column(layout, text, like)
+        notices += _layout_sentences(layout)
         notices += [f"{path}: {sentence}" for sentence in guessed]
-        sources.append((path, path_encoding, column))
+        sources.append((layout, column))
     everything = sequences.TextColumn.spooled(_lines(sources))
     filled = np.flatnonzero(np.fromiter((bool(x.strip()) for x in everything), bool))
     if len(filled) < len(everything):
@@ -220,14 +298,14 @@ def unlabelled_texts(
     return sequences.SelectedTexts(everything, filled), filled, tuple(notices)
 
 
-def _lines(sources: Sequence[tuple[Path, str, str]]) -> Iterator[str]:
-    """Yield the text of every row of each (path, encoding, column); "" where a row has none."""
+def _lines(sources: Sequence[tuple[tabular.Layout, str]]) -> Iterator[str]:
+    """Yield the text of every row of each (layout, column); "" where a row has none."""
     rows = 0
-    for path, encoding, column in sources:
-        for _, row in tabular.rows(tabular.layout_of(path, encoding), [column]):
+    for layout, column in sources:
+        for _, row in tabular.rows(layout, [column]):
             rows += 1
             # Refuse before the system kills a process that grows too large.
             if rows % file.MEMORY_CHECK == 0:
-                machine.require_corpus(str(path), rows)
+                machine.require_corpus(layout.name, rows)
             value = row.get(column)
-            yield "" if value is None else str(value)
+            yield "" if tabular.is_missing(value) else str(value)
