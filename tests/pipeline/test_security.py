@@ -341,7 +341,7 @@ def test_lines_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_json_that_cannot_be_read(tmp_path: Path, line: str, says: str) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(UserError, match=f"line 1: {says}"):
+    with pytest.raises(UserError, match=f"(line|entry) 1: {says}"):
         list(tabular.rows(tabular.layout_of(path, "utf-8")))
 
 

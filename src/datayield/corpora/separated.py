@@ -304,7 +304,7 @@ def _quotes(name: str, found: _Survey) -> bool:
     ]  # fmt: skip
     if not doubtful:
         return True
-    if found.plain and not found.quoted:
+    if found.plain and not found.quoted and found.telling():
         return False
     begin, end, _ = doubtful[0]
     raise UserError(
