@@ -59,7 +59,9 @@ def test_the_account_adds_up_to_the_rows_of_the_file(
         except UserError as e:
             assert "Traceback" not in str(e)
             return
-        if _unquoted(path):  # every line could be a row, and no field but these shows that it is none
+        if _unquoted(
+            path
+        ):  # every line could be a row, and no field but these shows that it is none
             assert loaded.report.accounts[0].rows == len([x for x in content.splitlines() if x]) - 1
             return
     assert loaded.report is not None

@@ -53,13 +53,26 @@ Tool = Literal["argilla", "doccano", "fasttext", "label_studio", "prodigy", "spa
 Separator = Annotated[str, Field(min_length=1, max_length=1)]
 
 
+class FileColumns(Frozen):
+    """The columns of a file and how it is written, where a further file differs from the first."""
+
+    text: str
+    label: str
+    encoding: Place = "utf-8"
+    separator: Separator | None = None
+    tool: Tool | None = None
+
+
 class FilePart(Frozen):
-    """A further file of a corpus, with the same columns."""
+    """A further file of a corpus."""
 
     path: Place
     sha256: Sha256
     format: Format
     test: bool = Field(default=False, description="its texts are the test set")
+    columns: FileColumns | None = Field(
+        default=None, description="its columns; null: those of the first file"
+    )
 
 
 class FileSource(_Texts):

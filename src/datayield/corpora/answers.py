@@ -38,17 +38,14 @@ def single(labels: Sequence[Any]) -> str | Absent:
     return str(labels[0]) if len(labels) == 1 else Absent(SEVERAL_LABELS, left_out=True)
 
 
-def of_annotators(given: Sequence[tuple[str, Sequence[Any]]]) -> Answers | str | Absent:
-    """Return the label of one annotator, or the answers of several, from (annotator, labels) of each.
+def of_annotators(given: Sequence[tuple[str, Sequence[Any]]]) -> Answers | Absent:
+    """Return the answers of annotators from (annotator, labels) of each.
 
     An annotator who gave several labels or none is passed over, unless there is no other.
     """
     each = [(who, single(labels)) for who, labels in given]
     labelled = tuple((who, label) for who, label in each if isinstance(label, str))
-    if len(labelled) > 1:
-        return Answers(labelled)
     if labelled:
-        return labelled[0][1]
-    return max(
-        (x for _, x in each if isinstance(x, Absent)), key=lambda a: a.left_out, default=NO_LABEL
-    )
+        return Answers(labelled)
+    absent = (x for _, x in each if isinstance(x, Absent))
+    return max(absent, key=lambda a: a.left_out, default=NO_LABEL)

@@ -3,12 +3,13 @@
 A column can hold texts if its values have four words or more at the median, are letters rather than
 numbers, and at least half of them differ. It can hold labels if it has 2 to 200 different values, at most
 one for ten rows, none longer than 60 characters, none a date. A column with the values train and test is
-taken for the split. Where several columns fit, the one that is named text or label is taken.
+taken for the split. Where several columns fit or none, the one
+that is named text or label is taken.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from statistics import median
@@ -38,10 +39,12 @@ class ColumnSummary:
     counts: Counter[str] = field(default_factory=Counter)  # of all values, while they are few
     many: bool = False  # more different values than labels can have
     filled: int = 0  # values that are not empty
+    answered: bool = False  # whether it holds answers of annotators
 
     def add(self, value: Any) -> None:
         """Add the value of one more row; the reason why a row has none does not count."""
         if isinstance(value, Answers):
+            self.answered = True
             for _, label in value.given:
                 self.add(label)
         elif not tabular.is_missing(value) and not isinstance(value, Absent):
@@ -82,6 +85,12 @@ class ColumnSummary:
             and not all(map(_DATE.match, self.counts))
         )
 
+    def can_be_labels(self, known: Collection[str]) -> bool:
+        """Return whether the column holds answers, can hold labels, or holds known labels alone."""
+        return (
+            self.answered or self.labels or 0 < len(self.counts.keys() & known) == len(self.counts)
+        )
+
     @property
     def split(self) -> bool:
         """Return whether the values are the names of two parts or more: train, validation, test."""
@@ -102,12 +111,13 @@ class ColumnSummary:
 
 @dataclass(frozen=True, slots=True)
 class ChosenColumns:
-    """The columns of a file, and one sentence for each that was guessed."""
+    """The columns of a file, one sentence for each that was guessed, and the classes."""
 
     text: str
     label: str
     split: str | None
     guesses: tuple[str, ...]
+    classes: frozenset[str] = frozenset()  # values of the column of labels, while they are few
 
 
 def choose(
@@ -117,6 +127,7 @@ def choose(
     split: str | None,
     tested: bool,
     annotator: str | None = None,
+    known: Collection[str] = (),
 ) -> ChosenColumns:
     """Return the columns that are named, and guess the others.
 
@@ -127,6 +138,7 @@ def choose(
         split: column whose values are train and test; None: to be guessed, unless `tested`.
         tested: whether the test set is a file of its own.
         annotator: column that names annotators, which is none of the others.
+        known: labels of an earlier file of the corpus, by which a column of few rows is recognised.
 
     Raises:
         UserError: naming the candidates with examples where not exactly one column can be meant.
@@ -135,7 +147,10 @@ def choose(
     guesses: list[str] = []
     text = text or _only(layout, columns, "texts", "--text", lambda c: c.texts, guesses)
     rest = [c for c in columns if c.name not in (text, annotator)]
-    label = label or _only(layout, rest, "labels", "--label", lambda c: c.labels, guesses)
+    answers = [c for c in rest if c.answered] or rest
+    label = label or _only(
+        layout, answers, "labels", "--label", lambda c: c.can_be_labels(known), guesses
+    )
     for column in columns:
         if column.name == text and column.numbers:
             raise UserError(
@@ -146,7 +161,8 @@ def choose(
     empty = [c.name for c in columns if not c.filled and c.name not in (text, label, split)]
     if empty:
         guesses.append(f"columns without any value, not read: {', '.join(empty)}")
-    return ChosenColumns(text, label, split, tuple(guesses))
+    classes = (frozenset(c.counts) for c in columns if c.name == label and not c.many)
+    return ChosenColumns(text, label, split, tuple(guesses), next(classes, frozenset()))
 
 
 def _split_column(columns: Sequence[ColumnSummary], guesses: list[str]) -> str | None:
@@ -228,7 +244,11 @@ def _only(
         why = "long texts that differ" if content == "texts" else "few different values"
         guesses.append(f'{content}: "{name}", the only column of {why}')
         return name
-    by_name = [c.name for c in candidates if c.name.lower() == option.removeprefix("--")]
+    by_name = [
+        c.name
+        for c in candidates or columns
+        if c.filled and c.name.lower() == option.removeprefix("--")
+    ]
     if len(by_name) == 1:
         guesses.append(f'{content}: "{by_name[0]}", by its name')
         return by_name[0]

@@ -94,6 +94,9 @@ class _Renewal:
                 current = _part(self.root, part.path)
                 if current.sha256 == part.sha256:
                     continue
+                if isinstance(part, FilePart):
+                    kept = {"test": part.test, "columns": part.columns}
+                    current = current.model_copy(update=kept)
                 rows = len(file.labels_of(self.source, current, self.root))
             except UserError as e:
                 self.refused.append(f"{self.name}: {e}")
@@ -168,7 +171,7 @@ def _with(source: FileSource, number: int, part: FilePart) -> FileSource:
     if number == 0:
         return source.model_copy(update={"path": part.path, "sha256": part.sha256})
     more = [*source.more]
-    more[number - 1] = part.model_copy(update={"test": more[number - 1].test})
+    more[number - 1] = part
     return source.model_copy(update={"more": tuple(more)})
 
 

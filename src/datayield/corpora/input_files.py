@@ -6,7 +6,7 @@ they guess columns and accept several files in the same way.
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from datayield import config, corpora
-from datayield.config import FileSource, HubSource, UnlabelledFile
+from datayield.config import FileColumns, FilePart, FileSource, HubSource, UnlabelledFile
 from datayield.core.errors import UserError
 from datayield.core.system import machine
 from datayield.core.types import Ints
@@ -105,8 +105,6 @@ def _file_source(inputs: InputFiles) -> tuple[FileSource, tuple[str, ...]]:
     chosen = columns.choose(
         layout, inputs.text, inputs.label, inputs.split, keep_together, annotator
     )
-    for path in (*paths[1:], *tests):
-        _check_tool(layout, tabular.layout_of(path, encoding, inputs.format, inputs.options))
     choices = {
         "format": inputs.format if inputs.format in tabular.READERS else None,
         "tool": layout.tool,
@@ -119,19 +117,45 @@ def _file_source(inputs: InputFiles) -> tuple[FileSource, tuple[str, ...]]:
     source = file.source_of(
         paths[0], chosen.text, chosen.label, encoding, chosen.split, paths[1:], tests, **choices
     )
+    parts, more = _parts(inputs, layout, source, chosen.classes)
+    source = source.model_copy(update={"more": parts})
     report = file.read(paths[0].stem, source, Path()).report
-    read_as = (*notices, *_layout_sentences(layout), *chosen.guesses)
+    read_as = (*notices, *_layout_sentences(layout), *chosen.guesses, *more)
     return source, (*read_as, *(report.sentences() if report else ()))
 
 
-def _check_tool(first: tabular.Layout, other: tabular.Layout) -> None:
-    """Raise UserError if two files of a corpus come from different tools."""
-    if first.tool != other.tool:
-        title, others = (exports.TOOLS[x].title if x else "none" for x in (first.tool, other.tool))
-        raise UserError(
-            f"{first.name} and {other.name} are exports of different tools ({title}, {others}); wanted one."
-            " Name what all files are: --format"
+def _parts(
+    inputs: InputFiles, first: tabular.Layout, source: FileSource, classes: Collection[str]
+) -> tuple[tuple[FilePart, ...], list[str]]:
+    """Return the further files, those of another layout with their columns, and sentences about these."""
+    parts, sentences = [], []
+    for part in source.more:
+        path = Path(part.path)
+        encoding = inputs.encoding or tabular.encoding_of(path)
+        layout = tabular.layout_of(path, encoding, inputs.format, inputs.options)
+        names = tabular.column_names(layout)
+        written_alike = (layout.encoding, layout.tool) == (first.encoding, first.tool) and (
+            layout.format != "csv" or layout.separator == source.separator
         )
+        if written_alike and {source.text, source.label} <= set(names):
+            parts.append(part)
+            continue
+        text, label = (x if x in names else None for x in (source.text, source.label))
+        annotator = file.annotator_column(layout.tool, None)
+        chosen = columns.choose(layout, text, label, None, True, annotator, classes)
+        sentences += _layout_sentences(layout)
+        sentences += [f"{layout.name}: {sentence}" for sentence in chosen.guesses]
+        own = FileColumns.model_validate(
+            {
+                "text": chosen.text,
+                "label": chosen.label,
+                "encoding": encoding,
+                "separator": layout.separator,
+                "tool": layout.tool,
+            }
+        )
+        parts.append(part.model_copy(update={"columns": own}))
+    return tuple(parts), sentences
 
 
 def _layout_sentences(layout: tabular.Layout) -> list[str]:

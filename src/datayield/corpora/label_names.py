@@ -136,7 +136,7 @@ def _renamed(label: Label, names: Mapping[str, str | Absent]) -> Label:
     kept = tuple((who, name) for who, name in read if isinstance(name, str))
     if not kept:
         return next(name for _, name in read if isinstance(name, Absent))
-    return kept[0][1] if len(kept) == 1 else Answers(kept)
+    return Answers(kept)
 
 
 def without_rare(labels: Sequence[Label], merge_into: str | None) -> list[Label]:

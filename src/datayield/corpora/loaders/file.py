@@ -106,12 +106,12 @@ def source_of(
         label: column of the labels.
         encoding: of every file.
         split: column whose values are train and test.
-        more: further files with the same columns.
+        more: further files with the same columns, as long as FilePart.columns says nothing else.
         test: files whose texts are the test set.
         choices: further fields of FileSource.
 
     Raises:
-        UserError: an unknown file ending; two layouts; two ways to name the test set.
+        UserError: an unknown file ending; two ways to name the test set.
     """
     format = choices.pop("format", None)
     parts = [
@@ -123,7 +123,6 @@ def source_of(
         }
         for number, p in enumerate((*more, *test))
     ]
-    _check_separators([path, *more, *test], encoding)
     if split is not None and test:
         raise UserError(
             f'the test set comes from {test[0]} or from the column "{split}", not both: leave one out'
@@ -144,21 +143,6 @@ def source_of(
             **choices,
         }
     )
-
-
-def _check_separators(paths: Sequence[Path], encoding: str) -> None:
-    """Raise UserError if csv files separate their columns by different characters than the first file."""
-    first = paths[0]
-    if tabular.format_of(first) != "csv":
-        return
-    for path in paths[1:]:
-        both_csv = tabular.format_of(path) == "csv"
-        if both_csv and tabular.separator_of(path, encoding) != tabular.separator_of(
-            first, encoding
-        ):
-            raise UserError(
-                f"{first} and {path} separate their columns by different marks; wanted one layout"
-            )
 
 
 def entry(source: FileSource | HubSource) -> dict[str, Any]:
@@ -302,20 +286,21 @@ class _Reading:
     def texts(self, part: FileSource | FilePart) -> Iterator[str]:
         """Yield the texts of one file."""
         source, before = self.source, len(self.lines)
+        own = part.columns if isinstance(part, FilePart) else None
+        way = own or source
         layout = tabular.Layout(
-            self.root / part.path, part.format, source.encoding, source.separator, part.path,
-            source.tool, SeparatedOptions(source.quotes, source.header),
+            self.root / part.path, part.format, way.encoding, way.separator, part.path, way.tool,
+            SeparatedOptions(source.quotes, source.header),
         )  # fmt: skip
         test = isinstance(part, FilePart) and part.test
-        annotator = annotator_column(source.tool, source.annotator)
-        needed = [
-            c for c in (source.text, source.label, source.split, source.annotator) if c is not None
-        ]
+        split = source.split if own is None else None
+        annotator = annotator_column(way.tool, source.annotator if own is None else None)
+        needed = [c for c in (way.text, way.label, split) if c is not None]
         for number, row in tabular.rows(layout, needed):
-            text = tabular.text_of(layout, number, row, source.text)
-            label = self._label(layout, number, row)
+            text = tabular.text_of(layout, number, row, way.text)
+            label = _label(layout, number, row, way.label)
             self.labels.append(label if text.strip() else WITHOUT_TEXT)
-            self.in_test.append(test if source.split is None else self._in_test(part, row, number))
+            self.in_test.append(test if split is None else _in_test(layout, number, row, split))
             who = tabular.text_of(layout, number, row, annotator) if annotator else ""
             self.who.append(sys.intern(who) or None)
             self.lines.append(number)
@@ -325,18 +310,20 @@ class _Reading:
             yield text
         self.files.append((part.path, len(self.lines) - before))
 
-    def _label(self, layout: tabular.Layout, number: int, row: dict[str, Any]) -> Label:
-        value = row.get(self.source.label)
-        if isinstance(value, (Absent, Answers)):
-            return value
-        label = tabular.text_of(layout, number, row, self.source.label)
-        return sys.intern(label) if label.strip() else NO_LABEL
 
-    def _in_test(self, part: FileSource | FilePart, row: dict[str, Any], number: int) -> bool:
-        value = str(row.get(self.source.split or "")).strip().lower()
-        if value not in POOL_SPLITS | TEST_SPLITS:
-            raise UserError(
-                f'{part.path}, line {number}: column "{self.source.split}" says {value!r},'
-                " wanted train, validation or test"
-            )
-        return value in TEST_SPLITS
+def _label(layout: tabular.Layout, number: int, row: dict[str, Any], column: str) -> Label:
+    value = row.get(column)
+    if isinstance(value, (Absent, Answers)):
+        return value
+    label = tabular.text_of(layout, number, row, column)
+    return sys.intern(label) if label.strip() else NO_LABEL
+
+
+def _in_test(layout: tabular.Layout, number: int, row: dict[str, Any], column: str) -> bool:
+    value = str(row.get(column)).strip().lower()
+    if value not in POOL_SPLITS | TEST_SPLITS:
+        raise UserError(
+            f'{layout.name}, line {number}: column "{column}" says {value!r},'
+            " wanted train, validation or test"
+        )
+    return value in TEST_SPLITS
