@@ -27,7 +27,7 @@ def load_corpus(
     """Read a corpus, check it and split it into pool and test set.
 
     Args:
-        source: a file (csv, tsv, jsonl, parquet), or a name in the folder's params.yaml or in the catalog.
+        source: a file (csv, tsv, json, jsonl, parquet), or a name in the folder's params.yaml or in the catalog.
         text: column that holds the texts of a file; None: guessed.
         label: column that holds the labels of a file; None: guessed.
         folder: the project.
@@ -64,7 +64,7 @@ def start_project(
     """Make a project folder around a file of labelled texts and build its corpus; train nothing yet.
 
     Args:
-        file: csv, tsv, jsonl or parquet.
+        file: csv, tsv, json, jsonl, parquet, or the export of a labelling tool.
         folder: a new or empty folder, or an earlier project of that file.
         text: column that holds the texts; None: guessed.
         label: column that holds the labels; None: guessed.

@@ -14,8 +14,8 @@ from hypothesis import strategies as some
 from datayield import corpora
 from datayield.core.errors import UserError
 from datayield.corpora import annotators, label_names, tabular
-from datayield.corpora.answers import NO_LABEL, Absent, Answers
 from datayield.corpora.loaders import file
+from datayield.corpora.row_labels import NO_LABEL, Absent, Answers
 from datayield.corpora.separated import SeparatedOptions
 from tests.conftest import written_texts
 

@@ -85,7 +85,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         "--labels",
         choices=("merged", "as-they-are"),
         help="labels that differ in case or blanks alone are one class (merged), or every label is a class"
-        ' as it stands, "nan" too (as-they-are; default: you are asked where it matters)',
+        ' as it stands, "nan" too (as-they-are) (default: an error asks, where it matters)',
     )
 
 

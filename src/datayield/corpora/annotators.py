@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 from sklearn.metrics import cohen_kappa_score
 
-from datayield.corpora.answers import Absent, Answers
 from datayield.corpora.row_account import Agreement, Label
+from datayield.corpora.row_labels import Absent, Answers
 from datayield.text import tokens
 
 TIE = Absent("whose annotators disagree without a majority", left_out=True)

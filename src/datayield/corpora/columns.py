@@ -17,7 +17,7 @@ from typing import Any
 
 from datayield.core.errors import UserError, nearest
 from datayield.corpora import tabular
-from datayield.corpora.answers import Absent, Answers
+from datayield.corpora.row_labels import Absent, Answers
 from datayield.text import tokens
 
 LOOKED_AT = 2000  # values of a column by which texts are recognised

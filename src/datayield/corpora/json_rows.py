@@ -21,7 +21,7 @@ def of_lines(name: str, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int,
         lines: number and text of each line.
 
     Raises:
-        UserError: naming the line that is no JSON object.
+        UserError: naming the line that is not a JSON object.
     """
     for number, line in lines:
         if line.strip():
@@ -36,7 +36,7 @@ def of_array(name: str, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the number, from 1, and the object of every entry of one array.
 
     Raises:
-        UserError: naming the entry that is no JSON object; the file is no array, or too large.
+        UserError: naming the entry that is not a JSON object; the file is not an array, or too large.
     """
     content = file.read(LARGEST_ARRAY + 1)
     if len(content) > LARGEST_ARRAY:

@@ -5,9 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from datayield.core.errors import UserError
-from datayield.corpora.answers import SEVERAL_LABELS, Absent, Answers
 from datayield.corpora.build import SMALLEST_CLASS
 from datayield.corpora.row_account import Label
+from datayield.corpora.row_labels import SEVERAL_LABELS, Absent, Answers
 from datayield.text import tokens
 
 MERGED, AS_THEY_ARE = "merged", "as-they-are"

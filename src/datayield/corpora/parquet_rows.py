@@ -26,7 +26,7 @@ def rows(
         wanted: columns of the file → those to be read.
 
     Raises:
-        UserError: the file is no readable parquet file.
+        UserError: the file is not a readable parquet file.
     """
     number = 0
     try:
@@ -47,7 +47,7 @@ def column_names(path: Path, name: str) -> list[str]:
     """Return the columns of a file.
 
     Raises:
-        UserError: the file is no readable parquet file.
+        UserError: the file is not a readable parquet file.
     """
     try:
         return list(pq.read_schema(path).names)
@@ -76,6 +76,6 @@ def _named(value: Any, names: Sequence[str]) -> Any:
 
 
 def unreadable(name: str, error: Exception) -> UserError:
-    """Return the error about a file that is no readable parquet file."""
+    """Return the error about a file that is not a readable parquet file."""
     why = " ".join(str(error).split())[:200]
     return UserError(f"{name} is not a readable parquet file: {why}")

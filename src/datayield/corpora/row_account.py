@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from datayield.corpora.answers import Absent, Answers
+from datayield.corpora.row_labels import Absent, Answers
 
 SHOWN = 5  # line numbers for each reason
 
@@ -14,7 +14,7 @@ Label = str | Absent | Answers
 
 @dataclass(slots=True)
 class Reason:
-    """How many rows of a file are unlabelled or left out for one reason, and the first of their lines."""
+    """The number of rows that are unlabelled or left out for one reason, and the first of their lines."""
 
     rows: int = 0
     lines: list[int] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class RowAccount:
-    """Where the rows of one file went: `rows` = `labelled` + those of `unlabelled` + those of `left_out`.
+    """The places of the rows of one file: `rows` = `labelled` + those of `unlabelled` + those of `left_out`.
 
     Attributes:
         file: name of the file.
@@ -67,7 +67,7 @@ def account(file: str, lines: Sequence[int], labels: Sequence[Label]) -> RowAcco
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far the annotators of the same texts agree.
+    """The agreement of the annotators of the same texts.
 
     Attributes:
         texts: texts with labels of at least two annotators.
@@ -85,7 +85,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class ReadingReport:
-    """What became of all rows of a corpus's files, and of its labels.
+    """The account of all rows of a corpus's files, and of its labels.
 
     Attributes:
         accounts: one for each file.

@@ -16,7 +16,7 @@ from typing import Any, TextIO, TypeAlias
 
 from datayield.core.errors import UserError, nearest
 from datayield.corpora import exports, json_rows, packed, parquet_rows, separated, text_files
-from datayield.corpora.answers import Absent, Answers
+from datayield.corpora.row_labels import Absent, Answers
 from datayield.corpora.separated import FOUND_OUT, SeparatedOptions
 
 FORMATS = {f".{e}": e for e in ("csv", "tsv", "jsonl", "parquet")} | {".ndjson": "jsonl"}

@@ -6,8 +6,8 @@ Every question is a column, named as the question is; suggestions are no labels.
 from collections.abc import Sequence
 from typing import Any
 
-from datayield.corpora.answers import NO_LABEL, Absent, of_annotators, single
 from datayield.corpora.exports.tool import LABEL, Fields, Tool, plain
+from datayield.corpora.row_labels import NO_LABEL, Absent, of_annotators, single
 
 _RESPONSES = ".responses"
 _OLD = ("annotation", "annotation_agent", "status")
@@ -56,9 +56,9 @@ def _nested(row: Fields) -> dict[str, Any]:
 
 def _voted(given: Sequence[Any]) -> Any:
     """Return the answers of a question from [{"value", "user_id", "status"}]."""
-    told = [x for x in given if isinstance(x, dict)]
-    kept = [x for x in told if x.get("status", "submitted") == "submitted"]
-    if told and not kept:
+    answers = [x for x in given if isinstance(x, dict)]
+    kept = [x for x in answers if x.get("status", "submitted") == "submitted"]
+    if answers and not kept:
         return _DISCARDED
     return of_annotators(
         [(str(x.get("user_id", i)), _labels(x.get("value"))) for i, x in enumerate(kept)]

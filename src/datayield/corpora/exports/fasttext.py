@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from datayield.corpora.answers import single
 from datayield.corpora.exports.tool import LABEL, TEXT, Fields, Tool
+from datayield.corpora.row_labels import single
 
 PREFIX = "__label__"
 

@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from datayield.corpora.answers import NO_LABEL, Absent, of_annotators, single
 from datayield.corpora.exports.tool import Fields, Tool, plain
+from datayield.corpora.row_labels import NO_LABEL, Absent, of_annotators, single
 
 ANNOTATOR = "annotator"
 _CHOICES = "choices"

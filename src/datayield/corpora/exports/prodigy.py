@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from datayield.corpora.answers import Absent, single
 from datayield.corpora.exports.tool import LABEL, TEXT, Fields, Tool, plain
+from datayield.corpora.row_labels import Absent, single
 
 ANNOTATOR = "annotator"
 _UNDECIDED = {

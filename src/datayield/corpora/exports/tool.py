@@ -19,7 +19,7 @@ class Tool:
         title: in sentences.
         recognises: whether the first rows of a file are such an export.
         read: a row as it stands in the file → columns of text and labels; what has no label holds
-            `answers.Absent`, what several annotators labelled `answers.Answers`.
+            `row_labels.Absent`, what several annotators labelled `answers.Answers`.
         annotator: column that names the annotator, where each row is one answer.
     """
 

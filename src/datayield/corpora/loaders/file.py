@@ -14,10 +14,10 @@ from datayield.core.errors import UserError
 from datayield.core.system import machine
 from datayield.core.types import Ints
 from datayield.corpora import annotators, exports, label_names, row_account, tabular
-from datayield.corpora.answers import NO_LABEL, Absent, Answers
 from datayield.corpora.build import Labelled
 from datayield.corpora.columns import POOL_SPLITS, TEST_SPLITS
 from datayield.corpora.row_account import Label, ReadingReport
+from datayield.corpora.row_labels import NO_LABEL, Absent, Answers
 from datayield.corpora.separated import SeparatedOptions
 from datayield.text import sequences
 
@@ -114,35 +114,24 @@ def source_of(
         UserError: an unknown file ending; two ways to name the test set.
     """
     format = choices.pop("format", None)
-    parts = [
-        {
-            "path": str(p),
-            "sha256": tabular.digest(p),
-            "format": format or tabular.format_of(p),
-            "test": number >= len(more),
-        }
-        for number, p in enumerate((*more, *test))
-    ]
     if split is not None and test:
         raise UserError(
             f'the test set comes from {test[0]} or from the column "{split}", not both: leave one out'
         )
-    format = format or tabular.format_of(path)
-    return FileSource.model_validate(
-        {
-            "loader": "file",
-            "path": str(path),
-            "sha256": tabular.digest(path),
-            "text": text,
-            "label": label,
-            "format": format,
-            "encoding": encoding,
-            "separator": tabular.separator_of(path, encoding, format),
-            "split": split,
-            "more": parts,
-            **choices,
-        }
-    )
+    first = _part(path, format)
+    parts = [*(_part(p, format) for p in more), *(_part(p, format) | {"test": True} for p in test)]
+    separator = tabular.separator_of(path, encoding, first["format"])
+    columns = {"text": text, "label": label, "split": split}
+    way = {"loader": "file", "encoding": encoding, "separator": separator}
+    return FileSource.model_validate(first | columns | way | {"more": parts} | choices)
+
+
+def _part(path: Path, format: str | None) -> dict[str, Any]:
+    return {
+        "path": str(path),
+        "sha256": tabular.digest(path),
+        "format": format or tabular.format_of(path),
+    }
 
 
 def entry(source: FileSource | HubSource) -> dict[str, Any]:
