@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import sys
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -314,6 +315,44 @@ def test_an_unpacked_file_has_a_limit(tmp_path: Path, monkeypatch: pytest.Monkey
     path.write_bytes(path.read_bytes()[:-20])
     monkeypatch.undo()
     with pytest.raises(UserError, match="cannot be unpacked as gzip"):
+        read(path)
+
+
+def workbook(path: Path, *sheets: list[list[Any]]) -> Path:
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra excel is not installed")
+    book = openpyxl.Workbook()
+    for number, rows in enumerate(sheets):
+        sheet = book.active if number == 0 else book.create_sheet()
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+def test_a_sheet_of_excel_is_read(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [["", *TABLE[0]], *([i, *row] for i, row in enumerate(TABLE[1:]))]
+    rows[3][2] = None
+    path = workbook(tmp_path / "a.xlsx", [*rows, [None, None, None]], [])
+    check(path, Wanted(119, 1, classes=CLASSES, says=("1 without a label (line 4)",)))
+    with pytest.raises(
+        UserError, match='has 2 sheets with rows \\("Sheet", "Sheet1"\\); wanted one'
+    ):
+        read(workbook(tmp_path / "two.xlsx", rows, rows))
+
+
+def test_excel_files_without_the_package_or_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(b"PK nonsense")
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(
+        UserError, match=r"need the package openpyxl: pip install 'datayield\[excel\]'"
+    ):
+        read(path)
+    monkeypatch.undo()
+    pytest.importorskip("openpyxl", reason="the extra excel is not installed")
+    with pytest.raises(UserError, match="is not a readable Excel file"):
         read(path)
 
 

@@ -61,7 +61,7 @@ FILES = {
     "unknown encoding": Bad("study good.csv --encoding klingon", "unknown encoding 'klingon'"),
     "utf-16 without its mark": Bad("study good.csv --encoding utf-16", "good.csv is not utf-16: UTF-16 stream does not start with BOM"),
     "unknown ending": Bad("study words.docx", "words.docx: wanted a file ending in .csv"),
-    "a spreadsheet": Bad("study book.xlsx", "book.xlsx: wanted a file ending in .csv", change=put("book.xlsx", b"PK\3\4")),
+    "a spreadsheet of another format": Bad("study book.xls", "book.xls: wanted a file ending in .csv", change=put("book.xls", b"PK\3\4")),
     "folder without files": Bad("study none", "none is a folder without a file ending in"),
     "pattern of nothing": Bad("study no*.csv", "no*.csv: no file fits this pattern"),
     "numbers for texts": Bad("study numbers.csv --text a --label b", "holds numbers; --text needs texts"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path()
 FORMATS = (
-    "csv", "tsv", "json", "jsonl", "parquet", "lines",
+    "csv", "tsv", "json", "jsonl", "parquet", "xlsx", "lines",
     "argilla", "doccano", "fasttext", "label_studio", "prodigy", "spacy",
 )  # fmt: skip
 _YES_NO = {"yes": True, "no": False}

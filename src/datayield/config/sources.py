@@ -48,7 +48,7 @@ class PydocsSource(_Texts):
     per_class: int = Field(ge=50)
 
 
-Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "lines"]
+Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "lines"]
 Tool = Literal["argilla", "doccano", "fasttext", "label_studio", "prodigy", "spacy"]
 Separator = Annotated[str, Field(min_length=1, max_length=1)]
 

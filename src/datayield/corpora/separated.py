@@ -98,7 +98,7 @@ def rows(name: str, file: TextIO, dialect: Dialect) -> Iterator[tuple[int, dict[
         first = next((row for row in reader if row), None)
         if first is None:
             raise UserError(f"{name} is empty; wanted a line of column names and rows")
-        header = _names(name, first if dialect.header else [""] * len(first))
+        header = column_names(name, first if dialect.header else [""] * len(first))
         if not dialect.header:
             yield dialect.first + reader.line_num, _fields(first, header)
         for row in reader:
@@ -137,8 +137,12 @@ def fit(row: list[str], first: Sequence[str]) -> list[str] | None:
     return row if len(row) == width else None
 
 
-def _names(name: str, header: Sequence[str]) -> list[str]:
-    """Return the names of the columns; those without a name are numbered."""
+def column_names(name: str, header: Sequence[str]) -> list[str]:
+    """Return the names of the columns; those without a name are numbered.
+
+    Raises:
+        UserError: a name occurs twice in the file of this `name`.
+    """
     names = [x if x.strip() else f"column {i}" for i, x in enumerate(header, 1)]
     if len(set(names)) < len(names):
         raise UserError(f"{name}: a column name occurs twice in the header: {list(header)}")

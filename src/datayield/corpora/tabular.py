@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from datayield.core.errors import UserError, nearest
-from datayield.corpora import exports, json_rows, packed, parquet_rows, separated, text_files
+from datayield.corpora import (
+    exports,
+    json_rows,
+    packed,
+    parquet_rows,
+    separated,
+    text_files,
+    xlsx_rows,
+)
 from datayield.corpora.row_labels import Absent, Answers
 from datayield.corpora.separated import FOUND_OUT, SeparatedOptions
 
@@ -24,7 +32,7 @@ FORMATS = {f".{e}": e for e in ("csv", "tsv", "jsonl", "parquet")} | {".ndjson":
 
 LINES = "lines"  # the format of a plain text file: one text per line
 LINE_COLUMN = "text"  # the only column of that format
-NAMED_FORMATS = {**FORMATS, ".json": "json", ".txt": LINES}
+NAMED_FORMATS = {**FORMATS, ".json": "json", ".txt": LINES, ".xlsx": "xlsx"}
 """Format of a file that is named by itself; folders hold other files with the further endings too."""
 
 LONGEST_LINE = 2**24  # characters of a line of JSON or text; a field of csv has 131,072 at most
@@ -294,10 +302,20 @@ def _bounded_lines(layout: Layout, file: TextIO) -> Iterator[tuple[int, str]]:
         yield number, line
 
 
-# ---- parquet
-def _parquet_rows(layout: Layout, columns: Sequence[str]) -> Iterator[Row]:
+# ---- formats that are not text
+def _xlsx_rows(layout: Layout, columns: Sequence[str]) -> Iterator[Row]:
+    _check_unpacked(layout)
+    yield from xlsx_rows.rows(layout.path, layout.name, layout.options.header)
+
+
+def _check_unpacked(layout: Layout) -> None:
+    """Raise UserError if a file that is read from several places is packed."""
     if packed.is_packed(layout.path):
-        raise UserError(f"{layout.name}: a packed parquet file; unpack it first")
+        raise UserError(f"{layout.name}: a packed {layout.format} file; unpack it first")
+
+
+def _parquet_rows(layout: Layout, columns: Sequence[str]) -> Iterator[Row]:
+    _check_unpacked(layout)
 
     def wanted(known: list[str]) -> list[str]:
         check_columns(layout, columns, known)
@@ -312,5 +330,6 @@ READERS: dict[str, RowReader] = {
     "json": _text_format(_json_array, newline="\n"),
     "jsonl": _text_format(_json_lines, newline="\n"),
     "parquet": _parquet_rows,
+    "xlsx": _xlsx_rows,
     LINES: _text_format(_text_rows, newline=None),
 }
