@@ -123,7 +123,7 @@ def test_adding_a_corpus_reads_files_as_a_study_does(
     entry = yaml.safe_load(typed(capsys, "corpora", "add", *options, "--name", "all"))["all"]
     inputs = InputFiles(["Part [01].csv"], test=["Part 2.csv"], unlabelled="more.csv")
     source, notices = input_files.corpus_entry(inputs)
-    assert entry == input_files.entry_in(source, Path()) and len(notices) == 5
+    assert entry == input_files.entry_in(source, Path()) and len(notices) == 6
     assert [(p["path"], p["test"]) for p in entry["more"]] == [
         ("Part 1.csv", False), ("Part 2.csv", True),
     ]  # fmt: skip

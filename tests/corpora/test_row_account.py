@@ -237,3 +237,38 @@ def test_a_choice_of_quotes_is_kept(tmp_path: Path) -> None:
     for quotes, text in ((None, "rain"), (True, "rain"), (False, '"rain"')):
         layout = tabular.layout_of(path, "utf-8", None, SeparatedOptions(quotes))
         assert [row["text"] for _, row in tabular.rows(layout)] == [text]
+
+
+def test_a_project_says_counts_and_reports_where_rows_went(tmp_path: Path) -> None:
+    """The same counts on the terminal, in the corpus card and in the audit that the report shows."""
+    from datayield import config
+    from datayield.config.own_data import OwnStudyOptions
+    from datayield.corpora.input_files import InputFiles
+    from datayield.study import new_project
+    from datayield.study.stages import audit_corpus, build_corpus
+
+    texts, labels = written_texts(120)
+    path, folder = tmp_path / "a.csv", tmp_path / "project"
+    with path.open("w", newline="") as out:
+        marked = [
+            (t, x if i > 19 else "") for i, (t, x) in enumerate(zip(texts, labels, strict=True))
+        ]
+        csv.writer(out).writerows([("text", "label"), *marked, ("", "weather")])
+    announced: list[str] = []
+    new_project.create_own_project(
+        InputFiles([str(path)]), OwnStudyOptions("a", 60, 2), folder, announced.append
+    )
+    assert "a.csv: 121 rows = 100 labelled + 20 unlabelled + 1 left out" in announced
+    params = config.load(folder / "params.yaml")
+    build_corpus.run(params, "a", folder)
+    audit_corpus.run(params, "a", folder)
+    card = json.loads((folder / "data" / "a" / "card.json").read_text())
+    assert card["rows"][0]["unlabelled"]["without a label"] == {
+        "lines": [2, 3, 4, 5, 6],
+        "rows": 20,
+    }
+    found = json.loads((folder / "data" / "a" / "audit.json").read_text())["findings"]
+    counts = {x["what"]: x["count"] for x in found}
+    assert counts["labelled rows of the files"] == 100
+    assert counts["unlabelled rows of the files: without a label"] == 20
+    assert counts["left out: rows without a text"] == 1

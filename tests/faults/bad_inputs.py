@@ -78,6 +78,7 @@ FILES = {
     "bad name": Bad("study good.csv --name 'My Study'", "name My Study: expected small letters"),
     "split and test file": Bad("study good.csv --split stars --test good.csv", "not both"),
     "hub without columns": Bad("study hub:owner/name@1", "name its columns: --text COLUMN --label COLUMN"),
+    "an option of files for the hub": Bad("study hub:owner/name@1 --text a --label b --labels merged", "--labels is for files; hub:owner/name@1 is a data set of the hub"),
     "hub without revision": Bad("study hub:owner/name --text a --label b", "name its revision"),
     "hub name that leads out": Bad("study hub:owner/../name@1 --text a --label b", "expected owner/name as on the hub"),
     "option without file": Bad("study --budget 100", "--budget needs a file: datayield study FILE"),

@@ -168,3 +168,12 @@ def test_no_text_is_asked_for_twice(
     assert "fields read without the apostrophe that hides a formula: " in capsys.readouterr().err
     again = {json.loads(x)["text"] for x in Path("more.jsonl").read_text().splitlines()}
     assert again | {row["text"][1:] for row in rows} == set(pool), "all 40 in two rounds of 20"
+
+
+def test_small_classes_stay_where_texts_are_chosen(tmp_path: Path) -> None:
+    """A study leaves out a class of five texts; `next` knows that they are labelled."""
+    labels = ["rare"] * 5 + ["harbour", "kitchen"] * 15
+    path = write_csv(tmp_path / "mine.csv", KNOWN[:35], labels)
+    for rare, wanted in ((False, 30), (True, 35)):
+        loaded, *_ = input_files.labelled_texts(InputFiles([str(path)], "body", "stars", rare=rare))
+        assert len(loaded.texts) == wanted

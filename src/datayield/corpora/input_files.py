@@ -46,6 +46,7 @@ class InputFiles:
         annotator: column that names who labelled each row; None: that of the tool.
         labels: whether labels that differ in case or blanks are "merged" or "as-they-are".
         merge_rare: class that joins the classes that are too small; None: they are left out.
+        rare: whether classes that are too small for a study stay, for another use.
     """
 
     files: Sequence[str]
@@ -61,6 +62,7 @@ class InputFiles:
     annotator: str | None = None
     labels: str | None = None
     merge_rare: str | None = None
+    rare: bool = False
 
 
 def corpus_name(files: Sequence[str], name: str | None = None) -> str:
@@ -119,7 +121,7 @@ def _file_source(inputs: InputFiles) -> tuple[FileSource, tuple[str, ...]]:
     )
     parts, more = _parts(inputs, layout, source, chosen.classes)
     source = source.model_copy(update={"more": parts})
-    report = file.read(paths[0].stem, source, Path()).report
+    report = file.read(paths[0].stem, source, Path(), inputs.rare).report
     read_as = (*notices, *_layout_sentences(layout), *chosen.guesses, *more)
     return source, (*read_as, *(report.sentences() if report else ()))
 
@@ -209,6 +211,13 @@ def _hub_source(inputs: InputFiles) -> HubSource:
             f"{address}: a data set of the hub cannot be joined with other files."
             " Name one hub:owner/name@revision and nothing else."
         )
+    choices = {"format": inputs.format, "annotator": inputs.annotator, "labels": inputs.labels,
+               "merge-rare": inputs.merge_rare, "quotes": inputs.options.quotes,
+               "header": inputs.options.header}  # fmt: skip
+    for option in (k for k, v in choices.items() if v is not None):
+        raise UserError(
+            f"--{option} is for files; {address} is a data set of the hub: leave it out"
+        )
     name, _, revision = address.removeprefix(HUB).partition("@")
     if not (inputs.text and inputs.label):
         raise UserError(
@@ -284,8 +293,9 @@ def labelled_texts(inputs: InputFiles) -> tuple[Labelled, str, tuple[str, ...]]:
         UserError: as `corpus_entry`, or a row cannot be read.
     """
     source, notices = corpus_entry(inputs)
-    loaded = corpora.LOADERS[source.loader]("labelled", source, 0, Path())
-    return loaded, source.text, notices
+    if isinstance(source, FileSource):
+        return file.read("labelled", source, Path(), inputs.rare), source.text, notices
+    return corpora.LOADERS[source.loader]("labelled", source, 0, Path()), source.text, notices
 
 
 def unlabelled_texts(

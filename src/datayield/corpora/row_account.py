@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 from datayield.corpora.row_labels import Absent, Answers
@@ -116,24 +117,36 @@ class ReadingReport:
 
     def sentences(self) -> list[str]:
         """Return what a user should see: the account of every file, and what was done with labels."""
-        lines = [sentence for each in self.accounts for sentence in _sentences(each)]
-        for label, name in self.renamed.items():
+        lines = []
+        for each in self.accounts:
+            if len(self.accounts) <= SHOWN or each.labelled < each.rows:
+                lines += _sentences(each)
+        if len(self.accounts) > 1:
+            lines.append(_total(self.accounts))
+        for label, name in islice(self.renamed.items(), 2 * SHOWN):
             otherwise = " (otherwise: --labels as-they-are)" * (label.strip() != name)
             lines.append(f'labels: "{label}" is read as "{name}"{otherwise}')
+        if len(self.renamed) > 2 * SHOWN:
+            lines.append(f"labels: {len(self.renamed)} in all are read as others (see card.json)")
         if self.agreement is not None:
             lines.append(agreement_sentence(asdict(self.agreement)))
         return lines
 
 
+def _total(accounts: Sequence[RowAccount]) -> str:
+    rows, labelled = sum(x.rows for x in accounts), sum(x.labelled for x in accounts)
+    unlabelled = sum(reason.rows for x in accounts for reason in x.unlabelled.values())
+    return _equation(f"{len(accounts)} files", rows, labelled, unlabelled)
+
+
+def _equation(name: str, rows: int, labelled: int, unlabelled: int) -> str:
+    left_out = rows - labelled - unlabelled
+    return f"{name}: {rows:,} rows = {labelled:,} labelled + {unlabelled:,} unlabelled + {left_out:,} left out"
+
+
 def _sentences(each: RowAccount) -> list[str]:
-    unlabelled, left_out = (
-        sum(reason.rows for reason in reasons.values())
-        for reasons in (each.unlabelled, each.left_out)
-    )
-    head = (
-        f"{each.file}: {each.rows:,} rows = {each.labelled:,} labelled + {unlabelled:,} unlabelled"
-        f" + {left_out:,} left out"
-    )
+    unlabelled = sum(reason.rows for reason in each.unlabelled.values())
+    head = _equation(each.file, each.rows, each.labelled, unlabelled)
     places = (("unlabelled", each.unlabelled), ("left out", each.left_out))
     return [
         head,

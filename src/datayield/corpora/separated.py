@@ -184,7 +184,7 @@ class _Survey:
         for value, counts, place in zip(row, self.values, range(len(row)), strict=False):
             if len(counts) <= FEW:
                 counts[value] += 1
-            self.numbers[place] &= _NUMBER.fullmatch(value.strip()) is not None
+            self.numbers[place] = self.numbers[place] and bool(_NUMBER.fullmatch(value.strip()))
 
     def telling(self) -> list[int]:
         """Return the columns whose values are few or numbers, so that a line of a text seldom fits them."""

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
@@ -267,6 +268,14 @@ def dialect_of(layout: Layout) -> separated.Dialect:
     Raises:
         UserError: the file cannot be read, or a quotation mark can mean two things.
     """
+    stamp = layout.path.stat()
+    plain = replace(layout, tool=None)
+    return _dialect(plain, (stamp.st_mtime_ns, stamp.st_size, stamp.st_ino))
+
+
+@lru_cache(maxsize=64)
+def _dialect(layout: Layout, stamp: tuple[int, int, int]) -> separated.Dialect:
+    """Return how a file is written; the same file, by its `stamp`, is looked at once."""
     separator = "\t" if layout.format == "tsv" else layout.separator or ","
     with text_files.opened(layout.path, layout.name, layout.encoding, newline="") as file:
         return separated.dialect_of(layout.name, file, separator, layout.options)

@@ -145,8 +145,14 @@ def named_files(source: FileSource) -> list[FileSource | FilePart]:
     return [source, *source.more]
 
 
-def read(name: str, source: FileSource, root: Path) -> Labelled:
+def read(name: str, source: FileSource, root: Path, rare: bool = False) -> Labelled:
     """Return texts and labels of the files as they are now, whatever their hashes.
+
+    Args:
+        name: of the corpus.
+        source: its entry.
+        root: the folder from which paths count.
+        rare: whether classes that are too small for a study stay.
 
     Raises:
         UserError: as `load`.
@@ -155,7 +161,9 @@ def read(name: str, source: FileSource, root: Path) -> Labelled:
     names = _names(source, rows)
     classes = _classes(rows, names)
     agreement = annotators.agreement(classes)
-    labels = label_names.without_rare(annotators.voted(classes), source.merge_rare)
+    labels = annotators.voted(classes)
+    if not rare:
+        labels = label_names.without_rare(labels, source.merge_rare)
     report = ReadingReport(
         rows.accounts(labels), {k: v for k, v in names.items() if isinstance(v, str)}, agreement
     )
