@@ -304,6 +304,25 @@ def test_a_zip_with_one_file_is_read(tmp_path: Path) -> None:
     check(tmp_path / "download.zip", Wanted(120, classes=CLASSES))
 
 
+@pytest.mark.parametrize("ending", ["csv.gz", "csv.zip"])
+def test_a_damaged_archive_is_refused_or_read(tmp_path: Path, ending: str) -> None:
+    """Every byte of the archive is changed in turn."""
+    from datayield.corpora import tabular
+
+    content, out = separated(TABLE[:4]).encode(), io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("a.csv"), content)
+    whole = gzip.compress(content) if ending == "csv.gz" else out.getvalue()
+    path, refused = tmp_path / f"a.{ending}", 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            list(tabular.rows(tabular.layout_of(path, "utf-8")))
+        except UserError:
+            refused += 1
+    assert refused > len(whole) / 3
+
+
 def test_an_unpacked_file_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from datayield.corpora import packed
 

@@ -153,7 +153,7 @@ def _dropped(folder: Path) -> list[Path]:
         return []
     visible = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith((".", "~")))
     tables = {*tabular.FORMATS, ".json"}
-    return sorted(p for p in visible if packed.content_name(p).suffix.lower() in tables)
+    return sorted(p for p in visible if packed.outer_name(p).suffix.lower() in tables)
 
 
 def _check_labels(path: Path, labels: list[str], known: set[str], merged: bool) -> None:

@@ -262,8 +262,9 @@ def _tables_in(folder: Path) -> list[Path]:
     """Return the files of rows in a folder, sorted; packed ones by the name that they have inside."""
     if not folder.is_dir():
         return []
-    names = ((p, p.stem if packed.is_packed(p) else p.name) for p in folder.iterdir())
-    return sorted(p for p, name in names if Path(name).suffix.lower() in tabular.FORMATS)
+    return sorted(
+        p for p in folder.iterdir() if packed.outer_name(p).suffix.lower() in tabular.FORMATS
+    )
 
 
 def entry_in(source: FileSource | HubSource, folder: Path) -> dict[str, Any]:

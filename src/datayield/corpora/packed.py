@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,7 +13,11 @@ from datayield.core.errors import UserError
 
 PACKED = (".gz", ".zip")
 LARGEST = 2**35  # bytes of an unpacked file: 32 GiB
-_DAMAGED = (zlib.error, EOFError, zipfile.BadZipFile, gzip.BadGzipFile, NotImplementedError)
+_DAMAGED = (
+    zlib.error, lzma.LZMAError, EOFError, ValueError, struct.error, zipfile.BadZipFile,
+    gzip.BadGzipFile, NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""What the standard library raises for a damaged archive; RuntimeError: a member with a password."""
 
 
 def content_name(path: Path) -> Path:
@@ -27,6 +33,11 @@ def content_name(path: Path) -> Path:
         with _archive(path) as archive:
             return Path(_member(path, archive).filename)
     return path
+
+
+def outer_name(path: Path) -> Path:
+    """Return the name of the packed file as far as the name of the outer one says it: a.csv for a.csv.zip."""
+    return path.with_suffix("") if is_packed(path) else path
 
 
 def is_packed(path: Path) -> bool:
@@ -48,7 +59,7 @@ def open_binary(path: Path) -> BinaryIO:
         archive = _archive(path)
         try:
             return io.BufferedReader(_Unpacked(path, archive.open(_member(path, archive)), archive))
-        except (RuntimeError, *_DAMAGED) as e:  # RuntimeError: a member with a password
+        except _DAMAGED as e:
             archive.close()
             raise _unreadable(path, e) from e
         except BaseException:
@@ -102,7 +113,7 @@ class _Unpacked(io.RawIOBase):
 def _archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as e:
+    except _DAMAGED as e:
         raise _unreadable(path, e) from e
 
 
