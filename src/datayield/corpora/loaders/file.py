@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from datayield import config
 from datayield.config import FilePart, FileSource, HubSource, UnlabelledFile
 from datayield.core.errors import UserError
 from datayield.core.system import machine
@@ -123,7 +124,7 @@ def source_of(
     separator = tabular.separator_of(path, encoding, first["format"])
     columns = {"text": text, "label": label, "split": split}
     way = {"loader": "file", "encoding": encoding, "separator": separator}
-    return FileSource.model_validate(first | columns | way | {"more": parts} | choices)
+    return config.checked(FileSource, first | columns | way | {"more": parts} | choices, str(path))
 
 
 def _part(path: Path, format: str | None) -> dict[str, Any]:
