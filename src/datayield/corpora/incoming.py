@@ -97,12 +97,12 @@ class _Renewal:
                 if isinstance(part, FilePart):
                     kept = {"test": part.test, "columns": part.columns}
                     current = current.model_copy(update=kept)
-                rows = len(file.labels_of(self.source, current, self.root))
+                rows = _rows(*file.labels_of(self.source, current, self.root))
             except UserError as e:
                 self.refused.append(f"{self.name}: {e}")
                 continue
             self.entry = _with(self.entry, number, current)
-            self.taken.append(f"{self.name}: {part.path} changed, {rows:,} rows")
+            self.taken.append(f"{self.name}: {part.path} changed, {rows}")
 
     def take_unlabelled(self) -> None:
         """Take the file of unlabelled texts if its content changed."""
@@ -132,14 +132,18 @@ class _Renewal:
                 continue
             try:
                 part = _part(self.root, path.relative_to(self.root).as_posix())
-                labels = file.labels_of(self.source, part, self.root)
+                labels, count = file.labels_of(self.source, part, self.root)
                 known = known or file.class_names(self.source, self.root)
                 _check_labels(path, labels, known, self.source.labels == label_names.MERGED)
             except UserError as e:
                 self.refused.append(f"{self.name}: {e}")
                 continue
             self.entry = self.entry.model_copy(update={"more": (*self.entry.more, part)})
-            self.taken.append(f"{self.name}: {part.path} is new, {len(labels):,} rows")
+            self.taken.append(f"{self.name}: {part.path} is new, {_rows(labels, count)}")
+
+
+def _rows(labels: list[str], count: int) -> str:
+    return f"{count:,} rows" + f", {len(labels):,} of them labelled" * (len(labels) < count)
 
 
 def _part(root: Path, path: str) -> FilePart:

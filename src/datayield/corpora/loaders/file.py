@@ -48,15 +48,16 @@ def check_digest(part: FileSource | FilePart | UnlabelledFile, root: Path) -> No
         )
 
 
-def labels_of(source: FileSource, part: FileSource | FilePart, root: Path) -> list[str]:
-    """Return the classes of the labelled rows of one file of a corpus, having checked every row.
+def labels_of(source: FileSource, part: FileSource | FilePart, root: Path) -> tuple[list[str], int]:
+    """Return the classes of the labelled rows of one file of a corpus, and the number of all of its rows.
 
     Raises:
         UserError: as `load`.
     """
     check_digest(part, root)
     rows = _rows_of(source, [part], root)
-    return list(label_names.counted(_classes(rows, _names(source, rows))).elements())
+    classes = label_names.counted(_classes(rows, _names(source, rows)))
+    return list(classes.elements()), len(rows.texts)
 
 
 def class_names(source: FileSource, root: Path) -> set[str]:
