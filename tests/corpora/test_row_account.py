@@ -154,6 +154,9 @@ def test_small_classes_are_left_out_or_joined() -> None:
         "pos": 20,
         "neg": 20,
     }
+    many = label_names.without_rare([*labels[:40], *"abcdefgh"], None)[40:]
+    (reason,) = {x.reason for x in many if isinstance(x, Absent)}
+    assert len(many) == 8 and reason.startswith("of 8 classes of fewer than 10 each")
     assert label_names.without_rare(["a"] * 20 + ["b"] * 3, None) == ["a"] * 20 + ["b"] * 3
 
 

@@ -16,6 +16,7 @@ MISSING = frozenset({"nan", "null", "none", "n/a", "#n/a", "<na>"})
 
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")  # a whole number that was kept as a fraction
 _JOINTS = re.compile(r"\s*[,;|#]\s*")  # between the labels of one text
+NAMED = 5  # small classes up to which each of them is named
 MOST_SEVERAL = (
     0.1  # share of labelled rows with several labels from which it is another kind of task
 )
@@ -153,12 +154,15 @@ def without_rare(labels: Sequence[Label], merge_into: str | None) -> list[Label]
         small = {merge_into} if 0 < counts[merge_into] < SMALLEST_CLASS else set()
     if len(counts) - len(small) < 2:
         return list(labels)
-    rare = {x: Absent(_of_rare(x, counts[x]), left_out=True) for x in small}
+    rare = {x: Absent(_of_rare(x, counts[x], len(small)), left_out=True) for x in small}
     return [rare.get(x, x) if isinstance(x, str) else x for x in labels]
 
 
-def _of_rare(label: str, count: int) -> str:
-    return (
-        f'of the class "{label}", which has {count} where {SMALLEST_CLASS} are needed'
-        " (to join such classes: --merge-rare NAME)"
+def _of_rare(label: str, count: int, small: int) -> str:
+    """Return the reason why a class is left out; many such classes have one reason together."""
+    which = (
+        f'the class "{label}", which has {count} where {SMALLEST_CLASS} are needed'
+        if small <= NAMED
+        else f"{small} classes of fewer than {SMALLEST_CLASS} each"
     )
+    return f"of {which} (to join such classes: --merge-rare NAME)"
