@@ -22,15 +22,20 @@ Folder: TypeAlias = str | Path
 
 
 def load_corpus(
-    source: Folder, text: str | None = None, label: str | None = None, folder: Folder = "."
+    source: Folder,
+    text: str | None = None,
+    label: str | None = None,
+    folder: Folder = ".",
+    labels: str | None = None,
 ) -> LoadedCorpus:
     """Read a corpus, check it and split it into pool and test set.
 
     Args:
-        source: a file (csv, tsv, jsonl, parquet), or a name in the folder's params.yaml or in the catalog.
+        source: a file (csv, tsv, json, jsonl, parquet), or a name in the folder's params.yaml or in the catalog.
         text: column that holds the texts of a file; None: guessed.
         label: column that holds the labels of a file; None: guessed.
         folder: the project.
+        labels: "merged" or "as-they-are", for labels that differ in case or blanks; None: an error asks.
 
     Raises:
         UserError: the source cannot be read, or is not a usable corpus.
@@ -48,7 +53,9 @@ def load_corpus(
     elif name in catalog():
         entry = config.CatalogSource(loader="catalog")
     else:
-        entry, _ = input_files.corpus_entry(input_files.InputFiles((name,), text, label))
+        entry, _ = input_files.corpus_entry(
+            input_files.InputFiles((name,), text, label, labels=labels)
+        )
         name, root = Path(source).stem, Path()
     return LoadedCorpus(*corpora.build(name, entry, params.study.seed, root))
 
@@ -60,16 +67,18 @@ def start_project(
     label: str | None = None,
     budget: int | None = None,
     draws: int = 6,
+    labels: str | None = None,
 ) -> Path:
     """Make a project folder around a file of labelled texts and build its corpus; train nothing yet.
 
     Args:
-        file: csv, tsv, jsonl or parquet.
+        file: csv, tsv, json, jsonl, parquet, or the export of a labelling tool.
         folder: a new or empty folder, or an earlier project of that file.
         text: column that holds the texts; None: guessed.
         label: column that holds the labels; None: guessed.
         budget: labels of the largest budget; None: 2000, or the whole pool.
         draws: independent samples of each size.
+        labels: "merged" or "as-they-are", for labels that differ in case or blanks; None: an error asks.
 
     Returns:
         The project's folder.
@@ -82,7 +91,7 @@ def start_project(
     from datayield.integrations.dvc_repro import repro
     from datayield.study import new_project
 
-    inputs = input_files.InputFiles((str(file),), text, label)
+    inputs = input_files.InputFiles((str(file),), text, label, labels=labels)
     options = OwnStudyOptions(input_files.corpus_name(inputs.files), budget, draws)
     _without_telemetry()
     new_project.create_own_project(inputs, options, Path(folder), lambda sentence: None)

@@ -42,7 +42,8 @@ def reviews(path: Path, count: int = 300, **how: str) -> Path:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "utf-16"])
 def test_columns_are_guessed(tmp_path: Path, separator: str, encoding: str) -> None:
     path = reviews(tmp_path / "Reviews.csv", separator=separator, encoding=encoding)
-    found = columns.choose(path, tabular.encoding_of(path), None, None, None, False)
+    layout = tabular.layout_of(path, tabular.encoding_of(path))
+    found = columns.choose(layout, None, None, None, False)
     assert (found.text, found.label, found.split) == ('Kommentar "frei"', "Thema; alt", None)
     assert found.guesses == (
         'texts: "Kommentar "frei"", the only column of long texts that differ',
@@ -59,8 +60,8 @@ def test_a_column_of_train_and_test_is_the_split(tmp_path: Path) -> None:
         for i, (t, x) in enumerate(zip(texts, labels, strict=True))
     ]
     path = table(tmp_path / "a.csv", ["t", "y", "part"], rows)
-    assert columns.choose(path, "utf-8", None, None, None, False).split == "part"
-    assert columns.choose(path, "utf-8", None, None, None, True).split is None
+    assert columns.choose(tabular.layout_of(path, "utf-8"), None, None, None, False).split == "part"
+    assert columns.choose(tabular.layout_of(path, "utf-8"), None, None, None, True).split is None
 
 
 def test_what_cannot_be_known_is_asked_for(tmp_path: Path) -> None:
@@ -70,14 +71,14 @@ def test_what_cannot_be_known_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match="several columns can hold the texts; name it by --text.*one .*e.g.*two "
     ):
-        columns.choose(path, "utf-8", None, None, None, False)
+        columns.choose(tabular.layout_of(path, "utf-8"), None, None, None, False)
     with pytest.raises(
         UserError,
         match='the labels; name it by --label. There are: y .3 different.*"weather"?.*stars',
     ):
-        columns.choose(path, "utf-8", "one", None, None, False)
+        columns.choose(tabular.layout_of(path, "utf-8"), "one", None, None, False)
     with pytest.raises(UserError, match="holds numbers; --text needs texts"):
-        columns.choose(path, "utf-8", "stars", "y", None, False)
+        columns.choose(tabular.layout_of(path, "utf-8"), "stars", "y", None, False)
 
 
 def test_several_files_and_a_test_file_are_one_corpus(tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_adding_a_corpus_reads_files_as_a_study_does(
     entry = yaml.safe_load(typed(capsys, "corpora", "add", *options, "--name", "all"))["all"]
     inputs = InputFiles(["Part [01].csv"], test=["Part 2.csv"], unlabelled="more.csv")
     source, notices = input_files.corpus_entry(inputs)
-    assert entry == input_files.entry_in(source, Path()) and len(notices) == 2
+    assert entry == input_files.entry_in(source, Path()) and len(notices) == 6
     assert [(p["path"], p["test"]) for p in entry["more"]] == [
         ("Part 1.csv", False), ("Part 2.csv", True),
     ]  # fmt: skip

@@ -130,6 +130,17 @@ def zipped(name: str, content: bytes, change: Callable[[bytearray], object]) -> 
     return apply
 
 
+def archive(name: str, *members: str) -> Change:
+    """A zip archive with members that are the good file."""
+
+    def apply(folder: Path) -> None:
+        with zipfile.ZipFile(folder / name, "w") as packed:
+            for member in members:
+                packed.writestr(zipfile.ZipInfo(member), GOOD)
+
+    return apply
+
+
 def far(made: bytearray) -> None:
     """The table of contents is said to lie further on than it does."""
     at = made.index(b"PK\x05\x06") + 16

@@ -20,7 +20,7 @@ from datayield.cli import common
 from datayield.core import spreadsheet
 from datayield.core.errors import UserError
 from datayield.core.system.secrets import masked
-from datayield.corpora import columns, unlabelled
+from datayield.corpora import columns, tabular, unlabelled
 from datayield.corpora.loaders.file import describe
 from datayield.strategies.pretrained import read_vectors
 from datayield.study import arms, grid
@@ -49,9 +49,14 @@ def labelled(ending: str) -> Callable[[bytes, Path], object]:
         with contextlib.suppress(UserError):
             _predicted(path, encoding)
         body, stars = named or (None, None)
-        found = columns.choose(path, encoding, body, stars, None, False)
-        source = describe(path, found.text, found.label, encoding, found.split)
+        layout = tabular.layout_of(path, encoding)
+        found = columns.choose(layout, body, stars, None, False)
+        source = describe(path, found.text, found.label, encoding, found.split, tool=layout.tool)
         built, card = corpora.build("texts", source, 1, Path())
+        for file in card["rows"]:  # every row is in exactly one place
+            reasons = [*file["unlabelled"].values(), *file["left_out"].values()]
+            assert file["rows"] == file["labelled"] + sum(x["rows"] for x in reasons)
+            assert file["rows"] == sum(1 for _ in tabular.rows(layout))
         corpora.save(built, card, folder / "built")
         return corpora.checked(folder / "built")
 
@@ -76,6 +81,23 @@ def _csv(separator: str = ",") -> str:
 def _jsonl() -> str:
     pairs = zip(TEXTS, LABELS, strict=True)
     return "".join(json.dumps({"body": a, "stars": b}) + "\n" for a, b in pairs)
+
+
+def exports() -> list[bytes]:
+    """Exports of labelling tools, as arrays of JSON."""
+    pairs = list(zip(TEXTS, LABELS, strict=True))
+    result = [{"value": {"choices": ["odd"]}, "from_name": "stars", "type": "choices"}]
+    entries: list[list[dict[str, Any]]] = [
+        [
+            {"data": {"body": a}, "annotations": [{"completed_by": 1, "result": result}]}
+            for a, _ in pairs
+        ],
+        [{"text": a, "label": [b]} for a, b in pairs],
+        [{"text": a, "label": b, "answer": "accept", "accept": [b]} for a, b in pairs],
+        [{"text": a, "cats": {"odd": 0.9}, "stars": b} for a, b in pairs],
+        [{"fields": {"body": a}, "responses": {"stars": [{"value": b}]}} for a, b in pairs],
+    ]
+    return _with_heads(*(json.dumps(x).encode() for x in entries))
 
 
 def _with_heads(*contents: bytes) -> list[bytes]:

@@ -35,6 +35,7 @@ TARGETS: dict[str, Target] = {
     "jsonl": Target(
         inputs.labelled(".jsonl"), lambda: inputs._with_heads(inputs._jsonl().encode())
     ),
+    "json": Target(inputs.labelled(".json"), inputs.exports),
     "parquet": Target(inputs.labelled(".parquet"), inputs.parquet_seeds),
     "download": Target(inputs.downloaded, inputs.download_seeds),
     "params": Target(inputs.params, inputs.params_seeds),

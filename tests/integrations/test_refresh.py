@@ -72,6 +72,22 @@ def test_a_dropped_file_becomes_part_of_the_corpus(watched: Path) -> None:
     assert take(watched) == incoming.Intake((), ())
 
 
+def test_a_dropped_file_may_be_partly_labelled_and_spell_labels_otherwise(watched: Path) -> None:
+    path = watched / "params.yaml"
+    path.write_text(path.read_text().replace("label: stars", "label: stars\n    labels: merged"))
+    texts, labels = written_texts(30, seed=99)
+    monday = drop(watched, "monday.csv", 1)
+    write_csv(monday, texts, [x.upper() if i % 3 else "" for i, x in enumerate(labels)])
+    os.utime(monday, (time.time() - 60,) * 2)
+    sentence = "written: incoming/written/monday.csv is new, 30 rows, 20 of them labelled"
+    assert take(watched).taken == (sentence,)
+    source = config.load(path).corpora["written"]
+    assert isinstance(source, config.FileSource)
+    loaded = file.load("written", source, 1, watched)
+    assert set(loaded.labels) == {"harbour", "kitchen", "weather"}
+    assert (len(loaded.texts), len(loaded.unlabelled)) == (620, 10)
+
+
 def test_a_changed_file_is_taken_by_its_hash(watched: Path) -> None:
     texts, labels = written_texts(640)
     write_csv(watched / "written.csv", texts, labels)

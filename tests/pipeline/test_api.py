@@ -213,3 +213,18 @@ import notebook; print(json.dumps(notebook.built({source.replace(begun, begun + 
 def test_the_classes_that_show_themselves_do_it_alike() -> None:
     for cls in results.Result.__subclasses__():
         assert "_repr_html_" not in vars(cls), cls
+
+
+def test_one_answer_settles_labels_that_differ_in_case(tmp_path: Path) -> None:
+    texts, labels = written_texts(120)
+    path = write_csv(
+        tmp_path / "a.csv", texts, [x.upper() if i % 2 else x for i, x in enumerate(labels)]
+    )
+    with pytest.raises(datayield.UserError, match="Are they the same class.*--labels merged"):
+        datayield.load_corpus(path)
+    assert len(datayield.load_corpus(path, labels="merged").corpus.classes) == 3
+    assert len(datayield.load_corpus(path, labels="as-they-are").corpus.classes) == 6
+    with pytest.raises(
+        datayield.UserError, match="labels: Input should be 'merged' or 'as-they-are'"
+    ):
+        datayield.load_corpus(path, labels="yes")

@@ -341,7 +341,7 @@ def test_lines_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_json_that_cannot_be_read(tmp_path: Path, line: str, says: str) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(UserError, match=f"line 1: {says}"):
+    with pytest.raises(UserError, match=f"(line|entry) 1: {says}"):
         list(tabular.rows(tabular.layout_of(path, "utf-8")))
 
 
@@ -483,9 +483,16 @@ def test_no_csv_of_ours_holds_a_formula(text: str) -> None:
         assert not computed(content), name
 
 
+@pytest.mark.parametrize("text", [*FORMULAS, "'=1", "''@a", "' -b", "'", "-", "a"])
+def test_a_guarded_cell_is_read_as_it_was(text: str) -> None:
+    guarded = spreadsheet.guarded(text)
+    assert spreadsheet.restored(guarded) == text
+    assert guarded != text or spreadsheet.restored(text) == text, "no two texts become one"
+
+
 def test_ordinary_texts_stay_as_they_are() -> None:
-    for text in ("a=b", "1-2", "", " a", "’tis", "'=1"):
-        assert spreadsheet.guarded(text) == text
+    for text in ("a=b", "1-2", "", " a", "’tis", "'tis", "' a"):
+        assert spreadsheet.guarded(text) == spreadsheet.restored(text) == text
     assert json.loads(next_texts.as_jsonl([TextToLabel(1, 0, "=1", "r")]))["text"] == "=1"
 
 
@@ -652,7 +659,7 @@ def test_what_is_imported_is_declared() -> None:
     """No module of ours relies on a package that only another package brings."""
     project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    optional = (*extras["hub"], *extras["outside"], *extras["ray"])
+    optional = (*extras["excel"], *extras["hub"], *extras["outside"], *extras["ray"])
     lines = [*project["dependencies"], *optional]
     declared = {canonicalize_name(Requirement(line).name) for line in lines}
     names = set()

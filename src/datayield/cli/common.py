@@ -5,6 +5,8 @@ import json
 import shutil
 import sys
 import textwrap
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 ROOT = Path()
+FORMATS = (
+    "csv", "tsv", "json", "jsonl", "parquet", "xlsx", "lines",
+    "argilla", "doccano", "fasttext", "label_studio", "prodigy", "spacy",
+)  # fmt: skip
+_YES_NO = {"yes": True, "no": False}
 
 
 def command(
@@ -51,6 +58,35 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="encoding of the files (default: utf-8, or utf-16 by its byte-order mark)",
     )
+    parser.add_argument(
+        "--format",
+        metavar="NAME",
+        choices=FORMATS,
+        help=f"form of the files, or labelling tool that exported them: {', '.join(FORMATS)}"
+        " (default: recognised)",
+    )
+    parser.add_argument(
+        "--quotes",
+        choices=tuple(_YES_NO),
+        help="whether texts of csv and tsv stand in quotation marks where they need it (default: found out)",
+    )
+    parser.add_argument(
+        "--header",
+        choices=tuple(_YES_NO),
+        help="whether the first row of csv and tsv names the columns (default: found out)",
+    )
+    parser.add_argument(
+        "--annotator",
+        metavar="COLUMN",
+        help="column that names who labelled each row; the label of most annotators of a text counts"
+        " (default: that of the labelling tool)",
+    )
+    parser.add_argument(
+        "--labels",
+        choices=("merged", "as-they-are"),
+        help="labels that differ in case or blanks alone are one class (merged), or every label is a class"
+        ' as it stands, "nan" too (as-they-are) (default: an error asks, where it matters)',
+    )
 
 
 def add_inputs(parser: argparse.ArgumentParser, files: str) -> None:
@@ -64,7 +100,8 @@ def add_inputs(parser: argparse.ArgumentParser, files: str) -> None:
         "files",
         nargs=files,
         metavar="FILE",
-        help="file of labelled texts (csv, tsv, jsonl or parquet), folder of such files, pattern, or"
+        help="file of labelled texts (csv, tsv, json, jsonl, parquet or the export of a labelling tool), folder"
+        " of such files, pattern, or"
         " data set of the Hugging Face hub (hub:owner/name@revision); several files are one corpus",
     )
     add_columns(parser)
@@ -87,22 +124,41 @@ def add_inputs(parser: argparse.ArgumentParser, files: str) -> None:
         help="file with additional texts without labels (default: none)",
     )
     parser.add_argument(
+        "--merge-rare",
+        metavar="CLASS",
+        help="class that joins all classes too small for a study (default: their texts are left out)",
+    )
+    parser.add_argument(
         "--name", help="name of the corpus and its study (default: from the first file's name)"
     )
 
 
 def inputs(options: argparse.Namespace) -> "InputFiles":
     """Return the files that the options of `add_inputs` name."""
-    from datayield.corpora.input_files import InputFiles
+    return replace(
+        labelled_inputs(options, options.files),
+        split=options.split,
+        test=options.test,
+        unlabelled=options.unlabelled,
+        merge_rare=options.merge_rare,
+    )
 
+
+def labelled_inputs(options: argparse.Namespace, files: Sequence[str]) -> "InputFiles":
+    """Return files of labelled texts, read as the options of `add_columns` say."""
+    from datayield.corpora.input_files import InputFiles
+    from datayield.corpora.separated import SeparatedOptions
+
+    quotes, header = (_YES_NO.get(x) if x else None for x in (options.quotes, options.header))
     return InputFiles(
-        options.files,
+        files,
         options.text,
         options.label,
-        options.split,
-        options.test,
-        options.unlabelled,
-        options.encoding,
+        encoding=options.encoding,
+        format=options.format,
+        options=SeparatedOptions(quotes, header),
+        annotator=options.annotator,
+        labels=options.labels,
     )
 
 

@@ -72,7 +72,7 @@ def _list(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     from datayield import config, corpora
-    from datayield.corpora import audit
+    from datayield.corpora import audit, row_account
     from datayield.corpora.loaders.catalog import catalog
 
     params = common.params()
@@ -85,7 +85,7 @@ def _check(options: argparse.Namespace) -> None:
                 raise UserError(f'unknown corpus "{name}": {nearest(name, known)}')
             source = config.CatalogSource(loader="catalog")
         corpus, card = corpora.build(name, source, params.study.seed, common.ROOT)
-        findings = audit.audit(corpus, card["removed"])[0]["findings"]
+        findings = row_account.findings(card) + audit.audit(corpus, card["removed"])[0]["findings"]
         checked[name] = {"card": card, "findings": findings}
         if not options.json:
             _print_checked(name, card, findings)

@@ -80,8 +80,8 @@ def _next(options: argparse.Namespace) -> None:
         raise UserError(
             f"--out {out} exists and may hold labels. Name another file, or replace it with --force."
         )
-    inputs = input_files.InputFiles(
-        options.labelled, options.text, options.label, encoding=options.encoding, guess_split=False
+    inputs = replace(
+        common.labelled_inputs(options, options.labelled), guess_split=False, rare=True
     )
     labelled, column, notices = input_files.labelled_texts(inputs)
     texts, rows, more = input_files.unlabelled_texts(

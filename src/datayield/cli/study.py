@@ -7,7 +7,8 @@ from pathlib import Path
 from datayield.cli import common
 from datayield.core.errors import UserError
 
-FILE_OPTIONS = ("text", "label", "split", "test", "unlabelled", "encoding", "budget", "draws", "tune",
+FILE_OPTIONS = ("text", "label", "split", "test", "unlabelled", "encoding", "format",
+                "quotes", "header", "annotator", "labels", "merge_rare", "budget", "draws", "tune",
                 "name", "folder")  # fmt: skip
 """Options of `study` that need a FILE; without one params.yaml decides."""
 

@@ -48,17 +48,31 @@ class PydocsSource(_Texts):
     per_class: int = Field(ge=50)
 
 
-Format = Literal["csv", "tsv", "jsonl", "parquet"]
+Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "lines"]
+Tool = Literal["argilla", "doccano", "fasttext", "label_studio", "prodigy", "spacy"]
 Separator = Annotated[str, Field(min_length=1, max_length=1)]
 
 
+class FileColumns(Frozen):
+    """The columns of a file and how it is written, where a further file differs from the first."""
+
+    text: str
+    label: str
+    encoding: Place = "utf-8"
+    separator: Separator | None = None
+    tool: Tool | None = None
+
+
 class FilePart(Frozen):
-    """A further file of a corpus, with the same columns."""
+    """A further file of a corpus."""
 
     path: Place
     sha256: Sha256
     format: Format
     test: bool = Field(default=False, description="its texts are the test set")
+    columns: FileColumns | None = Field(
+        default=None, description="its columns; null: those of the first file"
+    )
 
 
 class FileSource(_Texts):
@@ -74,7 +88,28 @@ class FileSource(_Texts):
     separator: Separator | None = Field(
         default=None, description="separator of a csv file; null: a comma"
     )
-    split: str | None = Field(default=None, description="column that says train or test")
+    split: str | None = Field(
+        default=None, description="column that says train, validation or test"
+    )
+    tool: Tool | None = Field(
+        default=None, description="labelling tool that exported the files; null: none"
+    )
+    annotator: str | None = Field(
+        default=None, description="column that names who labelled the text of each row"
+    )
+    labels: Literal["merged", "as-they-are"] | None = Field(
+        default=None,
+        description="labels that differ in case or blanks: one class (merged), or each its own",
+    )
+    merge_rare: str | None = Field(
+        default=None, description="class that joins those too small for a study; null: left out"
+    )
+    quotes: bool | None = Field(
+        default=None, description="whether fields stand in quotation marks; null: found out"
+    )
+    header: bool | None = Field(
+        default=None, description="whether the first row names the columns; null: found out"
+    )
     more: Listed[FilePart] = Field(default=(), description="further files")
     family: str | None = None
 

@@ -1,4 +1,4 @@
-"""Escapes CSV cells so that spreadsheets do not run them as formulas.
+"""Escapes CSV cells so that spreadsheets do not run them as formulas, and reads them again.
 
 Every writer of a CSV file that holds texts of a user must use it.
 """
@@ -13,10 +13,21 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 def guarded(cell: str) -> str:
     """Return the cell, after an apostrophe if a spreadsheet could take it for a formula.
 
-    White space before the formula does not hide it.
+    White space before the formula does not hide it, nor do apostrophes that the cell has already, so that
+    `restored` finds every cell again.
     """
-    begins = cell.startswith(FORMULA) or cell.lstrip().startswith(FORMULA)
-    return f"'{cell}" if begins else cell
+    return f"'{cell}" if _is_risky(cell) else cell
+
+
+def restored(cell: str) -> str:
+    """Return a cell as it was before `guarded`: without the apostrophe before what could be a formula."""
+    return cell[1:] if cell[:1] == "'" and _is_risky(cell) else cell
+
+
+def _is_risky(cell: str) -> bool:
+    """Return whether a cell begins as a formula does, or would without its apostrophes."""
+    bare = cell.lstrip("'")
+    return bare.startswith(FORMULA) or bare.lstrip().startswith(FORMULA)
 
 
 class _Out(Protocol):

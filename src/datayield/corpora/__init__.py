@@ -36,10 +36,10 @@ def build(name: str, source: Source, seed: int, root: Path) -> tuple[Corpus, dic
     noise = Noise(source.label_noise, source.noise)
     corpus = build_corpus(name, loaded, source.test_share, seed, noise)
     removed: dict[str, int] = {}
-    if source.unlabelled is not None:
-        corpus, removed = unlabelled.attach(corpus, source.unlabelled, root)
+    if source.unlabelled is not None or len(loaded.unlabelled):
+        corpus, removed = unlabelled.attach(corpus, source.unlabelled, root, loaded.unlabelled)
     described = card(corpus, loaded)
-    if source.unlabelled is not None:
+    if len(corpus.unlabelled):
         described["texts"]["unlabelled"] = len(corpus.unlabelled)
         described["removed"] |= removed
     if noise.share:

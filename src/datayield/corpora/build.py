@@ -12,6 +12,7 @@ from datayield.core import files, seeds
 from datayield.core.errors import UserError
 from datayield.core.system import machine
 from datayield.core.types import Corpus, Ints
+from datayield.corpora.row_account import ReadingReport
 from datayield.text import sequences, tokens
 
 SMALLEST_CLASS = 10
@@ -28,6 +29,8 @@ class Labelled:
     source: dict[str, Any]  # for the card
     family: str
     removed: Mapping[str, int] = field(default_factory=dict)  # reason -> rows that were left out
+    unlabelled: Sequence[str] = ()  # texts of the same source that have no label
+    report: ReadingReport | None = None  # what became of every row, where the source is files
 
 
 @dataclass(frozen=True, slots=True)

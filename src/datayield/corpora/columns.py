@@ -3,27 +3,31 @@
 A column can hold texts if its values have four words or more at the median, are letters rather than
 numbers, and at least half of them differ. It can hold labels if it has 2 to 200 different values, at most
 one for ten rows, none longer than 60 characters, none a date. A column with the values train and test is
-taken for the split.
+taken for the split. Where several columns fit or none, the one
+that is named text or label is taken.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from datayield.core.errors import UserError, nearest
 from datayield.corpora import tabular
+from datayield.corpora.row_labels import Absent, Answers
 from datayield.text import tokens
 
 LOOKED_AT = 2000  # values of a column by which texts are recognised
 WORDS = 4
 MOST_LABELS, LONGEST_LABEL, ROWS_PER_LABEL = 200, 60, 10
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b")
-SPLITS = ({"train", "test"}, {"pool", "test"})
+TEST_SPLITS = frozenset({"test", "testing"})
+POOL_SPLITS = frozenset(
+    {"train", "training", "pool", "validation", "valid", "val", "dev", "development"}
+)
 
 
 @dataclass(slots=True)
@@ -35,9 +39,18 @@ class ColumnSummary:
     counts: Counter[str] = field(default_factory=Counter)  # of all values, while they are few
     many: bool = False  # more different values than labels can have
     filled: int = 0  # values that are not empty
+    answered: bool = False  # whether it holds answers of annotators
 
-    def add(self, value: str) -> None:
-        """Add the value of one more row."""
+    def add(self, value: Any) -> None:
+        """Add the value of one more row; the reason why a row has none does not count."""
+        if isinstance(value, Answers):
+            self.answered = True
+            for _, label in value.given:
+                self.add(label)
+        elif not tabular.is_missing(value) and not isinstance(value, Absent):
+            self._add(str(value))
+
+    def _add(self, value: str) -> None:
         if not value.strip():
             return
         self.filled += 1
@@ -72,10 +85,22 @@ class ColumnSummary:
             and not all(map(_DATE.match, self.counts))
         )
 
+    def can_be_labels(self, known: Collection[str]) -> bool:
+        """Return whether the column holds answers, can hold labels, or holds known labels alone."""
+        return (
+            self.answered or self.labels or 0 < len(self.counts.keys() & known) == len(self.counts)
+        )
+
     @property
     def split(self) -> bool:
-        """Return whether the values are train (or pool) and test."""
-        return {v.lower() for v in self.counts} in SPLITS and not self.many
+        """Return whether the values are the names of two parts or more: train, validation, test."""
+        parts = {v.lower() for v in self.counts}
+        return not self.many and len(parts) > 1 and parts <= POOL_SPLITS | TEST_SPLITS
+
+    @property
+    def tests(self) -> bool:
+        """Return whether the values set a test set apart."""
+        return self.split and any(v.lower() in TEST_SPLITS for v in self.counts)
 
     def described(self) -> str:
         """Return the name with a few values."""
@@ -86,92 +111,122 @@ class ColumnSummary:
 
 @dataclass(frozen=True, slots=True)
 class ChosenColumns:
-    """The columns of a file, and one sentence for each that was guessed."""
+    """The columns of a file, one sentence for each that was guessed, and the classes."""
 
     text: str
     label: str
     split: str | None
     guesses: tuple[str, ...]
+    classes: frozenset[str] = frozenset()  # values of the column of labels, while they are few
 
 
 def choose(
-    path: Path, encoding: str, text: str | None, label: str | None, split: str | None, tested: bool
+    layout: tabular.Layout,
+    text: str | None,
+    label: str | None,
+    split: str | None,
+    tested: bool,
+    annotator: str | None = None,
+    known: Collection[str] = (),
 ) -> ChosenColumns:
     """Return the columns that are named, and guess the others.
 
     Args:
-        path: the file.
-        encoding: of the file.
+        layout: the file and how it is read.
         text: column of the texts; None: to be guessed.
         label: column of the labels; None: to be guessed.
         split: column whose values are train and test; None: to be guessed, unless `tested`.
         tested: whether the test set is a file of its own.
+        annotator: column that names annotators, which is none of the others.
+        known: labels of an earlier file of the corpus, by which a column of few rows is recognised.
 
     Raises:
         UserError: naming the candidates with examples where not exactly one column can be meant.
     """
-    columns = summaries(path, encoding)
+    columns = summaries(layout)
     guesses: list[str] = []
-    text = text or _only(path, columns, "texts", "--text", lambda c: c.texts, guesses)
-    rest = [c for c in columns if c.name != text]
-    label = label or _only(path, rest, "labels", "--label", lambda c: c.labels, guesses)
+    text = text or _only(layout, columns, "texts", "--text", lambda c: c.texts, guesses)
+    rest = [c for c in columns if c.name not in (text, annotator)]
+    answers = [c for c in rest if c.answered] or rest
+    label = label or _only(
+        layout, answers, "labels", "--label", lambda c: c.can_be_labels(known), guesses
+    )
     for column in columns:
         if column.name == text and column.numbers:
             raise UserError(
-                f"{path}: column {column.described()} holds numbers; --text needs texts"
+                f"{layout.name}: column {column.described()} holds numbers; --text needs texts"
             )
     if split is None and not tested:
-        splits = [c.name for c in rest if c.split and c.name != label]
-        if len(splits) == 1:
-            split = splits[0]
-            guesses.append(f'split: "{split}", the only column of train and test')
-    return ChosenColumns(text, label, split, tuple(guesses))
+        split = _split_column([c for c in rest if c.name != label], guesses)
+    empty = [c.name for c in columns if not c.filled and c.name not in (text, label, split)]
+    if empty:
+        guesses.append(f"columns without any value, not read: {', '.join(empty)}")
+    classes = (frozenset(c.counts) for c in columns if c.name == label and not c.many)
+    return ChosenColumns(text, label, split, tuple(guesses), next(classes, frozenset()))
+
+
+def _split_column(columns: Sequence[ColumnSummary], guesses: list[str]) -> str | None:
+    """Return the only column that sets a test set apart, and append the sentence about it."""
+    for column in columns:
+        if column.split and not column.tests:
+            guesses.append(
+                f'"{column.name}" names parts, but no test: a test set is drawn from all'
+            )
+    splits = [c for c in columns if c.tests]
+    if len(splits) != 1:
+        return None
+    parts = sorted(v for v in splits[0].counts if v.lower() not in TEST_SPLITS)
+    guesses.append(
+        f'split: "{splits[0].name}", the only column of train and test; the pool is {" and ".join(parts)}'
+    )
+    return splits[0].name
 
 
 def text_column(
-    path: Path, encoding: str, named: str | None, like: str
+    layout: tabular.Layout, named: str | None, like: str
 ) -> tuple[str, tuple[str, ...]]:
     """Return the column of texts in a file without labels, and a sentence if it was guessed.
 
     Args:
-        path: the file.
-        encoding: of the file.
+        layout: the file and how it is read.
         named: the name of the column; None: the one of the labelled file, else to be guessed.
         like: the column of texts in the labelled file.
 
     Raises:
         UserError: as `choose`, and if the file has no column of that name.
     """
-    columns = summaries(path, encoding)
+    columns = summaries(layout)
     names = [c.name for c in columns]
     if named is not None and named not in names:
-        raise UserError(f'{path} has no column "{named}": {nearest(named, names)}')
+        raise UserError(f'{layout.name} has no column "{named}": {nearest(named, names)}')
     if named is not None or like in names:
         return named or like, ()
+    if names == [tabular.LINE_COLUMN]:
+        return names[0], ()
     guesses: list[str] = []
-    column = _only(path, columns, "texts", "--text", lambda c: c.texts, guesses)
+    column = _only(layout, columns, "texts", "--text", lambda c: c.texts, guesses)
     return column, tuple(guesses)
 
 
-def summaries(path: Path, encoding: str) -> list[ColumnSummary]:
+def summaries(layout: tabular.Layout) -> list[ColumnSummary]:
     """Read all rows of a file and return the summary of every column.
 
     Raises:
         UserError: the file cannot be read, or has no rows.
     """
     columns: dict[str, ColumnSummary] = {}
-    for _, row in tabular.rows(tabular.layout_of(path, encoding)):
+    for _, row in tabular.rows(layout):
         for name, value in row.items():
             if name not in columns:
                 columns[name] = ColumnSummary(name)
-            columns[name].add("" if value is None else str(value))
+            columns[name].add(value)
     if not columns:
-        raise UserError(f"{path} has no rows below its header; wanted labelled texts")
+        raise UserError(f"{layout.name} has no rows below its header; wanted labelled texts")
     return list(columns.values())
 
 
 def _only(
-    path: Path,
+    layout: tabular.Layout,
     columns: Sequence[ColumnSummary],
     content: str,
     option: str,
@@ -189,9 +244,17 @@ def _only(
         why = "long texts that differ" if content == "texts" else "few different values"
         guesses.append(f'{content}: "{name}", the only column of {why}')
         return name
+    by_name = [
+        c.name
+        for c in candidates or columns
+        if c.filled and c.name.lower() == option.removeprefix("--")
+    ]
+    if len(by_name) == 1:
+        guesses.append(f'{content}: "{by_name[0]}", by its name')
+        return by_name[0]
     many = "several columns can hold" if candidates else "no column looks like it holds"
     shown = "; ".join(c.described() for c in candidates or columns)
-    raise UserError(f"{path}: {many} the {content}; name it by {option}. There are: {shown}")
+    raise UserError(f"{layout.name}: {many} the {content}; name it by {option}. There are: {shown}")
 
 
 def _number(value: str) -> bool:

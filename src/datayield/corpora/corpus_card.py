@@ -50,6 +50,7 @@ def card(corpus: Corpus, loaded: Labelled) -> dict[str, Any]:
             "�" in t for t in chain(corpus.texts, corpus.test_texts)
         ),
         "removed": dict(loaded.removed),
+        **(loaded.report.as_card() if loaded.report else {}),
         "source": loaded.source,
     }
 

@@ -15,8 +15,9 @@ from datayield import config
 from datayield.config import FilePart, FileSource
 from datayield.core import files
 from datayield.core.errors import UserError, nearest
-from datayield.corpora import tabular
+from datayield.corpora import label_names, packed, tabular
 from datayield.corpora.loaders import file
+from datayield.text import tokens
 
 WATCHED = "incoming"
 SETTLED = 5  # seconds without a change after which a file counts as written
@@ -93,12 +94,15 @@ class _Renewal:
                 current = _part(self.root, part.path)
                 if current.sha256 == part.sha256:
                     continue
-                rows = len(file.labels_of(self.source, current, self.root))
+                if isinstance(part, FilePart):
+                    kept = {"test": part.test, "columns": part.columns}
+                    current = current.model_copy(update=kept)
+                rows = _rows(*file.labels_of(self.source, current, self.root))
             except UserError as e:
                 self.refused.append(f"{self.name}: {e}")
                 continue
             self.entry = _with(self.entry, number, current)
-            self.taken.append(f"{self.name}: {part.path} changed, {rows:,} rows")
+            self.taken.append(f"{self.name}: {part.path} changed, {rows}")
 
     def take_unlabelled(self) -> None:
         """Take the file of unlabelled texts if its content changed."""
@@ -128,14 +132,18 @@ class _Renewal:
                 continue
             try:
                 part = _part(self.root, path.relative_to(self.root).as_posix())
-                labels = file.labels_of(self.source, part, self.root)
-                known = known or set(file.load(self.name, self.source, 0, self.root).labels)
-                _check_labels(path, labels, known)
+                labels, count = file.labels_of(self.source, part, self.root)
+                known = known or file.class_names(self.source, self.root)
+                _check_labels(path, labels, known, self.source.labels == label_names.MERGED)
             except UserError as e:
                 self.refused.append(f"{self.name}: {e}")
                 continue
             self.entry = self.entry.model_copy(update={"more": (*self.entry.more, part)})
-            self.taken.append(f"{self.name}: {part.path} is new, {len(labels):,} rows")
+            self.taken.append(f"{self.name}: {part.path} is new, {_rows(labels, count)}")
+
+
+def _rows(labels: list[str], count: int) -> str:
+    return f"{count:,} rows" + f", {len(labels):,} of them labelled" * (len(labels) < count)
 
 
 def _part(root: Path, path: str) -> FilePart:
@@ -148,12 +156,14 @@ def _dropped(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     visible = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith((".", "~")))
-    return sorted(p for p in visible if p.suffix.lower() in tabular.FORMATS)
+    tables = {*tabular.FORMATS, ".json"}
+    return sorted(p for p in visible if packed.outer_name(p).suffix.lower() in tables)
 
 
-def _check_labels(path: Path, labels: list[str], known: set[str]) -> None:
-    """Raise UserError if a file has a label that the corpus does not have."""
-    for label in sorted(set(labels) - known):
+def _check_labels(path: Path, labels: list[str], known: set[str], merged: bool) -> None:
+    """Raise UserError if a file has a label that the corpus does not have; case counts unless `merged`."""
+    alike = {tokens.key(x) for x in known} if merged else set()
+    for label in sorted(x for x in set(labels) - known if tokens.key(x) not in alike):
         raise UserError(
             f'{path} has the label "{label}", which the corpus does not have: {nearest(label, sorted(known))}.'
             " Correct it; or, if the class is meant, add the file with `datayield corpora add`."
@@ -165,7 +175,7 @@ def _with(source: FileSource, number: int, part: FilePart) -> FileSource:
     if number == 0:
         return source.model_copy(update={"path": part.path, "sha256": part.sha256})
     more = [*source.more]
-    more[number - 1] = part.model_copy(update={"test": more[number - 1].test})
+    more[number - 1] = part
     return source.model_copy(update={"more": tuple(more)})
 
 

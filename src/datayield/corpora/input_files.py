@@ -6,7 +6,7 @@ they guess columns and accept several files in the same way.
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from datayield import config, corpora
-from datayield.config import FileSource, HubSource, UnlabelledFile
+from datayield.config import FileColumns, FilePart, FileSource, HubSource, UnlabelledFile
 from datayield.core.errors import UserError
 from datayield.core.system import machine
 from datayield.core.types import Ints
-from datayield.corpora import columns, tabular
+from datayield.corpora import columns, exports, packed, tabular
 from datayield.corpora.build import Labelled
 from datayield.corpora.loaders import file
+from datayield.corpora.separated import FOUND_OUT, SeparatedOptions
 from datayield.text import sequences
 
 HUB = "hub:"
@@ -40,6 +41,12 @@ class InputFiles:
         unlabelled: file with additional texts without labels.
         encoding: encoding of the files; None: utf-8, or utf-16 by its byte-order mark.
         guess_split: whether a column of "train" and "test" may set test texts apart.
+        format: format of the files or labelling tool that exported them; None: recognised.
+        options: the user's choices for separated files.
+        annotator: column that names who labelled each row; None: that of the tool.
+        labels: whether labels that differ in case or blanks are "merged" or "as-they-are".
+        merge_rare: class that joins the classes that are too small; None: they are left out.
+        rare: whether classes that are too small for a study stay, for another use.
     """
 
     files: Sequence[str]
@@ -50,6 +57,12 @@ class InputFiles:
     unlabelled: str | None = None
     encoding: str | None = None
     guess_split: bool = True
+    format: str | None = None
+    options: SeparatedOptions = FOUND_OUT
+    annotator: str | None = None
+    labels: str | None = None
+    merge_rare: str | None = None
+    rare: bool = False
 
 
 def corpus_name(files: Sequence[str], name: str | None = None) -> str:
@@ -86,23 +99,105 @@ def corpus_entry(inputs: InputFiles) -> tuple[FileSource | HubSource, tuple[str,
 
 
 def _file_source(inputs: InputFiles) -> tuple[FileSource, tuple[str, ...]]:
-    paths, tests = expand(inputs.files), expand(inputs.test)
+    paths, tests, notices = _by_part(expand(inputs.files), expand(inputs.test))
     encoding = inputs.encoding or tabular.encoding_of(paths[0])
+    layout = tabular.layout_of(paths[0], encoding, inputs.format, inputs.options)
     keep_together = bool(tests) or not inputs.guess_split
+    annotator = file.annotator_column(layout.tool, inputs.annotator)
     chosen = columns.choose(
-        paths[0], encoding, inputs.text, inputs.label, inputs.split, keep_together
+        layout, inputs.text, inputs.label, inputs.split, keep_together, annotator
     )
-    source = file.describe(
-        paths[0], chosen.text, chosen.label, encoding, chosen.split, paths[1:], tests
+    choices = {
+        "format": inputs.format if inputs.format in tabular.READERS else None,
+        "tool": layout.tool,
+        "annotator": inputs.annotator,
+        "labels": inputs.labels,
+        "merge_rare": inputs.merge_rare,
+        "quotes": inputs.options.quotes,
+        "header": inputs.options.header,
+    }
+    source = file.source_of(
+        paths[0], chosen.text, chosen.label, encoding, chosen.split, paths[1:], tests, **choices
     )
-    return source, chosen.guesses
+    parts, more = _parts(inputs, layout, source, chosen.classes)
+    source = source.model_copy(update={"more": parts})
+    report = file.read(paths[0].stem, source, Path(), inputs.rare).report
+    read_as = (*notices, *_layout_sentences(layout), *chosen.guesses, *more)
+    return source, (*read_as, *(report.sentences() if report else ()))
+
+
+def _parts(
+    inputs: InputFiles, first: tabular.Layout, source: FileSource, classes: Collection[str]
+) -> tuple[tuple[FilePart, ...], list[str]]:
+    """Return the further files, those of another layout with their columns, and sentences about these."""
+    parts, sentences = [], []
+    for part in source.more:
+        path = Path(part.path)
+        encoding = inputs.encoding or tabular.encoding_of(path)
+        layout = tabular.layout_of(path, encoding, inputs.format, inputs.options)
+        names = tabular.column_names(layout)
+        written_alike = (layout.encoding, layout.tool) == (first.encoding, first.tool) and (
+            layout.format != "csv" or layout.separator == source.separator
+        )
+        if written_alike and {source.text, source.label} <= set(names):
+            parts.append(part)
+            continue
+        text, label = (x if x in names else None for x in (source.text, source.label))
+        annotator = file.annotator_column(layout.tool, None)
+        chosen = columns.choose(layout, text, label, None, True, annotator, classes)
+        sentences += _layout_sentences(layout)
+        sentences += [f"{layout.name}: {sentence}" for sentence in chosen.guesses]
+        own = FileColumns.model_validate(
+            {
+                "text": chosen.text,
+                "label": chosen.label,
+                "encoding": encoding,
+                "separator": layout.separator,
+                "tool": layout.tool,
+            }
+        )
+        parts.append(part.model_copy(update={"columns": own}))
+    return tuple(parts), sentences
+
+
+def _layout_sentences(layout: tabular.Layout) -> list[str]:
+    """Return what was recognised in a file and is not plain to see."""
+    if layout.tool:
+        title = exports.TOOLS[layout.tool].title
+        return [
+            f"{layout.name}: read as an export of {title} (otherwise: --format {layout.format})"
+        ]
+    if layout.format not in ("csv", "tsv"):
+        return []
+    sentences = tabular.dialect_of(layout).sentences(tabular.column_names(layout))
+    return [f"{layout.name}: {sentence}" for sentence in sentences]
+
+
+_PART = re.compile(r"(?:^|[-_. ])(train|test|validation|valid|val|dev)(?=[-_. ]|$)", re.IGNORECASE)
+
+
+def _by_part(
+    paths: list[Path], tests: list[Path]
+) -> tuple[list[Path], list[Path], tuple[str, ...]]:
+    """Divide files that are named by their part, as data sets of the hub are, into pool and test files."""
+    parts = [
+        found[-1].lower() if (found := _PART.findall(packed.content_name(p).stem)) else ""
+        for p in paths
+    ]
+    if tests or "test" not in parts or "train" not in parts or not all(parts):
+        return paths, tests, ()
+    pool, held = (
+        [p for p, x in zip(paths, parts, strict=True) if (x == "test") == t] for t in (0, 1)
+    )
+    names = [", ".join(p.name for p in group) for group in (pool, held)]
+    return pool, held, (f"by their names: test set {names[1]}; pool {names[0]}",)
 
 
 def _unlabelled_file(
     path: Path, encoding: str | None, text: str
 ) -> tuple[UnlabelledFile, tuple[str, ...]]:
     encoding = encoding or tabular.encoding_of(path)
-    column, notices = columns.text_column(path, encoding, None, text)
+    column, notices = columns.text_column(tabular.layout_of(path, encoding), None, text)
     entry = UnlabelledFile(
         path=str(path), sha256=tabular.digest(path), text=column, encoding=encoding
     )
@@ -115,6 +210,13 @@ def _hub_source(inputs: InputFiles) -> HubSource:
         raise UserError(
             f"{address}: a data set of the hub cannot be joined with other files."
             " Name one hub:owner/name@revision and nothing else."
+        )
+    choices = {"format": inputs.format, "annotator": inputs.annotator, "labels": inputs.labels,
+               "merge-rare": inputs.merge_rare, "quotes": inputs.options.quotes,
+               "header": inputs.options.header}  # fmt: skip
+    for option in (k for k, v in choices.items() if v is not None):
+        raise UserError(
+            f"--{option} is for files; {address} is a data set of the hub: leave it out"
         )
     name, _, revision = address.removeprefix(HUB).partition("@")
     if not (inputs.text and inputs.label):
@@ -141,7 +243,7 @@ def expand(names: Sequence[str]) -> list[Path]:
     for name in names:
         path = Path(name)
         if path.is_dir():
-            matches = sorted(p for p in path.iterdir() if p.suffix.lower() in tabular.FORMATS)
+            matches = _tables_in(path) or _tables_in(path / "data")
             if not matches:
                 endings = ", ".join(sorted(tabular.FORMATS))
                 raise UserError(f"{path} is a folder without a file ending in {endings}")
@@ -154,6 +256,15 @@ def expand(names: Sequence[str]) -> list[Path]:
             matches = [path]
         out |= dict.fromkeys(matches)
     return list(out)
+
+
+def _tables_in(folder: Path) -> list[Path]:
+    """Return the files of rows in a folder, sorted; packed ones by the name that they have inside."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        p for p in folder.iterdir() if packed.outer_name(p).suffix.lower() in tabular.FORMATS
+    )
 
 
 def entry_in(source: FileSource | HubSource, folder: Path) -> dict[str, Any]:
@@ -183,8 +294,9 @@ def labelled_texts(inputs: InputFiles) -> tuple[Labelled, str, tuple[str, ...]]:
         UserError: as `corpus_entry`, or a row cannot be read.
     """
     source, notices = corpus_entry(inputs)
-    loaded = corpora.LOADERS[source.loader]("labelled", source, 0, Path())
-    return loaded, source.text, notices
+    if isinstance(source, FileSource):
+        return file.read("labelled", source, Path(), inputs.rare), source.text, notices
+    return corpora.LOADERS[source.loader]("labelled", source, 0, Path()), source.text, notices
 
 
 def unlabelled_texts(
@@ -209,10 +321,11 @@ def unlabelled_texts(
     notices: list[str] = []
     sources = []
     for path in expand(names):
-        path_encoding = encoding or tabular.encoding_of(path)
-        column, guessed = columns.text_column(path, path_encoding, text, like)
+        layout = tabular.layout_of(path, encoding or tabular.encoding_of(path))
+        column, guessed = columns.text_column(layout, text, like)
+        notices += _layout_sentences(layout)
         notices += [f"{path}: {sentence}" for sentence in guessed]
-        sources.append((path, path_encoding, column))
+        sources.append((layout, column))
     everything = sequences.TextColumn.spooled(_lines(sources))
     filled = np.flatnonzero(np.fromiter((bool(x.strip()) for x in everything), bool))
     if len(filled) < len(everything):
@@ -220,14 +333,14 @@ def unlabelled_texts(
     return sequences.SelectedTexts(everything, filled), filled, tuple(notices)
 
 
-def _lines(sources: Sequence[tuple[Path, str, str]]) -> Iterator[str]:
-    """Yield the text of every row of each (path, encoding, column); "" where a row has none."""
+def _lines(sources: Sequence[tuple[tabular.Layout, str]]) -> Iterator[str]:
+    """Yield the text of every row of each (layout, column); "" where a row has none."""
     rows = 0
-    for path, encoding, column in sources:
-        for _, row in tabular.rows(tabular.layout_of(path, encoding), [column]):
+    for layout, column in sources:
+        for _, row in tabular.rows(layout, [column]):
             rows += 1
             # Refuse before the system kills a process that grows too large.
             if rows % file.MEMORY_CHECK == 0:
-                machine.require_corpus(str(path), rows)
+                machine.require_corpus(layout.name, rows)
             value = row.get(column)
-            yield "" if value is None else str(value)
+            yield "" if tabular.is_missing(value) else str(value)

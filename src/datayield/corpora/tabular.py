@@ -1,36 +1,44 @@
-"""Reads files of rows: csv, tsv, JSON lines, parquet, and plain text with one text per line.
+"""Reads files of rows: csv, tsv, JSON, parquet, and plain text with one text per line, packed or not.
 
-A further format is one function that yields (line number, {column: value}) and one line in READERS.
+A further format is one function that yields (line number, {column: value}) and one line in READERS. What
+labelling tools export in one of these formats is read by `corpora.exports`.
 """
 
 import codecs
-import csv
 import hashlib
-import json
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
-import pyarrow.parquet as pq
-
-from datayield.core import tables
 from datayield.core.errors import UserError, nearest
-from datayield.text import sequences
+from datayield.corpora import (
+    exports,
+    json_rows,
+    packed,
+    parquet_rows,
+    separated,
+    text_files,
+    xlsx_rows,
+)
+from datayield.corpora.row_labels import Absent, Answers
+from datayield.corpora.separated import FOUND_OUT, SeparatedOptions
 
 FORMATS = {f".{e}": e for e in ("csv", "tsv", "jsonl", "parquet")} | {".ndjson": "jsonl"}
-"""Format of a labelled file by its ending."""
+"""Format of a file of rows by its ending."""
 
 LINES = "lines"  # the format of a plain text file: one text per line
 LINE_COLUMN = "text"  # the only column of that format
+NAMED_FORMATS = {**FORMATS, ".json": "json", ".txt": LINES, ".xlsx": "xlsx"}
+"""Format of a file that is named by itself; folders hold other files with the further endings too."""
+
 LONGEST_LINE = 2**24  # characters of a line of JSON or text; a field of csv has 131,072 at most
-ENCODINGS = "--encoding utf-8, latin-1, cp1252, ..."
+LOOKED_AT = 50  # rows by which the export of a tool is recognised
 SEPARATORS = (",", ";", "\t", "|")
-_HALF_PAIR = re.compile(
-    r"\\u[dD][89a-fA-F]"
-)  # in JSON: first of two escapes that are one character
 
 Row: TypeAlias = tuple[int, dict[str, Any]]
 """(line or row number, from 1; value by column)."""
@@ -46,6 +54,8 @@ class Layout:
         encoding: of a text format; parquet ignores it.
         separator: character between the columns of a csv file; None: a comma.
         title: the name of the file in messages; "": its path.
+        tool: labelling tool that exported the rows, a name in `exports.TOOLS`; None: none.
+        options: the user's choices for a separated file.
     """
 
     path: Path
@@ -53,6 +63,8 @@ class Layout:
     encoding: str = "utf-8"
     separator: str | None = None
     title: str = ""
+    tool: str | None = None
+    options: SeparatedOptions = FOUND_OUT
 
     @property
     def name(self) -> str:
@@ -65,20 +77,37 @@ RowReader: TypeAlias = Callable[[Layout, Sequence[str]], Iterator[Row]]
 
 
 def format_of(path: Path) -> str:
-    """Return the format of a file by its ending.
+    """Return the format of a file by its ending, and for JSON by its first character.
 
     Raises:
         UserError: the ending is not a known one.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise UserError(f"{path}: wanted a file ending in {', '.join(sorted(FORMATS))}")
-    return FORMATS[path.suffix.lower()]
+    ending = packed.content_name(path).suffix.lower()
+    if ending not in NAMED_FORMATS:
+        endings = ", ".join(sorted(NAMED_FORMATS))
+        raise UserError(
+            f"{path}: wanted a file ending in {endings}, plain or packed (.gz, .zip), or its form: --format"
+        )
+    format = NAMED_FORMATS[ending]
+    return _json_format(path) if format in ("json", "jsonl") else format
+
+
+def _json_format(path: Path) -> str:
+    """Return "json" for an array and "jsonl" for an object on each line."""
+    try:
+        with packed.open_binary(path) as file:
+            start = file.read(2**12)
+    except OSError:
+        return "jsonl"  # whoever reads the rows raises the error
+    return (
+        "json" if start.translate(None, b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")[:1] == b"[" else "jsonl"
+    )
 
 
 def encoding_of(path: Path) -> str:
     """Return "utf-16" if the file begins with the byte order mark of UTF-16, else "utf-8"."""
     try:
-        with path.open("rb") as file:
+        with packed.open_binary(path) as file:
             marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     except OSError:
         return "utf-8"  # whoever reads the rows raises the error
@@ -86,38 +115,56 @@ def encoding_of(path: Path) -> str:
 
 
 def separator_of(path: Path, encoding: str, format: str = "csv") -> str | None:
-    """Return the separator that occurs most often in a csv header; None for a comma or another format."""
+    """Return the separator of a csv file; None for a comma or another format.
+
+    It is the one that the first line names (`sep=;`), or the one that occurs most often in the header.
+    """
     if format != "csv":
         return None
     try:
-        with path.open("rb") as file:
+        with packed.open_binary(path) as file:
             header = file.readline(2**20).decode(encoding, errors="replace")
     except (OSError, LookupError, UnicodeError):
         return None  # whoever reads the rows raises the error
+    if named := separated.SEPARATOR_LINE.match(header):
+        return named[1] if named[1] != "," else None
     unquoted = re.sub(r'"[^"]*"', "", header)
     best = max(SEPARATORS, key=unquoted.count)
     return best if best != "," and unquoted.count(best) else None
 
 
-def layout_of(path: Path, encoding: str) -> Layout:
-    """Return the layout of a file by its ending and its header.
+def layout_of(
+    path: Path, encoding: str, named: str | None = None, options: SeparatedOptions | None = None
+) -> Layout:
+    """Return the layout of a file by its ending, its header and its first rows.
+
+    Args:
+        path: the file.
+        encoding: of the file.
+        named: format or labelling tool that the user names; None: both are recognised.
+        options: the user's choices for a separated file.
 
     Raises:
         UserError: the ending is not a known one, or the file is missing, unreadable or empty.
     """
-    format = format_of(path)
     check_filled(path)
-    return Layout(path, format, encoding, separator_of(path, encoding, format))
+    format = named if named in READERS else format_of(path)
+    separator = separator_of(path, encoding, format)
+    layout = Layout(path, format, encoding, separator, options=options or FOUND_OUT)
+    if named in exports.TOOLS:
+        return replace(layout, tool=named)
+    first = () if named in READERS else tuple(row for _, row in islice(rows(layout), LOOKED_AT))
+    return replace(layout, tool=exports.recognised(first))
 
 
 def check_filled(path: Path) -> None:
     """Raise UserError if a file is missing, cannot be read, or holds only white space."""
     try:
-        with path.open("rb") as file:
+        with packed.open_binary(path) as file:
             if any(block.strip() for block in iter(lambda: file.read(2**20), b"")):
                 return
     except OSError as e:
-        raise _unreadable(str(path), e) from e
+        raise text_files.unreadable(str(path), e) from e
     raise UserError(f"{path} is empty; wanted labelled texts")
 
 
@@ -140,12 +187,18 @@ def rows(layout: Layout, columns: Sequence[str] = ()) -> Iterator[Row]:
         columns: the columns that are needed; none: all. Only parquet files gain by naming them.
 
     Raises:
-        UserError: naming the file and the place in it; also if the first row has no such column.
+        UserError: naming the file and the place in it; also if no row has such a column.
     """
-    for place, (number, row) in enumerate(READERS[layout.format](layout, columns)):
-        if place == 0:
-            check_columns(layout, columns, list(row))
-        yield number, row
+    known: dict[str, None] = {}
+    tool = exports.TOOLS[layout.tool] if layout.tool else None
+    for place, (number, row) in enumerate(READERS[layout.format](layout, () if tool else columns)):
+        fields = tool.read(row) if tool else row
+        if place == 0 and layout.format not in ("json", "jsonl"):
+            check_columns(layout, columns, list(fields))
+        known |= dict.fromkeys(fields)
+        yield number, fields
+    if known:
+        check_columns(layout, columns, list(known))
 
 
 def check_columns(layout: Layout, columns: Sequence[str], known: list[str]) -> None:
@@ -162,10 +215,7 @@ def column_names(layout: Layout) -> list[str]:
         UserError: the file cannot be read.
     """
     if layout.format == "parquet":
-        try:
-            return list(pq.read_schema(layout.path).names)
-        except tables.UNREADABLE as e:
-            raise _no_parquet(layout, e) from e
+        return parquet_rows.column_names(layout.path, layout.name)
     return next((list(row) for _, row in rows(layout)), [])
 
 
@@ -181,7 +231,7 @@ def text_of(layout: Layout, number: int, row: dict[str, Any], column: str) -> st
         UserError: the field holds bytes, a list or a mapping.
     """
     value = row.get(column)
-    if is_missing(value):
+    if is_missing(value) or isinstance(value, (Absent, Answers)):
         return ""
     if isinstance(value, (list, dict, bytes)):
         kind = "bytes" if isinstance(value, bytes) else "a list"
@@ -202,74 +252,45 @@ def _text_format(read: Callable[[Layout, TextIO], Iterator[Row]], newline: str |
 
     def read_file(layout: Layout, columns: Sequence[str]) -> Iterator[Row]:
         try:
-            with _opened(layout, newline) as file:
-                if file.read(1) != "\ufeff":
-                    file.seek(0)
+            with text_files.opened(layout.path, layout.name, layout.encoding, newline) as file:
                 yield from read(layout, file)
         except UnicodeError as e:
-            raise _undecodable(layout, e) from e
+            raise text_files.undecodable(layout.path, layout.name, layout.encoding, e) from e
         except OSError as e:
-            raise _unreadable(layout.name, e) from e
+            raise text_files.unreadable(layout.name, e) from e
 
     return read_file
 
 
-def _opened(layout: Layout, newline: str | None) -> TextIO:
-    try:
-        return layout.path.open(encoding=layout.encoding, newline=newline)
-    except LookupError as e:
-        raise UserError(
-            f"{layout.name}: unknown encoding {layout.encoding!r}; try utf-8, latin-1, cp1252 or utf-16"
-        ) from e
+def dialect_of(layout: Layout) -> separated.Dialect:
+    """Return how a csv or tsv file is written, having read all of it.
+
+    Raises:
+        UserError: the file cannot be read, or a quotation mark can mean two things.
+    """
+    stamp = layout.path.stat()
+    plain = replace(layout, tool=None)
+    return _dialect(plain, (stamp.st_mtime_ns, stamp.st_size, stamp.st_ino))
+
+
+@lru_cache(maxsize=64)
+def _dialect(layout: Layout, stamp: tuple[int, int, int]) -> separated.Dialect:
+    """Return how a file is written; the same file, by its `stamp`, is looked at once."""
+    separator = "\t" if layout.format == "tsv" else layout.separator or ","
+    with text_files.opened(layout.path, layout.name, layout.encoding, newline="") as file:
+        return separated.dialect_of(layout.name, file, separator, layout.options)
 
 
 def _separated_rows(layout: Layout, file: TextIO) -> Iterator[Row]:
-    separator = "\t" if layout.format == "tsv" else layout.separator or ","
-    reader = csv.reader(file, delimiter=separator, strict=True)
-    try:
-        header = next(reader, None)
-        if header is None:
-            raise UserError(f"{layout.name} is empty; wanted a line of column names and rows")
-        if len(set(header)) < len(header):
-            raise UserError(f"{layout.name}: a column name occurs twice in the header: {header}")
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(header):
-                raise UserError(
-                    f"{layout.name}, line {reader.line_num}: {len(row)} fields, the header has"
-                    f" {len(header)}; quote texts that hold separators or line ends"
-                )
-            yield reader.line_num, dict(zip(header, row, strict=True))
-    except csv.Error as e:
-        raise UserError(f"{layout.name}, line {reader.line_num}: {e}") from e
+    yield from separated.rows(layout.name, file, dialect_of(layout))
 
 
-def _json_rows(layout: Layout, file: TextIO) -> Iterator[Row]:
-    for number, line in _bounded_lines(layout, file):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as e:
-            raise UserError(
-                f"{layout.name}, line {number}: not JSON ({e.msg} at column {e.colno})"
-            ) from e
-        except (ValueError, RecursionError) as e:  # a number of thousands of digits, deep nesting
-            raise UserError(f"{layout.name}, line {number}: not JSON that can be read ({e})") from e
-        if not isinstance(row, dict):
-            raise UserError(
-                f"{layout.name}, line {number}: wanted a JSON object, got {type(row).__name__}"
-            )
-        if _HALF_PAIR.search(line):
-            try:
-                json.dumps(row, ensure_ascii=False).encode()
-            except UnicodeEncodeError as e:  # one escape without the other: no file can hold it
-                raise UserError(
-                    f"{layout.name}, line {number}: half a character ({e.object[e.start]!r}); wanted"
-                    " whole ones: write the file again as UTF-8"
-                ) from e
-        yield number, row
+def _json_lines(layout: Layout, file: TextIO) -> Iterator[Row]:
+    yield from json_rows.of_lines(layout.name, _bounded_lines(layout, file))
+
+
+def _json_array(layout: Layout, file: TextIO) -> Iterator[Row]:
+    yield from json_rows.of_array(layout.name, file)
 
 
 def _text_rows(layout: Layout, file: TextIO) -> Iterator[Row]:
@@ -290,58 +311,34 @@ def _bounded_lines(layout: Layout, file: TextIO) -> Iterator[tuple[int, str]]:
         yield number, line
 
 
-# ---- parquet
+# ---- formats that are not text
+def _xlsx_rows(layout: Layout, columns: Sequence[str]) -> Iterator[Row]:
+    _check_unpacked(layout)
+    yield from xlsx_rows.rows(layout.path, layout.name, layout.options.header)
+
+
+def _check_unpacked(layout: Layout) -> None:
+    """Raise UserError if a file that is read from several places is packed."""
+    if packed.is_packed(layout.path):
+        raise UserError(f"{layout.name}: a packed {layout.format} file; unpack it first")
+
+
 def _parquet_rows(layout: Layout, columns: Sequence[str]) -> Iterator[Row]:
-    number = 0
-    try:
-        with pq.ParquetFile(layout.path) as file:
-            known = list(file.schema_arrow.names)
-            check_columns(layout, columns, known)
-            chosen = [name for name in known if name in columns or not columns]
-            for batch in file.iter_batches(sequences.ROWS, columns=chosen):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
-    except tables.UNREADABLE as e:  # also texts that are not UTF-8, dates out of range
-        raise _no_parquet(layout, e) from e
+    _check_unpacked(layout)
+
+    def wanted(known: list[str]) -> list[str]:
+        check_columns(layout, columns, known)
+        return [name for name in known if name in columns or not columns]
+
+    yield from parquet_rows.rows(layout.path, layout.name, wanted)
 
 
 READERS: dict[str, RowReader] = {
     "csv": _text_format(_separated_rows, newline=""),  # csv knows line ends inside quotes
     "tsv": _text_format(_separated_rows, newline=""),
-    "jsonl": _text_format(_json_rows, newline="\n"),
+    "json": _text_format(_json_array, newline="\n"),
+    "jsonl": _text_format(_json_lines, newline="\n"),
     "parquet": _parquet_rows,
+    "xlsx": _xlsx_rows,
     LINES: _text_format(_text_rows, newline=None),
 }
-
-
-# ---- errors
-def _unreadable(name: str, error: OSError) -> UserError:
-    if isinstance(error, FileNotFoundError):
-        return UserError(
-            f"{name} does not exist. Check the path; in params.yaml it is relative to its folder."
-        )
-    return UserError(f"{name} cannot be read: {error.strerror}")
-
-
-def _no_parquet(layout: Layout, error: Exception) -> UserError:
-    why = " ".join(str(error).split())[:200]
-    return UserError(f"{layout.name} is not a readable parquet file: {why}")
-
-
-def _undecodable(layout: Layout, error: UnicodeError) -> UserError:
-    """Return the error that names the first byte that is not of this encoding, where one byte is wrong."""
-    advice = f"name the file's encoding ({ENCODINGS})"
-    if isinstance(error, UnicodeDecodeError):  # its place counts from the last block that was read
-        content = layout.path.read_bytes()
-        try:
-            codecs.lookup(layout.encoding).decode(content)
-        except UnicodeDecodeError as e:
-            line = content[: e.start].count(b"\n") + 1
-            return UserError(
-                f"{layout.name}, line {line}: byte {content[e.start]:#04x} is not {layout.encoding};"
-                f" {advice}"
-            )
-        except UnicodeError as e:
-            error = e
-    return UserError(f"{layout.name} is not {layout.encoding}: {error}; {advice}")

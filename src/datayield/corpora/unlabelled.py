@@ -9,9 +9,10 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,9 +30,6 @@ POOL = "unlabelled texts that are texts of the pool"
 TWICE = "unlabelled texts that occurred before"
 EMPTY = "unlabelled rows without a text"
 
-FORMATS = {**tabular.FORMATS, ".txt": tabular.LINES}
-"""Format of a file of texts by its ending, for `predict`."""
-
 
 # ---- unlabelled texts of a corpus
 def everything(corpus: Corpus) -> Sequence[str]:
@@ -43,16 +41,24 @@ def everything(corpus: Corpus) -> Sequence[str]:
     )
 
 
-def attach(corpus: Corpus, source: UnlabelledFile, root: Path) -> tuple[Corpus, dict[str, int]]:
-    """Return the corpus with the texts of the file, and how many were left out, by reason.
+def attach(
+    corpus: Corpus, source: UnlabelledFile | None, root: Path, partly: Iterable[str] = ()
+) -> tuple[Corpus, dict[str, int]]:
+    """Return the corpus with unlabelled texts, and how many were left out, by reason.
+
+    Args:
+        corpus: the corpus without them.
+        source: a file of unlabelled texts.
+        root: the folder from which its path counts.
+        partly: texts without a label of the files of the corpus.
 
     Raises:
         UserError: the file changed, cannot be read, has no such column, or leaves no text.
     """
-    file.check_digest(source, root)
+    lines = chain(partly, _lines(source, root) if source is not None else ())
     removed = Counter({TEST: 0, POOL: 0, TWICE: 0, EMPTY: 0})
-    kept = sequences.TextColumn.spooled(_new_texts(corpus, source, root, removed))
-    if not kept:
+    kept = sequences.TextColumn.spooled(_new_texts(corpus, lines, removed))
+    if not kept and source is not None:
         raise UserError(
             f"{source.path}: every text is empty, or in the corpus as well; nothing is left to read"
         )
@@ -60,20 +66,23 @@ def attach(corpus: Corpus, source: UnlabelledFile, root: Path) -> tuple[Corpus, 
     return replace(joined, digest=digest(joined)), dict(removed)
 
 
-def _new_texts(
-    corpus: Corpus, source: UnlabelledFile, root: Path, removed: Counter[str]
-) -> Iterator[str]:
-    """Yield the texts of the file that are nowhere else; `removed` counts the others."""
+def _lines(source: UnlabelledFile, root: Path) -> Iterator[str]:
+    """Yield the texts of a file, whose content must be the one that was added."""
+    file.check_digest(source, root)
+    layout = replace(tabular.layout_of(root / source.path, source.encoding), title=source.path)
+    for place, (number, row) in enumerate(tabular.rows(layout, [source.text]), 1):
+        if place % file.MEMORY_CHECK == 0:  # before the system ends a process that grows too large
+            machine.require_corpus(source.path, place)
+        yield tabular.text_of(layout, number, row, source.text)
+
+
+def _new_texts(corpus: Corpus, lines: Iterable[str], removed: Counter[str]) -> Iterator[str]:
+    """Yield the texts that are nowhere else; `removed` counts the others."""
     empty = tokens.fingerprint("")
     test = {tokens.fingerprint(t) for t in corpus.test_texts}
     pool = {tokens.fingerprint(t) for t in corpus.texts}
     seen: set[bytes] = set()
-    path = root / source.path
-    layout = replace(tabular.layout_of(path, source.encoding), title=source.path)
-    for place, (number, row) in enumerate(tabular.rows(layout, [source.text]), 1):
-        if place % file.MEMORY_CHECK == 0:  # before the system ends a process that grows too large
-            machine.require_corpus(source.path, place)
-        text = tabular.text_of(layout, number, row, source.text)
+    for text in lines:
         mark = tokens.fingerprint(text)
         reason = (
             EMPTY if mark == empty else TEST if mark in test else POOL if mark in pool
@@ -106,7 +115,7 @@ def open_texts(
     """
     title = "standard input" if path is None else str(path)
     if format is None:
-        format = tabular.LINES if path is None else _format_of(path)
+        format = tabular.LINES if path is None else tabular.format_of(path)
     if format == tabular.LINES and column is not None:
         raise UserError(
             f"--text {column}: {title} is read as a text per line, without columns; name its form:"
@@ -119,15 +128,6 @@ def open_texts(
             raise UserError(f"{path} does not exist. Check the path.")
         separator = tabular.separator_of(path, encoding, format)
         yield _texts(tabular.Layout(path, format, encoding, separator, title), column)
-
-
-def _format_of(path: Path) -> str:
-    ending = path.suffix.lower()
-    if ending not in FORMATS:
-        raise UserError(
-            f"{path}: wanted a file ending in {', '.join(sorted(FORMATS))}, or its form: --format"
-        )
-    return FORMATS[ending]
 
 
 def _spooled(stream: BinaryIO) -> "tempfile._TemporaryFileWrapper[bytes]":

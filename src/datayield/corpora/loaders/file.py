@@ -1,27 +1,29 @@
-"""Loads the user's own labelled text files: csv, tsv, jsonl or parquet."""
+"""Loads the user's own labelled text files, and the exports of labelling tools."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from datayield import config
 from datayield.config import FilePart, FileSource, HubSource, UnlabelledFile
 from datayield.core.errors import UserError
 from datayield.core.system import machine
+from datayield.core.types import Ints
+from datayield.corpora import annotators, exports, label_names, row_account, tabular
 from datayield.corpora.build import Labelled
-from datayield.corpora.tabular import (
-    Layout,
-    digest,
-    format_of,
-    rows,
-    separator_of,
-    text_of,
-)
+from datayield.corpora.columns import POOL_SPLITS, TEST_SPLITS
+from datayield.corpora.row_account import Label, ReadingReport
+from datayield.corpora.row_labels import NO_LABEL, Absent, Answers
+from datayield.corpora.separated import SeparatedOptions
 from datayield.text import sequences
 
 MEMORY_CHECK = 2**18  # rows after which the memory that is left is looked at again
-_SPLITS = {"train": False, "pool": False, "test": True}
+WITHOUT_TEXT = Absent("without a text", left_out=True)
 
 
 def load(name: str, source: FileSource, seed: int, root: Path) -> Labelled:
@@ -32,12 +34,12 @@ def load(name: str, source: FileSource, seed: int, root: Path) -> Labelled:
     """
     for part in named_files(source):
         check_digest(part, root)
-    return _load(name, source, root)
+    return read(name, source, root)
 
 
 def check_digest(part: FileSource | FilePart | UnlabelledFile, root: Path) -> None:
     """Raise UserError, with both hashes, if a file is not the one that was added."""
-    found = digest(root / part.path)
+    found = tabular.digest(root / part.path)
     if found != part.sha256:
         raise UserError(
             f"{part.path} changed since it was added: wanted sha256 {part.sha256}, got {found}."
@@ -46,18 +48,26 @@ def check_digest(part: FileSource | FilePart | UnlabelledFile, root: Path) -> No
         )
 
 
-def labels_of(source: FileSource, part: FileSource | FilePart, root: Path) -> list[str]:
-    """Return the labels of one file of a corpus, having checked every row.
+def labels_of(source: FileSource, part: FileSource | FilePart, root: Path) -> tuple[list[str], int]:
+    """Return the classes of the labelled rows of one file of a corpus, and the number of all of its rows.
 
     Raises:
         UserError: as `load`.
     """
     check_digest(part, root)
-    reading = _Reading(source, root)
-    count = sum(1 for _ in reading.texts(part, test=False))  # reads, and so checks, every row
-    if not count:
-        raise _without_rows(part.path)
-    return reading.labels
+    rows = _rows_of(source, [part], root)
+    classes = label_names.counted(_classes(rows, _names(source, rows)))
+    return list(classes.elements()), len(rows.texts)
+
+
+def class_names(source: FileSource, root: Path) -> set[str]:
+    """Return the classes of a corpus, those included that are too small for a study.
+
+    Raises:
+        UserError: as `load`.
+    """
+    rows = _rows_of(source, named_files(source), root)
+    return set(label_names.counted(_classes(rows, _names(source, rows))))
 
 
 def describe(
@@ -68,8 +78,29 @@ def describe(
     split: str | None,
     more: Sequence[Path] = (),
     test: Sequence[Path] = (),
+    **choices: Any,
 ) -> FileSource:
     """Return the entry for params.yaml of one file or several, having read all of their rows.
+
+    Raises:
+        UserError: as `source_of` and `load`.
+    """
+    source = source_of(path, text, label, encoding, split, more, test, **choices)
+    read(path.stem, source, Path())
+    return source
+
+
+def source_of(
+    path: Path,
+    text: str,
+    label: str,
+    encoding: str,
+    split: str | None,
+    more: Sequence[Path] = (),
+    test: Sequence[Path] = (),
+    **choices: Any,
+) -> FileSource:
+    """Return the entry for params.yaml of one file or several, without reading their rows.
 
     Args:
         path: the first file.
@@ -77,50 +108,32 @@ def describe(
         label: column of the labels.
         encoding: of every file.
         split: column whose values are train and test.
-        more: further files with the same columns.
+        more: further files with the same columns, as long as FilePart.columns says nothing else.
         test: files whose texts are the test set.
+        choices: further fields of FileSource.
 
     Raises:
-        UserError: as `load`; an unknown file ending; two layouts; two ways to name the test set.
+        UserError: an unknown file ending; two ways to name the test set.
     """
-    parts = [
-        {"path": str(p), "sha256": digest(p), "format": format_of(p), "test": number >= len(more)}
-        for number, p in enumerate((*more, *test))
-    ]
-    _check_separators([path, *more, *test], encoding)
+    format = choices.pop("format", None)
     if split is not None and test:
         raise UserError(
             f'the test set comes from {test[0]} or from the column "{split}", not both: leave one out'
         )
-    source = FileSource.model_validate(
-        {
-            "loader": "file",
-            "path": str(path),
-            "sha256": digest(path),
-            "text": text,
-            "label": label,
-            "format": format_of(path),
-            "encoding": encoding,
-            "separator": separator_of(path, encoding, format_of(path)),
-            "split": split,
-            "more": parts,
-        }
-    )
-    _load(path.stem, source, Path())
-    return source
+    first = _part(path, format)
+    parts = [*(_part(p, format) for p in more), *(_part(p, format) | {"test": True} for p in test)]
+    separator = tabular.separator_of(path, encoding, first["format"])
+    columns = {"text": text, "label": label, "split": split}
+    way = {"loader": "file", "encoding": encoding, "separator": separator}
+    return config.checked(FileSource, first | columns | way | {"more": parts} | choices, str(path))
 
 
-def _check_separators(paths: Sequence[Path], encoding: str) -> None:
-    """Raise UserError if csv files separate their columns by different characters than the first file."""
-    first = paths[0]
-    if format_of(first) != "csv":
-        return
-    for path in paths[1:]:
-        both_csv = format_of(path) == "csv"
-        if both_csv and separator_of(path, encoding) != separator_of(first, encoding):
-            raise UserError(
-                f"{first} and {path} separate their columns by different marks; wanted one layout"
-            )
+def _part(path: Path, format: str | None) -> dict[str, Any]:
+    return {
+        "path": str(path),
+        "sha256": tabular.digest(path),
+        "format": format or tabular.format_of(path),
+    }
 
 
 def entry(source: FileSource | HubSource) -> dict[str, Any]:
@@ -134,29 +147,127 @@ def named_files(source: FileSource) -> list[FileSource | FilePart]:
     return [source, *source.more]
 
 
-def _load(name: str, source: FileSource, root: Path) -> Labelled:
-    reading = _Reading(source, root)
-    texts = sequences.TextColumn.spooled(reading.all_texts())
-    if not len(texts):
-        raise _without_rows(source.path)
-    split = source.split is not None or any(part.test for part in source.more)
+def read(name: str, source: FileSource, root: Path, rare: bool = False) -> Labelled:
+    """Return texts and labels of the files as they are now, whatever their hashes.
+
+    Args:
+        name: of the corpus.
+        source: its entry.
+        root: the folder from which paths count.
+        rare: whether classes that are too small for a study stay.
+
+    Raises:
+        UserError: as `load`.
+    """
+    rows = _rows_of(source, named_files(source), root)
+    names = _names(source, rows)
+    classes = _classes(rows, names)
+    agreement = annotators.agreement(classes)
+    labels = annotators.voted(classes)
+    if not rare:
+        labels = label_names.without_rare(labels, source.merge_rare)
+    report = ReadingReport(
+        rows.accounts(labels), {k: v for k, v in names.items() if isinstance(v, str)}, agreement
+    )
+    if all(isinstance(x, Absent) for x in labels):
+        raise _without_labels(report)
+    labelled = _places(labels, lambda x: not isinstance(x, Absent))
+    unlabelled = _places(labels, lambda x: isinstance(x, Absent) and not x.left_out)
+    in_test = [rows.in_test[i] for i in labelled]
     origin: dict[str, Any] = (
         {"file": Path(source.path).name, "sha256": source.sha256}
         if not source.more
         else {"files": [[Path(p.path).name, p.sha256] for p in named_files(source)]}
     )
     return Labelled(
-        texts,
-        reading.labels,
-        reading.in_test if split else None,
+        sequences.SelectedTexts(rows.texts, labelled),
+        [str(labels[i]) for i in labelled],
+        in_test if any(rows.in_test) or any(part.test for part in source.more) else None,
         {"loader": "file", **origin, "licence": "not stated", "encoding": source.encoding,
-         "rows": len(texts)},
+         "rows": len(rows.texts)},
         source.family or name,
+        report.left_out,
+        sequences.SelectedTexts(rows.texts, unlabelled),
+        report,
     )  # fmt: skip
 
 
-def _without_rows(path: str) -> UserError:
-    return UserError(f"{path} has no rows below its header; wanted labelled texts")
+def _without_labels(report: ReadingReport) -> UserError:
+    each = report.accounts[0]
+    reasons = (each.unlabelled | each.left_out).items()
+    shown = ", ".join(f"{found.rows:,} {reason}" for reason, found in reasons)
+    return UserError(
+        f"{each.file}: no row has a label ({shown}); wanted labelled texts. Check --label."
+    )
+
+
+def _places(labels: Sequence[Label], wanted: Callable[[Label], bool]) -> Ints:
+    return np.flatnonzero(np.fromiter(map(wanted, labels), bool, len(labels)))
+
+
+def _names(source: FileSource, rows: "_FileRows") -> dict[str, str | Absent]:
+    """Return what labels are read as, by the choices of the entry."""
+    counts = label_names.counted(rows.labels)
+    return label_names.names(rows.name, counts, source.labels)
+
+
+def _classes(rows: "_FileRows", names: Mapping[str, str | Absent]) -> list[Label]:
+    """Return the class of every row, or the classes that several annotators chose."""
+    label_names.check_single(rows.name, rows.labels)
+    labels = label_names.renamed(rows.labels, names)
+    return annotators.gathered(rows.texts, labels, rows.who) if any(rows.who) else labels
+
+
+def annotator_column(tool: str | None, named: str | None) -> str | None:
+    """Return the column of annotators: the one that is named, or that of the tool."""
+    return named or (exports.TOOLS[tool].annotator if tool else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _FileRows:
+    """All rows of some files, in order.
+
+    Attributes:
+        name: of the first file, for messages.
+        texts: (rows,)
+        labels: (rows,)
+        in_test: (rows,)
+        who: annotator of each row, (rows,); empty where no row has one.
+        lines: line number of each row, (rows,).
+        files: name of each file and the number of its rows.
+    """
+
+    name: str
+    texts: Sequence[str]
+    labels: list[Label]
+    in_test: list[bool]
+    who: list[str | None]
+    lines: Sequence[int]
+    files: Sequence[tuple[str, int]]
+
+    def accounts(self, labels: Sequence[Label]) -> tuple[row_account.RowAccount, ...]:
+        """Count where the rows of each file went."""
+        out, start = [], 0
+        for file, count in self.files:
+            part = slice(start, start := start + count)
+            out.append(row_account.account(Path(file).name, self.lines[part], labels[part]))
+        return tuple(out)
+
+
+def _rows_of(source: FileSource, parts: Sequence[FileSource | FilePart], root: Path) -> _FileRows:
+    """Read files of a corpus.
+
+    Raises:
+        UserError: as `load`, and if the files have no rows.
+    """
+    reading = _Reading(source, root)
+    texts = sequences.TextColumn.spooled(x for part in parts for x in reading.texts(part))
+    if not len(texts):
+        raise UserError(f"{parts[0].path} has no rows below its header; wanted labelled texts")
+    who = reading.who if any(x is not None for x in reading.who) else []
+    return _FileRows(
+        parts[0].path, texts, reading.labels, reading.in_test, who, reading.lines, reading.files
+    )
 
 
 @dataclass(slots=True)
@@ -165,47 +276,53 @@ class _Reading:
 
     source: FileSource
     root: Path
-    labels: list[str] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
     in_test: list[bool] = field(default_factory=list)
+    who: list[str | None] = field(default_factory=list)
+    lines: "array[int]" = field(default_factory=lambda: array("q"))
+    files: list[tuple[str, int]] = field(default_factory=list)
 
-    def all_texts(self) -> Iterator[str]:
-        """Yield the texts of all files in order."""
-        yield from self.texts(self.source, test=False)
-        for part in self.source.more:
-            yield from self.texts(part, part.test)
-
-    def texts(self, part: FileSource | FilePart, test: bool) -> Iterator[str]:
-        """Yield the texts of one file, whose texts are the test set if `test`."""
-        source = self.source
-        layout = Layout(
-            self.root / part.path, part.format, source.encoding, source.separator, part.path
-        )
-        needed = [c for c in (source.text, source.label, source.split) if c is not None]
-        empty: dict[str, list[int]] = {"text": [], "label": []}
-        for place, (number, row) in enumerate(rows(layout, needed), 1):
-            text = text_of(layout, number, row, source.text)
-            label = text_of(layout, number, row, source.label).strip()
-            self.labels.append(sys.intern(label))
-            self.in_test.append(test if source.split is None else self._in_test(part, row, number))
-            if place % MEMORY_CHECK == 0:  # before the system ends a process that grows too large
-                machine.require_corpus(part.path, len(self.labels))
-            for kind, content in (("text", text), ("label", label)):
-                if not content.strip():
-                    empty[kind].append(number)
+    def texts(self, part: FileSource | FilePart) -> Iterator[str]:
+        """Yield the texts of one file."""
+        source, before = self.source, len(self.lines)
+        own = part.columns if isinstance(part, FilePart) else None
+        way = own or source
+        layout = tabular.Layout(
+            self.root / part.path, part.format, way.encoding, way.separator, part.path, way.tool,
+            SeparatedOptions(source.quotes, source.header),
+        )  # fmt: skip
+        test = isinstance(part, FilePart) and part.test
+        split = source.split if own is None else None
+        annotator = annotator_column(way.tool, source.annotator if own is None else None)
+        needed = [c for c in (way.text, way.label, split) if c is not None]
+        for number, row in tabular.rows(layout, needed):
+            text = tabular.text_of(layout, number, row, way.text)
+            label = _label(layout, number, row, way.label)
+            self.labels.append(label if text.strip() else WITHOUT_TEXT)
+            self.in_test.append(test if split is None else _in_test(layout, number, row, split))
+            who = tabular.text_of(layout, number, row, annotator) if annotator else ""
+            self.who.append(sys.intern(who) or None)
+            self.lines.append(number)
+            if len(self.lines) % MEMORY_CHECK == 0:
+                # Refuse before the system ends a process that grows too large.
+                machine.require_corpus(part.path, len(self.lines))
             yield text
-        for kind, numbers in empty.items():
-            if numbers:
-                shown = ", ".join(map(str, numbers[:5])) + (" ..." if len(numbers) > 5 else "")
-                raise UserError(
-                    f"{part.path}: {len(numbers)} rows without a {kind} (line {shown}); fill or remove"
-                    " them"
-                )
+        self.files.append((part.path, len(self.lines) - before))
 
-    def _in_test(self, part: FileSource | FilePart, row: dict[str, Any], number: int) -> bool:
-        value = str(row.get(self.source.split or "")).strip().lower()
-        if value not in _SPLITS:
-            raise UserError(
-                f'{part.path}, line {number}: column "{self.source.split}" says {value!r},'
-                " wanted train or test"
-            )
-        return _SPLITS[value]
+
+def _label(layout: tabular.Layout, number: int, row: dict[str, Any], column: str) -> Label:
+    value = row.get(column)
+    if isinstance(value, (Absent, Answers)):
+        return value
+    label = tabular.text_of(layout, number, row, column)
+    return sys.intern(label) if label.strip() else NO_LABEL
+
+
+def _in_test(layout: tabular.Layout, number: int, row: dict[str, Any], column: str) -> bool:
+    value = str(row.get(column)).strip().lower()
+    if value not in POOL_SPLITS | TEST_SPLITS:
+        raise UserError(
+            f'{layout.name}, line {number}: column "{column}" says {value!r},'
+            " wanted train, validation or test"
+        )
+    return value in TEST_SPLITS
