@@ -83,7 +83,7 @@ def test_a_study_is_read(studied: Path) -> None:
     cells = datayield.read_cells(studied)
     assert len(cells) == 40 and {"arm", "n", "draw", "accuracy", "cell_seconds"} <= set(cells)
     found = datayield.analyse(studied)
-    assert "written: " in str(found) and "<table>" in found._repr_html_()
+    assert "labels, expect" in str(found) and "<table>" in found._repr_html_()
     differences = found.table("differences")
     assert {"arm", "n", "difference.low"} <= set(differences)
     assert found.figure("curves")._repr_svg_().startswith("<svg")
