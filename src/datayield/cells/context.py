@@ -17,7 +17,8 @@ from datayield.core.types import Corpus, Cost, Floats, Ints, Sample, Settings, T
 from datayield.corpora.embeddings import read_embeddings
 from datayield.models import embedded, linear, pretraining
 from datayield.models.hooks import NOTHING_SHOWN
-from datayield.models.outside import Embed
+from datayield.models.outside_model import Embed
+from datayield.models.outside_tables import rows_of
 from datayield.models.settings import ENCODER
 from datayield.models.trainer import TrainingHooks, train
 from datayield.strategies.base import Fitted, Kind, LanguageModel, Strategy
@@ -61,15 +62,14 @@ class CorpusTables:
         difficulty: Floats = self.opened[slot]
         return difficulty
 
-    def embed(self, kind: str) -> Embed:
-        """Return what looks up the stored embeddings of a text of this corpus."""
-        if kind not in self.opened:
-            texts = (*corpora.everything(self.corpus), *self.corpus.test_texts)
-            self.opened[kind] = (
-                read_embeddings(self.folder, kind),
-                {text: row for row, text in enumerate(texts)},
+    def embed(self, table: str) -> Embed:
+        """Return what looks up the stored embeddings of a text of this corpus, or of a word of its pool."""
+        if table not in self.opened:
+            self.opened[table] = (
+                read_embeddings(self.folder, table),
+                {text: row for row, text in enumerate(rows_of(self.corpus, table))},
             )
-        stored, rows = self.opened[kind]
+        stored, rows = self.opened[table]
         return lambda texts: stored[[rows[text] for text in texts]]
 
     def word_vectors(self) -> WordVectors:
@@ -113,6 +113,11 @@ class CellTables:
             if word in numbers:
                 out[row] = known.vectors[numbers[word]]
         return out
+
+    def embeddings(self, table: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the embeddings of texts of this corpus, or of words of its pool: (texts, dimensions)."""
+        self._check(table)
+        return self.tables.embed(table)(texts)
 
     def _check(self, name: str) -> None:
         if name not in self.strategy.precomputed:

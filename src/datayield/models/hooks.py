@@ -45,6 +45,7 @@ class Start:
     weights: Mapping[str, NDArray[np.float32]]
     vocabulary: tuple[str, ...]
     tuning: "FineTuning | None" = None
+    frozen: tuple[str, ...] = ()  # parts that never learn; see FineTuning for their names
 
 
 @dataclass(frozen=True, slots=True)

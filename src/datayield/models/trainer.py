@@ -283,13 +283,14 @@ class _Loop:
             group["lr"] = self.rate * (tuning.rates[group["name"]] if tuning else 1)
 
     def _freeze(self) -> None:
-        """Remove the gradients of parts that do not learn yet."""
-        if self.tuning is None:
+        """Remove the gradients of parts that do not learn, or not yet."""
+        if self.hooks.start is None:
             return
-        for part, parameters in self.parts.items():
-            if self.update / self.settings.updates < self.tuning.begins[part]:
-                for parameter in parameters:
-                    parameter.grad = None
+        begins = self.tuning.begins if self.tuning else {}
+        waiting = [p for p in begins if self.update / self.settings.updates < begins[p]]
+        for part in (*waiting, *self.hooks.start.frozen):
+            for parameter in self.parts[part]:
+                parameter.grad = None
 
     def _clip(self) -> None:
         """Scale the gradients to the norm `clip` if they are longer."""

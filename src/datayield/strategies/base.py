@@ -32,6 +32,15 @@ class PrecomputedTables(Protocol):
     def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Return word vectors, (words, dimensions); the rows of unknown words are NaN."""
 
+    def embeddings(self, table: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return what a model from outside makes of texts, or of words of the pool: (texts, dimensions).
+
+        Args:
+            table: "outside-encoder", "outside-static", or "outside-static-words", whose rows of unknown
+                words are NaN.
+            texts: texts of the corpus, or words of its pool.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
@@ -168,8 +177,8 @@ class Strategy:
             gain; "check" tests the machinery and must equal `expected`; "plain" is the baseline.
         version: part of a cell's identity; raised by hand when results are meant to change.
         space: the tunable arguments of the factory.
-        precomputed: the tables that it reads ("variants", "difficulties", "vectors",
-            "outside-encoder"); their digests enter the identity of its cells.
+        precomputed: the tables that it reads ("variants", "difficulties", "vectors", or a key of
+            models.settings.OUTSIDE_TABLES); their digests enter the identity of its cells.
         query: chooses the texts to label: (pool, number of labels to train on, context) -> pool
             ids. None: the texts of the draw.
         transform: changes the training set once, before the vocabulary is built: (training set,

@@ -54,7 +54,7 @@ from datayield.strategies.objectives import (
     superloss,
     vat,
 )
-from datayield.strategies.pretrained import autoencoder, lm, vectors
+from datayield.strategies.pretrained import autoencoder, lm, static, vectors
 from datayield.strategies.selection import (
     ccs,
     clean,
@@ -81,7 +81,7 @@ FAMILIES: dict[str, tuple[Factory, ...]] = {
         eda, eda_nn, synonym, insert, swap, delete, aeda, distil, distil_encoder, lm_substitute,
         self_training, repeat,
     ),
-    "first weights": (vectors, lm, autoencoder),
+    "first weights": (vectors, static, lm, autoencoder),
     "order of the texts": (
         competence, competence_rarity, competence_loss, baby_steps, self_paced, random_order, anti,
     ),

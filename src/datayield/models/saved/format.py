@@ -176,17 +176,17 @@ def _model(config: Mapping[str, Any], weights: bytes) -> Model:
 
 
 def _embedded(parts: ModelArrays, config: Mapping[str, Any], classes: int) -> "Predict":
-    """Return the prediction function of a model on embeddings, with the sentence encoder that made them."""
+    """Return the prediction function of a model on embeddings, with the model from outside that made them."""
     from datayield.models import embedded, outside
 
-    encoder = outside.open_encoder(config["settings"]["outside"]["model"])
-    made = files.digest([encoder.digest, config["data_digest"]])[:32]
+    model = outside.open_model(parts.kind, config["settings"]["outside"]["model"])
+    made = files.digest([model.digest, config["data_digest"]])[:32]
     if made != config["identity"]["precomputed"][parts.kind]:
         raise UserError(
-            f"the sentence encoder {encoder.name} is another one here than where the model was trained."
+            f"{parts.kind} {model.name} is another one here than where the model was trained."
             " Install the version that the model's README.md names, or export the model again."
         )
-    return embedded.read_embedded(parts, classes, encoder.embed)
+    return embedded.read_embedded(parts, classes, model.embed)
 
 
 def _blended(config: Mapping[str, Any], members: Sequence[Model]) -> Model:
