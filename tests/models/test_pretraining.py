@@ -14,10 +14,10 @@ from datayield.core.errors import UserError
 from datayield.core.rows import from_record, to_record
 from datayield.core.types import Settings, TrainingSet
 from datayield.models import device, language_model, pretraining
-from datayield.models.classifier import Classifier
+from datayield.models.classifier import Classifier, parts_of
 from datayield.models.encoding import Vocabulary
 from datayield.models.hooks import FineTuning, Start
-from datayield.models.trainer import TrainingHooks, _parts, train
+from datayield.models.trainer import TrainingHooks, train
 from datayield.strategies import registry
 from tests.cells.test_run import N, run
 from tests.conftest import written_texts
@@ -178,7 +178,7 @@ def test_each_layer_learns_slower_and_later_than_the_one_above(name: str) -> Non
     assert [tuning.begins[p] for p in parts] == pytest.approx([0, 0.1, 0.2, 0.3])
     assert (tuning.rise, tuning.ratio) == (0.1, 32)
     model = Classifier(Settings(hidden=4, embedding=6, layers=2), 9, 2)
-    assert set(_parts(model)) == set(parts)
+    assert set(parts_of(model)) == set(parts)
 
 
 def test_reading_drops_words_weights_and_units() -> None:

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datayield.core.errors import UserError
+from datayield.core.types import Ints
 from datayield.models.outside_model import EXTRA, OutsideModel, digest_of, find_folder
 from datayield.models.settings import DEFAULT_ENCODER, ENCODER, STATIC
 from datayield.models.static_embeddings import open_static
 
 BATCH = 64  # texts that are encoded together
+LONGEST_STATES = 128  # pieces of a text whose states are kept
 
 
 def at_hand() -> bool:
@@ -68,11 +70,19 @@ def open_encoder(name: str = DEFAULT_ENCODER) -> OutsideModel:
         )
         return made.astype(np.float32)
 
+    def token_states(texts: Sequence[str]) -> tuple[NDArray[np.float16], Ints]:
+        model.max_seq_length = min(LONGEST_STATES, model.max_seq_length or LONGEST_STATES)
+        found = model.encode(
+            list(texts), batch_size=BATCH, output_value="token_embeddings", show_progress_bar=False
+        )
+        halves = [states.numpy().astype(np.float16) for states in found]
+        return np.concatenate(halves), np.array([len(h) for h in halves], np.int64)
+
     def pieces(words: Sequence[str]) -> list[int]:
         read = (model.tokenizer.tokenize(w) for w in words)
         return [0 if model.tokenizer.unk_token in p else len(p) for p in read]
 
-    return OutsideModel(name, digest_of(folder), embed, pieces)
+    return OutsideModel(name, digest_of(folder), embed, pieces, token_states=token_states)
 
 
 OPENERS = {ENCODER: open_encoder, STATIC: open_static}

@@ -1,6 +1,7 @@
 """Makes the tables of what models from outside know of a corpus: of its texts, or of its words."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from datayield.core import files
 from datayield.core.types import Corpus
 from datayield.models import outside
 from datayield.models.outside_model import OutsideModel, check_language, check_texts_alone
-from datayield.models.settings import OUTSIDE, OUTSIDE_TABLES, STATIC_WORDS
+from datayield.models.settings import ENCODER_TOKENS, OUTSIDE, OUTSIDE_TABLES, STATIC_WORDS
 from datayield.text import tokens
 
 
@@ -24,7 +25,7 @@ def rows_of(corpus: Corpus, table: str) -> list[str]:
 
 def make_tables(
     tables: Collection[str], models: Mapping[str, str], corpus: Corpus
-) -> tuple[dict[str, NDArray[np.float32]], dict[str, str]]:
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """Make tables of a corpus; labels are not read.
 
     Args:
@@ -33,13 +34,13 @@ def make_tables(
         corpus: its texts and words are embedded.
 
     Returns:
-        arrays: table -> (rows, dimensions), in the order of `rows_of`.
+        arrays: table -> (rows, dimensions), in the order of `rows_of`; of token states also their lengths.
         digests: table -> digest of its model and the corpus.
 
     Raises:
         UserError: a model cannot be opened, is of another language, or does not embed texts one by one.
     """
-    arrays: dict[str, NDArray[np.float32]] = {}
+    arrays: dict[str, NDArray[Any]] = {}
     digests: dict[str, str] = {}
     for kind in OUTSIDE:
         wanted = [t for t in tables if OUTSIDE_TABLES[t] == kind]
@@ -47,15 +48,31 @@ def make_tables(
             continue
         model = outside.open_model(kind, models[kind])
         check_language(model, corpus.texts)
-        arrays |= {table: _made(model, table, corpus) for table in wanted}
+        for table in wanted:
+            arrays |= _made(model, table, corpus)
         digests |= dict.fromkeys(wanted, files.digest([model.digest, corpus.digest])[:32])
     return arrays, digests
 
 
-def _made(model: OutsideModel, table: str, corpus: Corpus) -> NDArray[np.float32]:
+def _made(model: OutsideModel, table: str, corpus: Corpus) -> dict[str, NDArray[Any]]:
     rows = rows_of(corpus, table)
     if table == STATIC_WORDS and model.word_vectors is not None:
-        return model.word_vectors(rows)
+        return {table: model.word_vectors(rows)}
+    if table == ENCODER_TOKENS and model.token_states is not None:
+        states, lengths = model.token_states(rows)
+        ends, read = np.cumsum(lengths), model.token_states
+        check_texts_alone(
+            model.name,
+            rows,
+            lambda i: states[ends[i] - lengths[i] : ends[i]],
+            lambda text: read([text])[0],
+        )
+        return {table: states, lengths_of(table): lengths}
     embedded = model.embed(rows)
-    check_texts_alone(model, rows, embedded)
-    return embedded
+    check_texts_alone(model.name, rows, lambda i: embedded[i], lambda text: model.embed([text])[0])
+    return {table: embedded}
+
+
+def lengths_of(table: str) -> str:
+    """Return the name of the array with the tokens of each text in a table of token states."""
+    return f"{table} lengths"

@@ -19,7 +19,13 @@ from safetensors.numpy import load_file
 
 from datayield.core.errors import UserError
 from datayield.core.types import Ints
-from datayield.models.outside_model import EXTRA, OutsideModel, digest_of_files, find_folder
+from datayield.models.outside_model import (
+    EXTRA,
+    OutsideModel,
+    digest_of_files,
+    find_folder,
+    unit_length,
+)
 from datayield.models.settings import DEFAULT_STATIC, STATIC
 from datayield.text import tokens
 from datayield.text.vector_file import VectorFile, open_vectors
@@ -112,13 +118,6 @@ class PieceVectors:
                 if known:
                     out[row] = self.vectors[known].mean(0)
         return out
-
-
-def unit_length(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale rows to unit length; rows of zeros stay zero. (rows, dimensions) -> same."""
-    lengths = np.linalg.norm(x, axis=1, keepdims=True)
-    out: NDArray[np.float32] = (x / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return out
 
 
 def _read(folder: Path) -> PieceVectors:

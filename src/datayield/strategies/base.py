@@ -5,7 +5,7 @@ Each verb changes one step of a cell; a verb that is None leaves the step as in 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from datayield.core.errors import UserError
 from datayield.core.types import Floats, Ints, Pool, TrainingSet
 from datayield.models.hooks import Objective, Presentations, Schedule, Start
+
+if TYPE_CHECKING:
+    from datayield.models.token_states import TokenStates
 
 READ_ONCE = "a language model of the pool, trained once for all cells of a draw"
 Role: TypeAlias = Literal["plain", "strategy", "control", "check"]
@@ -40,6 +43,9 @@ class PrecomputedTables(Protocol):
                 words are NaN.
             texts: texts of the corpus, or words of its pool.
         """
+
+    def token_states(self) -> "TokenStates":
+        """Return the states of a sentence encoder at every token of every text of the corpus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +198,8 @@ class Strategy:
         unlabelled: whether it learns from texts without labels; an arm is refused where there are
             none. An objective then gets an unlabelled batch with each labelled one, and the words
             of these texts join the vocabulary.
+        writes: whether its transform adds texts that the corpus does not have; `rewrite` says so too.
+        stored_texts: whether its network reads texts of the corpus alone; an arm cannot also write texts.
         needs: conditions that are checked before anything runs: "dropout" (a dropout above 0),
             "language_model" (it uses the context's language model, whose shape no search may change).
         ranks: whether it sets the difficulty of each row; an arm has at most one such strategy.
@@ -221,6 +229,8 @@ class Strategy:
     schedule: Schedule | None = None
     objective: Objective | None = None
     unlabelled: bool = False
+    writes: bool = False
+    stored_texts: bool = False
     needs: tuple[Need, ...] = ()
     ranks: bool = False
     protocol: Callable[[RunProtocol], RunProtocol] | None = None

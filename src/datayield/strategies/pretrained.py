@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datayield.core.errors import UserError
+from datayield.core.types import Floats
 from datayield.models.hooks import FineTuning, Start
-from datayield.models.settings import STATIC_WORDS
+from datayield.models.settings import ENCODER_TOKENS, STATIC_WORDS
 from datayield.strategies.base import (
     READ_ONCE,
     Strategy,
@@ -24,6 +25,7 @@ from datayield.text.vector_file import open_vectors
 
 SCALE = 0.1  # root mean square of the first embeddings
 LAYER = 2.6  # factor by which each layer learns slower than the one above (Howard & Ruder 2018)
+MOST_STATES = 20_000  # token states that the directions of `encoder` are computed from
 UNFREEZE = 0.1  # share of training after which the next lower layer starts to learn
 
 
@@ -101,6 +103,44 @@ def static(frozen: bool = True) -> Strategy:
     )
 
 
+def encoder(frozen: bool = False) -> Strategy:
+    """Read the states of a frozen sentence encoder at every token, in place of words.
+
+    The encoder (strategies.outside-encoder.model) has read other text and learns nothing. Its states are
+    projected on the network's embedding dimensions, at first on the principal directions of the pool's
+    tokens; the projection learns with the network.
+
+    Args:
+        frozen: whether the projection stays as it is.
+    """
+    check_one_of("frozen", frozen, (False, True))
+
+    def pretrain(texts: Sequence[str], shape: Mapping[str, int], context: StrategyContext) -> Start:
+        from datayield.models.encoding import SPECIAL  # here, because it loads torch
+
+        states = context.precomputed.token_states()
+        pool = (
+            states.starts[len(texts) - 1] + states.lengths[len(texts) - 1]
+        )  # test texts come later
+        chosen = np.linspace(0, pool - 1, MOST_STATES).astype(np.int64)
+        sample = states.states[np.unique(chosen)].astype(np.float64)
+        rows = principal_directions(sample, shape["embedding"])
+        rows = rows * (SCALE / max(float(np.sqrt(((sample @ rows.T) ** 2).mean())), 1e-9))
+        kept = ("embedding",) if frozen else ()
+        return Start({"embedding.weight": rows.astype(np.float32)}, SPECIAL, None, states, kept)
+
+    return Strategy(
+        "encoder",
+        "reads the states of a frozen sentence encoder that has read other text, in place of words",
+        precomputed=(ENCODER_TOKENS,),
+        pretrain=pretrain,
+        pins=lambda labels: {"normalised": False},  # there is no table of words to normalise
+        stored_texts=True,
+        compute="states of every token, made once for all cells of a corpus",
+        source="Peters et al. 2018, arXiv 1802.05365 (states in place of word vectors)",
+    )
+
+
 def _start_from(words: Sequence[str], stored: NDArray[np.float32], dimensions: int) -> Start:
     """Return a start from word vectors, (words, dimensions); words whose row is NaN are unknown."""
     from datayield.models.encoding import SPECIAL  # here, because it loads torch
@@ -126,10 +166,27 @@ def principal(stored: NDArray[np.float32], dimensions: int) -> NDArray[np.float3
     if stored.shape[1] <= dimensions:
         return stored
     known = stored[~np.isnan(stored[:, 0])].astype(np.float64)
-    _, directions = np.linalg.eigh(known.T @ known)  # ascending
-    directions = directions[:, : -dimensions - 1 : -1]
-    largest = directions[np.abs(directions).argmax(0), np.arange(dimensions)]
-    out: NDArray[np.float32] = (stored @ (directions * np.sign(largest))).astype(np.float32)
+    out: NDArray[np.float32] = (stored @ principal_directions(known, dimensions).T).astype(
+        np.float32
+    )
+    return out
+
+
+def principal_directions(x: Floats, count: int) -> Floats:
+    """Return the orthogonal directions in which rows are longest, the longest first.
+
+    Args:
+        x: (rows, dimensions).
+        count: number of directions; those beyond the dimensions are zero.
+
+    Returns:
+        (count, dimensions), each with a positive largest number.
+    """
+    _, directions = np.linalg.eigh(x.T @ x)  # ascending
+    directions = directions[:, ::-1][:, :count].T
+    largest = directions[np.arange(len(directions)), np.abs(directions).argmax(1)]
+    out = np.zeros((count, x.shape[1]))
+    out[: len(directions)] = directions * np.sign(largest)[:, None]
     return out
 
 

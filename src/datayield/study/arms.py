@@ -10,6 +10,8 @@ from datayield.models.settings import (
     ARCHITECTURES,
     BASELINES,
     DEFAULT_MODELS,
+    ENCODER,
+    ENCODER_TOKENS,
     OUTSIDE,
     OUTSIDE_TABLES,
     TITLES,
@@ -96,7 +98,10 @@ def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
             f'arm "{arm}" needs predictions that vary between passes: set one of {", ".join(DROPOUTS)}'
             " above 0 (model in params.yaml); all of them are 0"
         )
-    return {"model": model, **{s: a for s, a in arguments.items() if a}}
+    # The model of token states is part of the network: who uses it elsewhere must find it again.
+    states = ENCODER_TOKENS in parts.precomputed
+    outside = {"outside": {"model": model_of(params, ENCODER)}} if states else {}
+    return {"model": model, **{s: a for s, a in arguments.items() if a}, **outside}
 
 
 def model_of(params: Params, kind: str) -> str:

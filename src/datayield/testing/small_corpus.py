@@ -12,8 +12,8 @@ from datayield.cells.context import CorpusTables
 from datayield.core import seeds
 from datayield.corpora.build import Labelled, build_corpus
 from datayield.corpora.embeddings import write_embeddings
-from datayield.models.outside_tables import rows_of
-from datayield.models.settings import OUTSIDE_TABLES
+from datayield.models.outside_tables import lengths_of, rows_of
+from datayield.models.settings import ENCODER_TOKENS, OUTSIDE_TABLES
 from datayield.strategies.base import Strategy
 from datayield.study.corpus_folder import corpus_folder
 from datayield.study.stages import (
@@ -129,6 +129,10 @@ def build_tables(root: Path, strategies: Iterable[Strategy]) -> CorpusTables:
             stage.run(params, NAME, root)
     tables = CorpusTables.load(folder)
     embedded = {table: _embedded(rows_of(tables.corpus, table)) for table in OUTSIDE_TABLES}
+    texts = rows_of(tables.corpus, ENCODER_TOKENS)
+    embedded[ENCODER_TOKENS] = _embedded([word for text in texts for word in text.split()])
+    lengths = np.array([len(text.split()) for text in texts])
+    embedded[lengths_of(ENCODER_TOKENS)] = lengths
     write_embeddings(embedded, dict.fromkeys(OUTSIDE_TABLES, "testing"), folder)
     return tables
 
