@@ -43,7 +43,7 @@ def reader(
         settings: those that it was trained with.
         classes: number of classes.
         where: device and precision.
-        states_of: texts -> the token states that the network reads in place of words; None: it reads words.
+        states_of: texts -> the token states that it reads in place of words; None: it reads words.
     """
     import torch
 
@@ -65,10 +65,9 @@ def reader(
 
     with torch.device("meta"):  # takes no memory, whatever sizes damaged settings name
         expected = {name: tuple(p.shape) for name, p in empty().named_parameters()}
-    shapes = {name: a.shape for name, a in parts.arrays.items()}
-    if "frequency" in shapes:  # of networks with normalised embeddings
+    if "frequency" in parts.arrays:  # of networks with normalised embeddings
         expected["frequency"] = (len(vocabulary),)
-    if shapes != expected:
+    if {name: a.shape for name, a in parts.arrays.items()} != expected:
         raise ValueError("names or shapes of the arrays differ from those that the settings give")
     model = empty()
     state = {k: device.tensor(v) for k, v in parts.arrays.items() if k != "frequency"}
