@@ -41,7 +41,7 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(1)
     lines = (f"{w} {' '.join(f'{x:.3f}' for x in rng.normal(0, 1, 12))}\n" for w in words)
     (folder / "vectors.txt").write_text("".join(lines))
-    params["strategies"] = {STATIC: {"model": "./vectors.txt"}}
+    params["strategies"] = {STATIC: {"model": str(folder / "vectors.txt")}}
     write_params(folder, params)
     data_stages(folder)
     assert flow(folder, "tune").returncode == 0
@@ -72,15 +72,16 @@ def test_arms_with_an_encoder_are_computed_and_marked(computed: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("arm", [ENCODER, BLEND, "lstm:encoder", STATIC, "lstm:static"])
 def test_an_exported_model_embeds_raw_texts_itself(
-    computed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arm: str
+    computed: Path, tmp_path: Path, arm: str
 ) -> None:
-    monkeypatch.chdir(
-        computed
-    )  # the model of static embeddings is named by a path below the project
     out = tmp_path / "model"
     done = datayield(computed, "export", "--arm", arm, "--out", str(out), "--no-register")
     assert done.returncode == 0, done.stderr
     model = format.load(out)
+    card = (out / "README.md").read_text()
+    assert ("which has read other text" in card) == (arm != "lstm:static"), (
+        "what it needs elsewhere"
+    )
     results = computed / "results/written"
     rows = read_rows(results / "cells.parquet", results / "history.parquet")
     row = next(r for r in rows if r.key == model.config["cell"])

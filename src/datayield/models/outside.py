@@ -17,6 +17,7 @@ from datayield.models.settings import DEFAULT_ENCODER, ENCODER, STATIC
 from datayield.models.static_embeddings import open_static
 
 BATCH = 64  # texts that are encoded together
+LOT = 4096  # texts whose states are computed before they are rounded
 LONGEST_STATES = 128  # pieces of a text whose states are kept
 
 
@@ -71,11 +72,15 @@ def open_encoder(name: str = DEFAULT_ENCODER) -> OutsideModel:
         return made.astype(np.float32)
 
     def token_states(texts: Sequence[str]) -> tuple[NDArray[np.float16], Ints]:
-        model.max_seq_length = min(LONGEST_STATES, model.max_seq_length or LONGEST_STATES)
-        found = model.encode(
-            list(texts), batch_size=BATCH, output_value="token_embeddings", show_progress_bar=False
-        )
-        halves = [states.numpy().astype(np.float16) for states in found]
+        halves: list[NDArray[np.float16]] = []
+        for start in range(0, len(texts), LOT):  # so that few states are in memory as float32
+            found = model.encode(
+                list(texts[start : start + LOT]),
+                batch_size=BATCH,
+                output_value="token_embeddings",
+                show_progress_bar=False,
+            )
+            halves += [s[:LONGEST_STATES].numpy().astype(np.float16) for s in found]
         return np.concatenate(halves), np.array([len(h) for h in halves], np.int64)
 
     def pieces(words: Sequence[str]) -> list[int]:
