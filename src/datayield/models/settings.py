@@ -35,6 +35,7 @@ TITLES = {
     "nbsvm": "NB-SVM",
     "majority": "always the largest class",
     ENCODER: "a sentence encoder from outside",
+    STATIC: "the mean of word vectors from outside",
 }
 """What reports call the architectures whose name in capitals would not do."""
 

@@ -40,6 +40,7 @@ def dedup(similarity: float = 0.8, embedding: str = SHINGLES) -> Strategy:
     return Strategy(
         "dedup",
         "keeps one text of every group of exact or near duplicates",
+        "duplicates left out",
         precomputed=() if embedding == SHINGLES else (embedding,),
         transform=by_shingles if embedding == SHINGLES else by_cosine,
         compute="MinHash of the training texts" if embedding == SHINGLES else "cosines of all rows",

@@ -96,6 +96,7 @@ def static(frozen: bool = True) -> Strategy:
     return Strategy(
         "static",
         "starts from static word embeddings that have read other text",
+        "word vectors from outside",
         precomputed=(STATIC_WORDS,),
         pretrain=pretrain,
         compute="embeddings of words, looked up once for all cells of a corpus",
@@ -132,6 +133,7 @@ def encoder(frozen: bool = False) -> Strategy:
     return Strategy(
         "encoder",
         "reads the states of a frozen sentence encoder that has read other text, in place of words",
+        "states of a sentence encoder",
         precomputed=(ENCODER_TOKENS,),
         pretrain=pretrain,
         pins=lambda labels: {"normalised": False},  # there is no table of words to normalise
