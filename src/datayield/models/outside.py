@@ -6,6 +6,8 @@ The only door to sentence-transformers, an extra (`pip install 'datayield[outsid
 import importlib.util
 import os
 from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,9 @@ from datayield.core.types import Ints
 from datayield.models.outside_model import EXTRA, OutsideModel, digest_of, find_folder
 from datayield.models.settings import DEFAULT_ENCODER, ENCODER, STATIC
 from datayield.models.static_embeddings import open_static
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 BATCH = 64  # texts that are encoded together
 LOT = 4096  # texts whose states are computed before they are rounded
@@ -71,23 +76,29 @@ def open_encoder(name: str = DEFAULT_ENCODER) -> OutsideModel:
         )
         return made.astype(np.float32)
 
-    def token_states(texts: Sequence[str]) -> tuple[NDArray[np.float16], Ints]:
-        halves: list[NDArray[np.float16]] = []
-        for start in range(0, len(texts), LOT):  # so that few states are in memory as float32
-            found = model.encode(
-                list(texts[start : start + LOT]),
-                batch_size=BATCH,
-                output_value="token_embeddings",
-                show_progress_bar=False,
-            )
-            halves += [s[:LONGEST_STATES].numpy().astype(np.float16) for s in found]
-        return np.concatenate(halves), np.array([len(h) for h in halves], np.int64)
-
     def pieces(words: Sequence[str]) -> list[int]:
         read = (model.tokenizer.tokenize(w) for w in words)
         return [0 if model.tokenizer.unk_token in p else len(p) for p in read]
 
-    return OutsideModel(name, digest_of(folder), embed, pieces, token_states=token_states)
+    return OutsideModel(
+        name, digest_of(folder), embed, pieces, token_states=partial(_token_states, model)
+    )
+
+
+def _token_states(
+    model: "SentenceTransformer", texts: Sequence[str]
+) -> tuple[NDArray[np.float16], Ints]:
+    """Return the states at the first LONGEST_STATES pieces of every text; see `OutsideModel`."""
+    halves: list[NDArray[np.float16]] = []
+    for start in range(0, len(texts), LOT):  # so that few states are in memory as float32
+        found = model.encode(
+            list(texts[start : start + LOT]),
+            batch_size=BATCH,
+            output_value="token_embeddings",
+            show_progress_bar=False,
+        )
+        halves += [s[:LONGEST_STATES].numpy().astype(np.float16) for s in found]
+    return np.concatenate(halves), np.array([len(h) for h in halves], np.int64)
 
 
 OPENERS = {ENCODER: open_encoder, STATIC: open_static}
