@@ -1,13 +1,18 @@
 """The contract of strategies, over the whole registry, and what the context and registry promise."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from datayield.cells.context import CellContext, CorpusTables
 from datayield.core.types import Pool
+from datayield.models.settings import ENCODER, STATIC
 from datayield.strategies import registry, uncertainty
 from datayield.strategies.augmentation_ops import MARKS
 from datayield.strategies.base import RunProtocol, Strategy
+from datayield.strategies.coverage import facility_location, k_center
+from datayield.strategies.deduplication import dedup, first_of_groups
 from datayield.testing import StrategyContract, check_arm
 from datayield.testing.small_corpus import HELD_OUT, LABELS
 from datayield.testing.strategy_contract import Few, context_of, labelled_rows
@@ -138,3 +143,25 @@ def test_compositions_train_and_stay_within_the_budget(
     names: tuple[str, ...], data: CorpusTables
 ) -> None:
     check_arm(names, data)
+
+
+class TestWithEmbeddingsFromOutside(StrategyContract):
+    """Strategies that compare texts, with the embeddings of a model from outside."""
+
+    factories = (
+        partial(k_center, ENCODER),
+        partial(facility_location, STATIC),
+        partial(dedup, 0.8, ENCODER),
+    )
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def data(cls, _registered: None, data: CorpusTables) -> CorpusTables:
+        return data
+
+
+def test_near_embeddings_are_one_text() -> None:
+    points = np.array([[1, 0], [0, 1], [0.9, 0.436], [0, 0], [1, 0], [0, 0]], np.float32)
+    assert first_of_groups(points, 0.95).tolist() == [0, 1, 2, 3, 5]
+    assert first_of_groups(points, 0.85).tolist() == [0, 1, 3, 5]
+    assert first_of_groups(points, 1.0).tolist() == [0, 1, 2, 3, 5]

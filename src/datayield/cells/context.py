@@ -14,11 +14,13 @@ from datayield.cells.draws import Draws
 from datayield.core import seeds
 from datayield.core.tables import read_table
 from datayield.core.types import Corpus, Cost, Floats, Ints, Sample, Settings, TrainingSet
-from datayield.corpora.embeddings import read_embeddings
+from datayield.corpora.embeddings import map_embeddings, read_embeddings
 from datayield.models import embedded, linear, pretraining
 from datayield.models.hooks import NOTHING_SHOWN
-from datayield.models.outside import Embed
-from datayield.models.settings import ENCODER
+from datayield.models.outside_model import Embed
+from datayield.models.outside_tables import lengths_of, rows_of
+from datayield.models.settings import ENCODER, ENCODER_TOKENS
+from datayield.models.token_states import TokenStates
 from datayield.models.trainer import TrainingHooks, train
 from datayield.strategies.base import Fitted, Kind, LanguageModel, Strategy
 from datayield.text import sequences
@@ -61,16 +63,26 @@ class CorpusTables:
         difficulty: Floats = self.opened[slot]
         return difficulty
 
-    def embed(self, kind: str) -> Embed:
-        """Return what looks up the stored embeddings of a text of this corpus."""
-        if kind not in self.opened:
-            texts = (*corpora.everything(self.corpus), *self.corpus.test_texts)
-            self.opened[kind] = (
-                read_embeddings(self.folder, kind),
-                {text: row for row, text in enumerate(texts)},
+    def embed(self, table: str) -> Embed:
+        """Return what looks up the stored embeddings of a text of this corpus, or of a word of its pool."""
+        if table not in self.opened:
+            self.opened[table] = (
+                read_embeddings(self.folder, table),
+                {text: row for row, text in enumerate(rows_of(self.corpus, table))},
             )
-        stored, rows = self.opened[kind]
+        stored, rows = self.opened[table]
         return lambda texts: stored[[rows[text] for text in texts]]
+
+    def token_states(self) -> TokenStates:
+        """Return the stored states of a sentence encoder at every token of every text."""
+        if ENCODER_TOKENS not in self.opened:
+            self.opened[ENCODER_TOKENS] = TokenStates.of(
+                rows_of(self.corpus, ENCODER_TOKENS),
+                map_embeddings(self.folder, ENCODER_TOKENS),
+                read_embeddings(self.folder, lengths_of(ENCODER_TOKENS)),
+            )
+        states: TokenStates = self.opened[ENCODER_TOKENS]
+        return states
 
     def word_vectors(self) -> WordVectors:
         """Return the word vectors, which were made without labels."""
@@ -113,6 +125,16 @@ class CellTables:
             if word in numbers:
                 out[row] = known.vectors[numbers[word]]
         return out
+
+    def embeddings(self, table: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the embeddings of texts of this corpus, or of words of its pool: (texts, dimensions)."""
+        self._check(table)
+        return self.tables.embed(table)(texts)
+
+    def token_states(self) -> TokenStates:
+        """Return the states of a sentence encoder at every token of every text."""
+        self._check(ENCODER_TOKENS)
+        return self.tables.token_states()
 
     def _check(self, name: str) -> None:
         if name not in self.strategy.precomputed:

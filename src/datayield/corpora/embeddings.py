@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +16,16 @@ FILE = "embeddings.safetensors"
 
 
 def write_embeddings(
-    made: Mapping[str, NDArray[np.float32]], digests: Mapping[str, str], folder: Path
+    made: Mapping[str, NDArray[Any]], digests: Mapping[str, str], folder: Path
 ) -> None:
-    """Write embeddings by kind, each (texts, dimensions): pool, texts without labels, test texts.
+    """Write embeddings by kind, each (texts, dimensions), floats as float16.
 
     Args:
         made: by kind; nothing where no arm reads any.
         digests: by kind, of model and corpus; part of the identity of the cells that read them.
         folder: `data/<corpus>/`.
     """
-    halves = {kind: e.astype(np.float16) for kind, e in made.items()}
+    halves = {kind: e.astype(np.float16) if e.dtype.kind == "f" else e for kind, e in made.items()}
     files.write_bytes(save(halves, {"digests": json.dumps(dict(digests))}), folder / FILE)
 
 
@@ -44,15 +45,33 @@ def embedding_digests(folder: Path) -> dict[str, str]:
         raise files.damaged_error(folder / FILE, str(e)) from e
 
 
-def read_embeddings(folder: Path, kind: str) -> NDArray[np.float32]:
-    """Return the embeddings of one kind, (texts, dimensions), in the order of `write_embeddings`.
+def read_embeddings(folder: Path, kind: str) -> NDArray[Any]:
+    """Return the array of one kind, floats as float32, in the order of `write_embeddings`.
 
     Raises:
         UserError: the file has none of this kind, or is damaged.
     """
     try:
         with safe_open(folder / FILE, "np") as opened:
-            found: NDArray[np.float32] = opened.get_tensor(kind).astype(np.float32)
-            return found
+            found: NDArray[Any] = opened.get_tensor(kind)
+            return found.astype(np.float32) if found.dtype.kind == "f" else found
     except (OSError, SafetensorError) as e:
         raise files.damaged_error(folder / FILE, str(e)) from e
+
+
+def map_embeddings(folder: Path, kind: str) -> NDArray[np.float16]:
+    """Return the embeddings of one kind, mapped from the file: only rows that are read take memory.
+
+    Raises:
+        UserError: as `read_embeddings`.
+    """
+    path = folder / FILE
+    try:
+        with safe_open(path, "np") as opened:  # checks the header
+            shape = tuple(opened.get_slice(kind).get_shape())
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            entry = json.loads(file.read(size))[kind]
+        return np.memmap(path, np.float16, "r", 8 + size + entry["data_offsets"][0], shape)
+    except (OSError, SafetensorError, ValueError, KeyError) as e:
+        raise files.damaged_error(path, str(e)) from e

@@ -85,17 +85,20 @@ class _Moments(torch.autograd.Function):
 class Classifier(nn.Module):
     """A recurrent text classifier; objectives may call `embed`, `encode` and `head` separately."""
 
-    def __init__(self, settings: Settings, words: int, classes: int) -> None:
+    def __init__(
+        self, settings: Settings, words: int, classes: int, embedding: nn.Module | None = None
+    ) -> None:
         """Build the network; `initialise` gives it its first weights.
 
         Args:
             settings: widths, depth, dropouts.
             words: size of the vocabulary, including padding and <unk>.
             classes: number of classes, C.
+            embedding: word numbers (B, T) -> (B, T, E); None: a table of embeddings of words.
         """
         super().__init__()
         s = self.settings = settings
-        self.embedding = nn.Embedding(words, s.embedding, padding_idx=PAD)
+        self.embedding = embedding or nn.Embedding(words, s.embedding, padding_idx=PAD)
         cell = nn.LSTM if s.cell == "lstm" else nn.GRU
         directions = 2 if s.bidirectional else 1
         widths = [s.embedding] + [s.hidden * directions] * (s.layers - 1)
@@ -248,3 +251,13 @@ def _uniform(
     parameter.copy_(tensor((values / np.sqrt(fan)).astype(np.float32)))
     if model.settings.cell == "lstm" and "bias_ih" in name:
         parameter[hidden : 2 * hidden] = 1.0
+
+
+def parts_of(model: Classifier) -> dict[str, list[nn.Parameter]]:
+    """Return parameters by part ("embedding", "recurrent.<layer>", "linear"), in the model's order."""
+    out: dict[str, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        first, second, *_ = name.split(".")
+        part = f"{first}.{second}" if first == "recurrent" else first
+        out.setdefault(part, []).append(parameter)
+    return out

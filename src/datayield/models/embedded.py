@@ -9,14 +9,15 @@ from sklearn.linear_model import LogisticRegression
 from datayield.core.types import Floats, Ints, ModelArrays, TrainingSet
 from datayield.models import linear, logistic
 from datayield.models.linear import Linear, Predict
-from datayield.models.outside import Embed
+from datayield.models.outside_model import Embed
 from datayield.models.settings import ENCODER
 
 
-def fit_embedded(training_set: TrainingSet, seed: int, embed: Embed) -> Linear:
+def fit_embedded(training_set: TrainingSet, seed: int, embed: Embed, kind: str = ENCODER) -> Linear:
     """Fit logistic regression on the embeddings of the texts; choose C by cross-validation.
 
-    Rows count by their weight, and a row with soft targets for its most probable class.
+    Rows count by their weight, and a row with soft targets for its most probable class. `kind` is the
+    model that embeds, a key of settings.OUTSIDE.
     """
     labels, classes = training_set.targets.argmax(1), training_set.targets.shape[1]
     if len(np.unique(labels)) < 2:
@@ -30,7 +31,7 @@ def fit_embedded(training_set: TrainingSet, seed: int, embed: Embed) -> Linear:
     strength, fits = linear.choose_strength(linear.STRENGTHS, scores, labels, seed)
     model = _fit(x, labels, strength, training_set.weights)
     parts = ModelArrays(
-        ENCODER,
+        kind,
         (),
         {
             "coefficients": model.coef_,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from datayield.models.classifier import Classifier
     from datayield.models.encoding import Batch
+    from datayield.models.token_states import TokenStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Start:
     weights: Mapping[str, NDArray[np.float32]]
     vocabulary: tuple[str, ...]
     tuning: "FineTuning | None" = None
+    states: "TokenStates | None" = None  # read in place of words; the vocabulary is then SPECIAL
+    frozen: tuple[str, ...] = ()  # parts that never learn; see FineTuning for their names
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class LanguageModelNetwork(nn.Module):
     def __init__(self, settings: Settings, words: int) -> None:
         super().__init__()
         one_layer = replace(settings, layers=1, word_dropout=0.0, weight_dropout=WEIGHTS)
+        self.words = words
         self.body = Classifier(one_layer, words, 2)
         self.softmax = nn.AdaptiveLogSoftmaxWithLoss(
             settings.hidden, words, [min(FREQUENT, words // 2)], div_value=2.0
@@ -42,7 +43,7 @@ class LanguageModelNetwork(nn.Module):
         x = self.body.embed(ids, lengths)
         if not self.training:
             return self.body.directions(x, lengths)
-        kept = functional.dropout(torch.ones(self.body.embedding.num_embeddings), WORDS)
+        kept = functional.dropout(torch.ones(self.words), WORDS)
         x = x * kept[ids][:, :, None]
         forward, *backward = cast(nn.ModuleList, self.body.recurrent[0])
         return [self._through(forward, x), *(self._through(b, flip(x, lengths)) for b in backward)]

@@ -3,34 +3,27 @@
 The only door to sentence-transformers, an extra (`pip install 'datayield[outside]'`).
 """
 
-import hashlib
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datayield.core.errors import UserError
-from datayield.models.settings import DEFAULT_ENCODER, ENCODER
+from datayield.core.types import Ints
+from datayield.models.outside_model import EXTRA, OutsideModel, digest_of, find_folder
+from datayield.models.settings import DEFAULT_ENCODER, ENCODER, STATIC
+from datayield.models.static_embeddings import open_static
 
-EXTRA = "pip install 'datayield[outside]'"
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
 BATCH = 64  # texts that are encoded together
-NOT_OF_THE_MODEL = (".md", ".gitattributes")  # files that change no embedding
-
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-"""texts -> embeddings (texts, dimensions)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Encoder:
-    """A frozen sentence encoder."""
-
-    name: str  # package, folder or name on the Hugging Face hub
-    digest: str  # of its files
-    embed: Embed
+LOT = 4096  # texts whose states are computed before they are rounded
+LONGEST_STATES = 128  # pieces of a text whose states are kept
 
 
 def at_hand() -> bool:
@@ -39,7 +32,16 @@ def at_hand() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in needed)
 
 
-def open_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
+def open_model(kind: str, name: str) -> OutsideModel:
+    """Open the model of an arm's architecture (a key of settings.OUTSIDE).
+
+    Raises:
+        UserError: as `open_encoder` and `open_static`.
+    """
+    return OPENERS[kind](name)
+
+
+def open_encoder(name: str = DEFAULT_ENCODER) -> OutsideModel:
     """Open a sentence encoder: a package that carries its model, a local folder, or a name of the hub.
 
     Raises:
@@ -47,7 +49,7 @@ def open_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
     """
     if importlib.util.find_spec("sentence_transformers") is None:
         raise UserError(f"{ENCODER} needs sentence-transformers, which is not installed: {EXTRA}")
-    folder = _folder(name)
+    folder = find_folder(name, ENCODER, EXTRA, ("model",))
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
@@ -74,37 +76,29 @@ def open_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
         )
         return made.astype(np.float32)
 
-    return Encoder(name, _digest(folder), embed)
+    def pieces(words: Sequence[str]) -> list[int]:
+        read = (model.tokenizer.tokenize(w) for w in words)
+        return [0 if model.tokenizer.unk_token in p else len(p) for p in read]
+
+    return OutsideModel(
+        name, digest_of(folder), embed, pieces, token_states=partial(_token_states, model)
+    )
 
 
-def _folder(name: str) -> Path | str:
-    """Return the folder of a model, or its name on the hub. A package has its model in a folder `model`.
-
-    Raises:
-        UserError: a folder is named that does not exist, or a package that is not installed.
-    """
-    if os.sep in name and Path(name).expanduser().is_dir():
-        return Path(name).expanduser()
-    if name.startswith((".", os.sep, "~")):
-        raise UserError(f"the folder {name} of the sentence encoder does not exist")
-    if "/" in name:
-        return name  # of the hub: owner/model
-    found = importlib.util.find_spec(name) if name.isidentifier() else None
-    if found is None or found.origin is None or not Path(found.origin).with_name("model").is_dir():
-        raise UserError(
-            f'the package "{name}" of the sentence encoder is not installed, or has no folder "model":'
-            f" {EXTRA}, or name a folder or a model of the hub at strategies.{ENCODER}.model"
+def _token_states(
+    model: "SentenceTransformer", texts: Sequence[str]
+) -> tuple[NDArray[np.float16], Ints]:
+    """Return the states at the first LONGEST_STATES pieces of every text; see `OutsideModel`."""
+    halves: list[NDArray[np.float16]] = []
+    for start in range(0, len(texts), LOT):  # so that few states are in memory as float32
+        found = model.encode(
+            list(texts[start : start + LOT]),
+            batch_size=BATCH,
+            output_value="token_embeddings",
+            show_progress_bar=False,
         )
-    return Path(found.origin).with_name("model")  # found without importing the package
+        halves += [s[:LONGEST_STATES].numpy().astype(np.float16) for s in found]
+    return np.concatenate(halves), np.array([len(h) for h in halves], np.int64)
 
 
-def _digest(folder: Path | str) -> str:
-    """Return the digest of a model's files; of the hub's, the name says which model it is."""
-    if isinstance(folder, str):
-        return folder
-    found = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        if not path.name.endswith(NOT_OF_THE_MODEL):
-            found.update(str(path.relative_to(folder)).encode())
-            found.update(hashlib.sha256(path.read_bytes()).digest())
-    return found.hexdigest()[:32]
+OPENERS = {ENCODER: open_encoder, STATIC: open_static}

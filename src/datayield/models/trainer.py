@@ -17,19 +17,19 @@ from torch import nn
 from datayield.core import seeds
 from datayield.core.types import Ints, Round, Settings, TrainingSet
 from datayield.models.batch_sampler import BatchSampler
-from datayield.models.classifier import Classifier, initialise, probabilities
+from datayield.models.classifier import Classifier, initialise, parts_of, probabilities
 from datayield.models.device import array, tensor
 from datayield.models.encoding import (
     Batch,
     Encoded,
     Vocabulary,
     batch_of,
-    encode,
     numbered,
     padded,
     row_stream,
 )
 from datayield.models.hooks import Objective, Presentations, Schedule, Start, cross_entropy
+from datayield.models.token_states import StateLookup, TokenStates, encode_read
 
 RoundCallback: TypeAlias = Callable[[NDArray[np.float32]], bool]
 HeldOut: TypeAlias = tuple[Sequence[str], Ints]  # held-out texts and their labels
@@ -46,16 +46,19 @@ class Trained:
     tokens: int  # real tokens that the training read
     seconds: float  # time of the training, without scoring of the validation texts
     parents: Ints  # (rows,) pool id of every training row that `presentations` numbers
+    states: TokenStates | None = None  # that the network reads in place of words
     probabilistic: ClassVar[bool] = True  # what `predict` returns are probabilities
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return class probabilities, shape (texts, classes)."""
-        encoded = encode(texts, self.vocabulary, self.model.settings.max_tokens)
-        return probabilities(self.model, encoded)
+        return probabilities(self.model, self._encoded(texts))
+
+    def _encoded(self, texts: Sequence[str]) -> Encoded:
+        return encode_read(texts, self.vocabulary, self.model.settings.max_tokens, self.states)
 
     def sample(self, texts: Sequence[str], passes: int) -> NDArray[np.float32]:
         """Return class probabilities under dropout, shape (passes, texts, classes)."""
-        encoded = encode(texts, self.vocabulary, self.model.settings.max_tokens)
+        encoded = self._encoded(texts)
         return np.stack([probabilities(self.model, encoded, dropout=True) for _ in range(passes)])
 
     @property
@@ -125,6 +128,7 @@ def train(
         loop.tokens,
         loop.seconds,
         training_set.parents,
+        hooks.start.states if hooks.start else None,
     )
 
 
@@ -148,8 +152,14 @@ def begin(
     """Encode the texts and give the network its first weights; see `train` for the arguments."""
     vocabulary, both = _read(chain(training_set.texts, hooks.unlabelled), settings, hooks.start)
     encoded, others = both.split(len(training_set))
-    held_out = encode(validation[0], vocabulary, settings.max_tokens) if validation[0] else None
-    model = Classifier(settings, len(vocabulary), training_set.targets.shape[1])
+    states = hooks.start.states if hooks.start else None
+    held_out = (
+        encode_read(validation[0], vocabulary, settings.max_tokens, states)
+        if validation[0]
+        else None
+    )
+    lookup = StateLookup(states, settings.embedding) if states else None
+    model = Classifier(settings, len(vocabulary), training_set.targets.shape[1], lookup)
     initialise(model, vocabulary, (*key, "init"), hooks.start.weights if hooks.start else None)
     if settings.normalised:
         model.normalise_by(
@@ -165,7 +175,7 @@ def _read(
     if start is None:
         return numbered(texts, settings.max_tokens, settings.min_count)
     vocabulary = Vocabulary.listed(start.vocabulary)
-    return vocabulary, encode(list(texts), vocabulary, settings.max_tokens)
+    return vocabulary, encode_read(list(texts), vocabulary, settings.max_tokens, start.states)
 
 
 def evaluates(number: int, settings: Settings) -> bool:
@@ -190,7 +200,7 @@ class _Loop:
         self.settings, self.hooks = settings, hooks
         kind = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[settings.optimizer]
         self.tuning = hooks.start.tuning if hooks.start else None
-        self.parts = _parts(model)
+        self.parts = parts_of(model)
         groups: Any = [{"params": p, "name": name} for name, p in self.parts.items()]
         self.optimizer = kind(
             # One group where rates are equal: each further group costs a call per update.
@@ -283,13 +293,14 @@ class _Loop:
             group["lr"] = self.rate * (tuning.rates[group["name"]] if tuning else 1)
 
     def _freeze(self) -> None:
-        """Remove the gradients of parts that do not learn yet."""
-        if self.tuning is None:
+        """Remove the gradients of parts that do not learn, or not yet."""
+        if self.hooks.start is None:
             return
-        for part, parameters in self.parts.items():
-            if self.update / self.settings.updates < self.tuning.begins[part]:
-                for parameter in parameters:
-                    parameter.grad = None
+        begins = self.tuning.begins if self.tuning else {}
+        waiting = [p for p in begins if self.update / self.settings.updates < begins[p]]
+        for part in (*waiting, *self.hooks.start.frozen):
+            for parameter in self.parts[part]:
+                parameter.grad = None
 
     def _clip(self) -> None:
         """Scale the gradients to the norm `clip` if they are longer."""
@@ -327,16 +338,6 @@ class _Loop:
         classes = self.training_set.targets.shape[1]
         even = torch.full((len(rows), classes), 1 / classes)
         return (Batch(ids, lengths, even, torch.ones(len(rows))),)
-
-
-def _parts(model: Classifier) -> dict[str, list[nn.Parameter]]:
-    """Return parameters by part ("embedding", "recurrent.<layer>", "linear"), in the model's order."""
-    out: dict[str, list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        first, second, *_ = name.split(".")
-        part = f"{first}.{second}" if first == "recurrent" else first
-        out.setdefault(part, []).append(parameter)
-    return out
 
 
 def loss_and_accuracy(p: NDArray[np.float32] | None, labels: Ints) -> tuple[float, float]:

@@ -303,6 +303,7 @@ def lm_substitute(share: float = 0.15, n_aug: int | None = None, passes: int = 8
         "words from a language model",
         version=2,
         transform=transform,
+        writes=True,
         needs=("language_model",),
         space=(TunableArgument("share", 0.05, 0.4),),
         control="repeat",

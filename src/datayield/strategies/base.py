@@ -5,7 +5,7 @@ Each verb changes one step of a cell; a verb that is None leaves the step as in 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from datayield.core.errors import UserError
 from datayield.core.types import Floats, Ints, Pool, TrainingSet
 from datayield.models.hooks import Objective, Presentations, Schedule, Start
+
+if TYPE_CHECKING:
+    from datayield.models.token_states import TokenStates
 
 READ_ONCE = "a language model of the pool, trained once for all cells of a draw"
 Role: TypeAlias = Literal["plain", "strategy", "control", "check"]
@@ -31,6 +34,18 @@ class PrecomputedTables(Protocol):
 
     def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Return word vectors, (words, dimensions); the rows of unknown words are NaN."""
+
+    def embeddings(self, table: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return what a model from outside makes of texts, or of words of the pool: (texts, dimensions).
+
+        Args:
+            table: "outside-encoder", "outside-static", or "outside-static-words", whose rows of unknown
+                words are NaN.
+            texts: texts of the corpus, or words of its pool.
+        """
+
+    def token_states(self) -> "TokenStates":
+        """Return the states of a sentence encoder at every token of every text of the corpus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +183,8 @@ class Strategy:
             gain; "check" tests the machinery and must equal `expected`; "plain" is the baseline.
         version: part of a cell's identity; raised by hand when results are meant to change.
         space: the tunable arguments of the factory.
-        precomputed: the tables that it reads ("variants", "difficulties", "vectors",
-            "outside-encoder"); their digests enter the identity of its cells.
+        precomputed: the tables that it reads ("variants", "difficulties", "vectors", or a key of
+            models.settings.OUTSIDE_TABLES); their digests enter the identity of its cells.
         query: chooses the texts to label: (pool, number of labels to train on, context) -> pool
             ids. None: the texts of the draw.
         transform: changes the training set once, before the vocabulary is built: (training set,
@@ -183,6 +198,8 @@ class Strategy:
         unlabelled: whether it learns from texts without labels; an arm is refused where there are
             none. An objective then gets an unlabelled batch with each labelled one, and the words
             of these texts join the vocabulary.
+        writes: whether its transform adds texts that the corpus does not have; `rewrite` says so too.
+        stored_texts: whether its network reads texts of the corpus alone; an arm cannot also write texts.
         needs: conditions that are checked before anything runs: "dropout" (a dropout above 0),
             "language_model" (it uses the context's language model, whose shape no search may change).
         ranks: whether it sets the difficulty of each row; an arm has at most one such strategy.
@@ -212,6 +229,8 @@ class Strategy:
     schedule: Schedule | None = None
     objective: Objective | None = None
     unlabelled: bool = False
+    writes: bool = False
+    stored_texts: bool = False
     needs: tuple[Need, ...] = ()
     ranks: bool = False
     protocol: Callable[[RunProtocol], RunProtocol] | None = None

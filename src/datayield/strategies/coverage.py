@@ -10,24 +10,32 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from datayield.core.types import Floats, Ints, Pool
-from datayield.strategies.base import Strategy, StrategyContext
+from datayield.models.outside_model import unit_length
+from datayield.models.settings import ENCODER, STATIC
+from datayield.strategies.base import Strategy, StrategyContext, check_one_of
 from datayield.text import tokens
 from datayield.text.word_vectors import STOP_WORDS
 
+WORDS = "vectors"  # the word vectors of the corpus
+EMBEDDINGS = (WORDS, ENCODER, STATIC)  # what text vectors may be made of
 NEIGHBOURS = 20  # facility_location: similarities kept per text
 BLOCK = 512  # rows of similarities held at once
 BLOCKED = 50_000  # facility_location: largest pool whose neighbours are searched block by block
 
 
-def k_center() -> Strategy:
+def k_center(embedding: str = WORDS) -> Strategy:
     """Label always the text that lies farthest from all labelled ones (greedy).
 
-    Distances are Euclidean, between text vectors: the mean of a text's word vectors (made without
-    labels), scaled to unit length. The first labelled texts are those of the draw.
+    Distances are Euclidean, between text vectors of unit length: the mean of a text's word vectors (made
+    without labels), or the embedding of a model from outside. The first labelled texts are those of the draw.
+
+    Args:
+        embedding: "vectors" (of the corpus), "outside-encoder" or "outside-static" (both have read other text).
     """
+    check_one_of("embedding", embedding, EMBEDDINGS)
 
     def query(pool: Pool, labels: int, context: StrategyContext) -> Ints:
-        points = text_vectors(pool.texts, context)
+        points = text_vectors(pool.texts, context, embedding)
         chosen, _ = farthest_first(points, context.labelled, context.candidates, labels)
         return chosen
 
@@ -35,7 +43,7 @@ def k_center() -> Strategy:
         "k_center",
         "labels the texts that lie farthest from those already labelled",
         "labels spread over the pool",
-        precomputed=("vectors",),
+        precomputed=(embedding,),
         query=query,
         compute="distances from each labelled text to the pool",
         effort=1.2,
@@ -43,12 +51,19 @@ def k_center() -> Strategy:
     )
 
 
-def text_vectors(texts: Sequence[str], context: StrategyContext) -> NDArray[np.float32]:
+def text_vectors(
+    texts: Sequence[str], context: StrategyContext, embedding: str = WORDS
+) -> NDArray[np.float32]:
     """Return a vector of unit length for each text, (texts, dimensions).
 
-    It is the mean of the vectors of the text's distinct words without stop words; zero for a text
-    without a known word.
+    Args:
+        texts: texts of the corpus.
+        context: its precomputed tables are read.
+        embedding: "vectors": the mean of the vectors of the text's distinct words without stop words,
+            zero for a text without a known word; else the table of a model from outside.
     """
+    if embedding != WORDS:
+        return unit_length(context.precomputed.embeddings(embedding, texts))
     words = sorted({w for t in texts for w in tokens.tokens(t)} - STOP_WORDS)
     vectors = context.precomputed.vectors(words)
     known = np.flatnonzero(~np.isnan(vectors).any(1))
@@ -60,9 +75,7 @@ def text_vectors(texts: Sequence[str], context: StrategyContext) -> NDArray[np.f
     ones = np.ones(len(columns), np.float32)
     shape = (len(texts), len(known))
     sums = sparse.csr_matrix((ones, np.asarray(columns), np.asarray(ends)), shape) @ vectors[known]
-    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    out: NDArray[np.float32] = (sums / np.maximum(lengths, 1e-9)).astype(np.float32)
-    return out
+    return unit_length(sums)
 
 
 def farthest_first(
@@ -96,16 +109,20 @@ def farthest_first(
     return np.array(chosen, np.int64), np.sqrt(np.array(gaps, np.float32))
 
 
-def facility_location() -> Strategy:
+def facility_location(embedding: str = WORDS) -> Strategy:
     """Label always the text that raises sum_i max_j s(i, j) the most (lazy greedy).
 
     s(i, j) is the cosine of two text vectors (see `k_center`), and zero for texts that are not among
     the nearest neighbours of each other. Every pair of texts is compared, so the work grows with the
     square of the pool; for several hundred thousand texts `k_center` is faster.
+
+    Args:
+        embedding: as for `k_center`.
     """
+    check_one_of("embedding", embedding, EMBEDDINGS)
 
     def query(pool: Pool, labels: int, context: StrategyContext) -> Ints:
-        points = text_vectors(pool.texts, context)
+        points = text_vectors(pool.texts, context, embedding)
         similar = nearest(points)
         return lazy_greedy(similar, context.labelled, context.candidates, labels)[0]
 
@@ -113,7 +130,7 @@ def facility_location() -> Strategy:
         "facility_location",
         "labels the texts that are most similar to the others",
         "labels of typical texts",
-        precomputed=("vectors",),
+        precomputed=(embedding,),
         query=query,
         compute="similarities of all pairs of pool texts",
         effort=1.2,

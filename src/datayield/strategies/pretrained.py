@@ -1,15 +1,16 @@
 """Gives a network its first weights: word vectors, or a language model of the pool's texts."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datayield.core.errors import UserError
+from datayield.core.types import Floats
 from datayield.models.hooks import FineTuning, Start
+from datayield.models.settings import ENCODER_TOKENS, STATIC_WORDS
 from datayield.strategies.base import (
     READ_ONCE,
     Strategy,
@@ -17,11 +18,14 @@ from datayield.strategies.base import (
     TunableArgument,
     check_count,
     check_number,
+    check_one_of,
 )
 from datayield.text import tokens
+from datayield.text.vector_file import open_vectors
 
 SCALE = 0.1  # root mean square of the first embeddings
 LAYER = 2.6  # factor by which each layer learns slower than the one above (Howard & Ruder 2018)
+MOST_STATES = 20_000  # token states that the directions of `encoder` are computed from
 UNFREEZE = 0.1  # share of training after which the next lower layer starts to learn
 
 
@@ -32,7 +36,7 @@ def vectors(file: str = "", sha256: str = "") -> Strategy:
     included, without labels; a word needs three occurrences. Words without a vector are unknown.
 
     Args:
-        file: file with word vectors in GloVe's text format (a word and its numbers per line); "":
+        file: file with word vectors in GloVe's or fastText's text format (a word and its numbers per line); "":
             the vectors of the corpus.
         sha256: checksum of the file, required with it, because it is part of every cell's identity.
     """
@@ -45,19 +49,9 @@ def vectors(file: str = "", sha256: str = "") -> Strategy:
         )
 
     def pretrain(texts: Sequence[str], shape: Mapping[str, int], context: StrategyContext) -> Start:
-        from datayield.models.encoding import SPECIAL  # here, because it loads torch
-
         words = tuple(sorted({w for t in texts for w in tokens.tokens(t)}))
-        stored = read_vectors(file, sha256, words) if file else context.precomputed.vectors(words)
-        known: NDArray[np.bool_] = ~np.isnan(stored[:, 0])
-        table = np.zeros((int(known.sum()), shape["embedding"]), np.float32)
-        shared = min(stored.shape[1], shape["embedding"])  # leading dimensions; the rest start at 0
-        table[:, :shared] = stored[known][:, :shared]
-        table = table * (SCALE / max(float(np.sqrt((table**2).mean())), 1e-9))
-        special = np.zeros((len(SPECIAL), table.shape[1]), np.float32)
-        vocabulary = (*SPECIAL, *(w for w, k in zip(words, known, strict=True) if k))
-        rows = np.concatenate([special, table]).astype(np.float32)
-        return Start({"embedding.weight": rows}, vocabulary)
+        stored = _of_file(file, sha256, words) if file else context.precomputed.vectors(words)
+        return _start_from(words, stored, shape["embedding"])
 
     return Strategy(
         "vectors",
@@ -71,40 +65,130 @@ def vectors(file: str = "", sha256: str = "") -> Strategy:
     )
 
 
-@lru_cache(maxsize=4)
-def read_vectors(file: str, sha256: str, words: tuple[str, ...]) -> NDArray[np.float32]:
-    """Read the vectors of some words, (words, dimensions); the rows of missing words are NaN.
-
-    Raises:
-        UserError: for another checksum, a line of another width, or numbers that cannot be read.
-    """
-    place = {w: i for i, w in enumerate(words)}
-    digest, width = hashlib.sha256(), 0
-    rows: dict[int, NDArray[np.float32]] = {}
-    with Path(file).open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            digest.update(line)
-            word, _, rest = line.decode("utf-8", "replace").rstrip().partition(" ")
-            if word not in place:
-                continue
-            try:
-                rows[place[word]] = np.array(rest.split(" "), np.float32)
-            except ValueError as e:
-                raise UserError(f"{file}, line {number}: wanted a word and numbers ({e})") from e
-            width = width or len(rows[place[word]])
-            if len(rows[place[word]]) != width:
-                raise UserError(
-                    f"{file}, line {number}: wanted {width} numbers as in the lines before,"
-                    f" got {len(rows[place[word]])}"
-                )
-    if digest.hexdigest() != sha256:
+def _of_file(file: str, sha256: str, words: Sequence[str]) -> NDArray[np.float32]:
+    """Read the vectors of words from a file that has this checksum; see `VectorFile.vectors`."""
+    opened = open_vectors(Path(file))
+    if opened.digest != sha256:
         raise UserError(
-            f"{file} has the sha256 {digest.hexdigest()}, not {sha256} as in params.yaml."
+            f"{file} has the sha256 {opened.digest}, not {sha256} as in params.yaml."
             " Restore the file, or write its sha256 into params.yaml."
         )
-    out = np.full((len(words), max(width, 1)), np.nan, np.float32)
-    for i, row in rows.items():
-        out[i] = row
+    return opened.vectors(words)
+
+
+def static(frozen: bool = True) -> Strategy:
+    """Start from static embeddings of words that have read other text (strategies.outside-static.model).
+
+    A word's vector is the mean of the vectors of its pieces. Vectors with more dimensions than the network's
+    embeddings are projected on their principal directions, over the words of the pool.
+
+    Args:
+        frozen: whether the embeddings stay as they are, in place of learning on.
+    """
+    check_one_of("frozen", frozen, (False, True))
+
+    def pretrain(texts: Sequence[str], shape: Mapping[str, int], context: StrategyContext) -> Start:
+        words = tuple(sorted({w for t in texts for w in tokens.tokens(t)}))
+        stored = context.precomputed.embeddings(STATIC_WORDS, words)
+        start = _start_from(words, principal(stored, shape["embedding"]), shape["embedding"])
+        return replace(start, frozen=("embedding",) if frozen else ())
+
+    return Strategy(
+        "static",
+        "starts from static word embeddings that have read other text",
+        "word vectors from outside",
+        precomputed=(STATIC_WORDS,),
+        pretrain=pretrain,
+        compute="embeddings of words, looked up once for all cells of a corpus",
+        source="Pennington et al. 2014 (GloVe); Tulkens & van Dongen 2024 (model2vec)",
+    )
+
+
+def encoder(frozen: bool = False) -> Strategy:
+    """Read the states of a frozen sentence encoder at every token, in place of words.
+
+    The encoder (strategies.outside-encoder.model) has read other text and learns nothing. Its states are
+    projected on the network's embedding dimensions, at first on the principal directions of the pool's
+    tokens; the projection learns with the network.
+
+    Args:
+        frozen: whether the projection stays as it is.
+    """
+    check_one_of("frozen", frozen, (False, True))
+
+    def pretrain(texts: Sequence[str], shape: Mapping[str, int], context: StrategyContext) -> Start:
+        from datayield.models.encoding import SPECIAL  # here, because it loads torch
+
+        states = context.precomputed.token_states()
+        pool = (
+            states.starts[len(texts) - 1] + states.lengths[len(texts) - 1]
+        )  # test texts come later
+        chosen = np.linspace(0, pool - 1, MOST_STATES).astype(np.int64)
+        sample = states.states[np.unique(chosen)].astype(np.float64)
+        rows = principal_directions(sample, shape["embedding"])
+        rows = rows * (SCALE / max(float(np.sqrt(((sample @ rows.T) ** 2).mean())), 1e-9))
+        kept = ("embedding",) if frozen else ()
+        return Start({"embedding.weight": rows.astype(np.float32)}, SPECIAL, None, states, kept)
+
+    return Strategy(
+        "encoder",
+        "reads the states of a frozen sentence encoder that has read other text, in place of words",
+        "states of a sentence encoder",
+        precomputed=(ENCODER_TOKENS,),
+        pretrain=pretrain,
+        pins=lambda labels: {"normalised": False},  # there is no table of words to normalise
+        stored_texts=True,
+        compute="states of every token, made once for all cells of a corpus",
+        source="Peters et al. 2018, arXiv 1802.05365 (states in place of word vectors)",
+    )
+
+
+def _start_from(words: Sequence[str], stored: NDArray[np.float32], dimensions: int) -> Start:
+    """Return a start from word vectors, (words, dimensions); words whose row is NaN are unknown."""
+    from datayield.models.encoding import SPECIAL  # here, because it loads torch
+
+    known: NDArray[np.bool_] = ~np.isnan(stored[:, 0])
+    table = np.zeros((int(known.sum()), dimensions), np.float32)
+    shared = min(stored.shape[1], dimensions)  # leading dimensions; the rest start at 0
+    table[:, :shared] = stored[known][:, :shared]
+    table = table * (SCALE / max(float(np.sqrt((table**2).mean())), 1e-9))
+    special = np.zeros((len(SPECIAL), table.shape[1]), np.float32)
+    vocabulary = (*SPECIAL, *(w for w, k in zip(words, known, strict=True) if k))
+    rows = np.concatenate([special, table]).astype(np.float32)
+    return Start({"embedding.weight": rows}, vocabulary)
+
+
+def principal(stored: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
+    """Reduce vectors to the directions in which they are longest, if they have more dimensions.
+
+    Args:
+        stored: (words, any number); rows of NaN stay NaN.
+        dimensions: number of directions.
+    """
+    if stored.shape[1] <= dimensions:
+        return stored
+    known = stored[~np.isnan(stored[:, 0])].astype(np.float64)
+    out: NDArray[np.float32] = (stored @ principal_directions(known, dimensions).T).astype(
+        np.float32
+    )
+    return out
+
+
+def principal_directions(x: Floats, count: int) -> Floats:
+    """Return the orthogonal directions in which rows are longest, the longest first.
+
+    Args:
+        x: (rows, dimensions).
+        count: number of directions; those beyond the dimensions are zero.
+
+    Returns:
+        (count, dimensions), each with a positive largest number.
+    """
+    _, directions = np.linalg.eigh(x.T @ x)  # ascending
+    directions = directions[:, ::-1][:, :count].T
+    largest = directions[np.arange(len(directions)), np.abs(directions).argmax(1)]
+    out = np.zeros((count, x.shape[1]))
+    out[: len(directions)] = directions * np.sign(largest)[:, None]
     return out
 
 

@@ -46,6 +46,7 @@ from datayield.strategies.curriculum import (
     random_order,
     self_paced,
 )
+from datayield.strategies.deduplication import dedup
 from datayield.strategies.objectives import (
     adversarial,
     label_smoothing,
@@ -54,12 +55,11 @@ from datayield.strategies.objectives import (
     superloss,
     vat,
 )
-from datayield.strategies.pretrained import autoencoder, lm, vectors
+from datayield.strategies.pretrained import autoencoder, encoder, lm, static, vectors
 from datayield.strategies.selection import (
     ccs,
     clean,
     data_map,
-    dedup,
     el2n,
     el2n_easy,
     forgetting,
@@ -81,7 +81,7 @@ FAMILIES: dict[str, tuple[Factory, ...]] = {
         eda, eda_nn, synonym, insert, swap, delete, aeda, distil, distil_encoder, lm_substitute,
         self_training, repeat,
     ),
-    "first weights": (vectors, lm, autoencoder),
+    "first weights": (vectors, static, encoder, lm, autoencoder),
     "order of the texts": (
         competence, competence_rarity, competence_loss, baby_steps, self_paced, random_order, anti,
     ),
@@ -275,4 +275,11 @@ def compose(names: Sequence[str], arguments: Mapping[str, Mapping[str, Any]]) ->
                 f"{' and '.join(users)} cannot be combined: each of them decides {effect}."
                 " Name one of them in an arm."
             )
+    readers = [p.name for p in parts if p.stored_texts]
+    writers = [p.name for p in parts if p.writes or p.rewrite]
+    if readers and writers:
+        raise UserError(
+            f"{readers[0]} and {writers[0]} cannot be combined: {writers[0]} writes new texts, and {readers[0]}"
+            " reads stored states of the corpus's texts. Name one of them in an arm."
+        )
     return Composition(parts)

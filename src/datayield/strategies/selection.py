@@ -19,7 +19,6 @@ from datayield.strategies.base import (
     check_one_of,
     check_share,
 )
-from datayield.text import near_duplicates, tokens
 
 Score: TypeAlias = Callable[[TrainingSet, StrategyContext], Floats]
 """(training set, context) -> (rows,); the rows with the largest scores are kept."""
@@ -237,33 +236,6 @@ def stratified(scores: Floats, count: int, hardest: float, rng: np.random.Genera
         chosen.append(rng.permutation(group)[:share])
         wanted -= share
     return np.concatenate(chosen)
-
-
-def dedup(similarity: float = 0.8) -> Strategy:
-    """Keep one row of every group of exact or near duplicates.
-
-    Args:
-        similarity: Jaccard similarity of character 5-grams from which two texts are near duplicates.
-    """
-    check_share("similarity", similarity)
-
-    def transform(training_set: TrainingSet, context: StrategyContext) -> TrainingSet:
-        keys = [tokens.key(t) for t in training_set.texts]
-        first: dict[str, int] = {}
-        for i, key in enumerate(keys):
-            first.setdefault(key, i)
-        rows = list(first.values())
-        dropped = {rows[j] for _, j in near_duplicates.pairs(list(first), similarity)}
-        return training_set.take(np.array(sorted(set(rows) - dropped), np.int64))
-
-    return Strategy(
-        "dedup",
-        "keeps one text of every group of exact or near duplicates",
-        "duplicates left out",
-        transform=transform,
-        compute="MinHash of the training texts",
-        source="Broder 1997 (MinHash); Lee et al. 2022, arXiv 2107.06499",
-    )
 
 
 def clean(kind: Kind = "linear") -> Strategy:

@@ -1,7 +1,7 @@
 """Parses and describes arms, and derives their untuned settings."""
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, TypeAlias
 
 from datayield.config import Params
 from datayield.core.arm import BLEND, WEIGHTED, Arm, Member
@@ -9,9 +9,11 @@ from datayield.core.errors import UserError, nearest
 from datayield.models.settings import (
     ARCHITECTURES,
     BASELINES,
-    DEFAULT_ENCODER,
+    DEFAULT_MODELS,
     ENCODER,
+    ENCODER_TOKENS,
     OUTSIDE,
+    OUTSIDE_TABLES,
     TITLES,
     WITHOUT_PROBABILITIES,
     settings,
@@ -85,7 +87,7 @@ def _parse_trained(text: str) -> Arm:
 def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
     """Return the untuned settings of an arm at a budget: {"model": ..., "<strategy>": ...}."""
     if arm.architecture in OUTSIDE and not arm.members:
-        return {"outside": {"model": encoder_of(params)}}
+        return {"outside": {"model": model_of(params, arm.architecture)}}
     if not arm.strategies:
         return {}
     parts = compose(arm.strategies, params.strategies)
@@ -96,20 +98,23 @@ def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
             f'arm "{arm}" needs predictions that vary between passes: set one of {", ".join(DROPOUTS)}'
             " above 0 (model in params.yaml); all of them are 0"
         )
-    return {"model": model, **{s: a for s, a in arguments.items() if a}}
+    # The model of token states is part of the network: who uses it elsewhere must find it again.
+    states = ENCODER_TOKENS in parts.precomputed
+    outside = {"outside": {"model": model_of(params, ENCODER)}} if states else {}
+    return {"model": model, **{s: a for s, a in arguments.items() if a}, **outside}
 
 
-def encoder_of(params: Params) -> str:
-    """Return the sentence encoder of a study: a package, a folder, or a name of the hub.
+def model_of(params: Params, kind: str) -> str:
+    """Return a study's model from outside of a kind (settings.OUTSIDE): a package, a path, a name of the hub.
 
     Raises:
         UserError: `strategies` names something else about it.
     """
-    named = params.strategies.get(ENCODER, {})
-    model = named.get("model", DEFAULT_ENCODER)
+    named = params.strategies.get(kind, {})
+    model = named.get("model", DEFAULT_MODELS[kind])
     if named.keys() - {"model"} or not isinstance(model, str):
         raise UserError(
-            f"params.yaml: strategies.{ENCODER}: expected {{model: a package, a folder or a name of the"
+            f"params.yaml: strategies.{kind}: expected {{model: a package, a folder or a name of the"
             f" hub}}, got {named}"
         )
     return model
@@ -120,19 +125,21 @@ def pinned(arm: Arm) -> Collection[str]:
     return ARCHITECTURES[arm.architecture]
 
 
-def reads_embeddings(arm: Arm) -> bool:
-    """Return whether an arm, or a member of it, has read other text than the corpus."""
-    return (
-        arm.architecture in OUTSIDE
-        or ENCODER in compose(arm.strategies, {}).precomputed
-        or any(reads_embeddings(m.arm) for m in arm.members)
-    )
+StrategyArguments: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Strategy -> arguments of its factory, as in params.yaml."""
 
 
-def describe(arm: Arm) -> dict[str, Any]:
+def outside_tables(arm: Arm, arguments: StrategyArguments) -> set[str]:
+    """Return the tables of models that have read other text, as an arm or a member of it reads them."""
+    parts = compose(arm.strategies, arguments)
+    named = {arm.architecture, *parts.precomputed} & OUTSIDE_TABLES.keys()
+    return named.union(*(outside_tables(m.arm, arguments) for m in arm.members))
+
+
+def describe(arm: Arm, arguments: StrategyArguments | None = None) -> dict[str, Any]:
     """Describe an arm for the report: title, role, summary, expected result, control, tuned counterpart."""
     described = {"title": title(arm), **_describe(arm)}
-    return described | {"outside": True} if reads_embeddings(arm) else described
+    return described | {"outside": True} if outside_tables(arm, arguments or {}) else described
 
 
 def title(arm: Arm) -> str:

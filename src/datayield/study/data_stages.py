@@ -12,7 +12,7 @@ from datayield.core.metrics import lead_metric
 from datayield.core.tables import hash_of
 from datayield.corpora.embeddings import embedding_digests
 from datayield.models import accelerator
-from datayield.models.settings import ENCODER, OUTSIDE
+from datayield.models.settings import OUTSIDE, OUTSIDE_TABLES
 from datayield.strategies.registry import make_strategy
 from datayield.study import arms, grid
 from datayield.study.corpus_folder import corpus_folder, known_corpus
@@ -34,7 +34,7 @@ def checked_params(params: Params) -> Params:
             arms.default_settings(params, arm, 10)
     for strategy, arguments in params.strategies.items():
         if strategy in OUTSIDE:
-            arms.encoder_of(params)
+            arms.model_of(params, strategy)
         else:
             make_strategy(strategy, arguments)
     grid.check_controls(params)
@@ -77,7 +77,7 @@ def scope(params: Params, name: str, root: Path) -> grid.Scope:
             # the settings hold), not on which other texts the table holds: one more draw changes
             # the table and no cell.
             **thesaurus_digests(folder),
-            ENCODER: "not embedded",  # where no arm reads embeddings
+            **dict.fromkeys(OUTSIDE_TABLES, "not embedded"),  # where no arm reads embeddings
             **embedding_digests(folder),
             "vectors": vectors_digest,
             "difficulties": _digest(folder / "difficulties.parquet"),

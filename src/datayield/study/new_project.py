@@ -15,6 +15,7 @@ from datayield.corpora import input_files
 from datayield.corpora.input_files import InputFiles
 from datayield.corpora.loaders.catalog import catalog
 from datayield.models import outside
+from datayield.models.outside_model import EXTRA
 
 
 def create_project(folder: Path, names: Sequence[str] = ()) -> str:
@@ -64,7 +65,7 @@ def create_own_project(
     if not with_outside.outside:
         announce(
             "left out: arms with a sentence encoder that has read other text; to compare them too:"
-            f" {outside.EXTRA}, then the same command again"
+            f" {EXTRA}, then the same command again"
         )
     text = own_data.params_text(
         with_outside, entry, len(corpus.texts), corpus.classes, len(corpus.unlabelled)

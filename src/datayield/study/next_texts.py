@@ -23,9 +23,10 @@ from datayield.core.errors import UserError, nearest
 from datayield.core.spreadsheet import guarded
 from datayield.core.types import Corpus, Cost, Floats, Ints, Pool, Sample, Settings, TrainingSet
 from datayield.models import device
-from datayield.models.settings import settings
+from datayield.models.outside_tables import make_tables, rows_of
+from datayield.models.settings import DEFAULT_MODELS, OUTSIDE_TABLES, settings
 from datayield.strategies.base import Fitted, Kind, Strategy
-from datayield.strategies.coverage import text_vectors
+from datayield.strategies.coverage import WORDS, text_vectors
 from datayield.strategies.registry import make_strategy, registered
 from datayield.strategies.uncertainty import LOOKED_AT
 from datayield.study import arms
@@ -72,6 +73,8 @@ def choose(
     n: int,
     by: str,
     seed: int,
+    embedding: str = "",
+    model: str = "",
 ) -> ChosenTexts:
     """Choose the n unlabelled texts that a strategy would label next, best first, with reasons.
 
@@ -82,9 +85,12 @@ def choose(
         n: number of texts to choose.
         by: name of a strategy that queries.
         seed: seed of everything random.
+        embedding: vectors of the texts that the strategy compares; "": its default.
+        model: model from outside that embeds the texts, with such an embedding; "": its default.
 
     Raises:
-        UserError: for too few texts or classes, a strategy that does not query, or a too large n.
+        UserError: for too few texts or classes, a strategy that does not query, a too large n, or a model
+            from outside that cannot be opened.
     """
     classes = tuple(sorted(set(labels)))
     _check(texts, classes, n)
@@ -97,8 +103,8 @@ def choose(
     numbers = {c: k for k, c in enumerate(classes)}
     known = np.array([numbers[x] for x in labels], np.int64)
     pool = sequences.JoinedTexts(texts, sequences.SelectedTexts(unlabelled, ids))
-    strategy = one_round(by)
-    context = NextTextsContext(pool, known, classes, strategy, n, seed)
+    strategy = one_round(by, embedding)
+    context = NextTextsContext(pool, known, classes, strategy, n, seed, model)
     device.configure()
     assert strategy.query is not None
     picked = strategy.query(Pool(pool), len(texts) + n, context)[len(texts) :]
@@ -135,18 +141,24 @@ def distinct(texts: Sequence[str], unlabelled: Sequence[str]) -> tuple[Ints, int
     return np.array(places, np.int64), counts["labelled"], counts["repeated"]
 
 
-def one_round(by: str) -> Strategy:
-    """Make the strategy, with one round where it can query in rounds.
+def one_round(by: str, embedding: str = "") -> Strategy:
+    """Make the strategy, with one round where it can query in rounds, and with an embedding if one is named.
 
     Raises:
-        UserError: if no strategy of this name queries.
+        UserError: if no strategy of this name queries, or it compares no vectors of texts.
     """
     if by not in query_strategies():
         raise UserError(
             f"--by {by}: expected a strategy that chooses texts to label: {nearest(by, query_strategies())}"
         )
-    rounds = {"rounds": 1} if "rounds" in signature(registered()[by]).parameters else {}
-    return make_strategy(by, rounds)
+    arguments = signature(registered()[by]).parameters
+    if embedding and "embedding" not in arguments:
+        raise UserError(
+            f"--embedding {embedding}: {by} compares no vectors of texts; choose --by facility_location or"
+            " k_center"
+        )
+    rounds = {"rounds": 1} if "rounds" in arguments else {}
+    return make_strategy(by, rounds | ({"embedding": embedding} if embedding else {}))
 
 
 def _check(texts: Sequence[str], classes: Sequence[str], n: int) -> None:
@@ -174,6 +186,7 @@ class NextTextsContext(CellContext):
         strategy: Strategy,
         n: int,
         seed: int,
+        model: str = "",
     ) -> None:
         count, everything = len(labels), np.arange(len(pool))
         unknown = np.full(len(pool) - count, -1)
@@ -185,6 +198,11 @@ class NextTextsContext(CellContext):
         tables = CorpusTables(corpus, Draws(()), Path())
         if "vectors" in strategy.precomputed:
             tables.opened["vectors"] = word_vectors.vectors(pool, VECTOR_DIMENSIONS, seed)
+        outside = [t for t in strategy.precomputed if t in OUTSIDE_TABLES]
+        named = {kind: model or default for kind, default in DEFAULT_MODELS.items()}
+        for table, embedded in make_tables(outside, named, corpus)[0].items():
+            rows = {text: row for row, text in enumerate(rows_of(corpus, table))}
+            tables.opened[table] = embedded, rows
         sample = Sample(
             everything[: count + n], everything[:0], everything[count + n :],
             (everything % FOLDS).astype(np.int8),
@@ -193,6 +211,7 @@ class NextTextsContext(CellContext):
         super().__init__(
             tables, sample, _settings(count), Cost(), key, strategy, everything[:count]
         )
+        self.embedding = next(iter(strategy.precomputed), WORDS)
         self.known = labels  # of the first texts of the pool
         self.fitted: Fitted | None = None
 
@@ -231,7 +250,7 @@ def _reasons(
         return
     count = len(context.known)
     texts = [*(pool[i] for i in range(count)), *(pool[int(i)] for i in picked)]
-    points = text_vectors(texts, context)
+    points = text_vectors(texts, context, context.embedding)
     likeness = points[count:] @ points[:count].T  # (picked, labelled) cosines
     closest: Ints = likeness.argmax(1)
     for row, best in enumerate(closest):

@@ -12,7 +12,8 @@ from datayield.cells.context import CorpusTables
 from datayield.core import seeds
 from datayield.corpora.build import Labelled, build_corpus
 from datayield.corpora.embeddings import write_embeddings
-from datayield.models.settings import ENCODER
+from datayield.models.outside_tables import lengths_of, rows_of
+from datayield.models.settings import ENCODER_TOKENS, OUTSIDE_TABLES
 from datayield.strategies.base import Strategy
 from datayield.study.corpus_folder import corpus_folder
 from datayield.study.stages import (
@@ -127,13 +128,17 @@ def build_tables(root: Path, strategies: Iterable[Strategy]) -> CorpusTables:
         for stage in (subsample_pool, train_vectors, augment_texts, rate_difficulties):
             stage.run(params, NAME, root)
     tables = CorpusTables.load(folder)
-    texts = [*tables.corpus.texts, *tables.corpus.test_texts]
-    write_embeddings({ENCODER: _embedded(texts)}, {ENCODER: "testing"}, folder)
+    embedded = {table: _embedded(rows_of(tables.corpus, table)) for table in OUTSIDE_TABLES}
+    texts = rows_of(tables.corpus, ENCODER_TOKENS)
+    embedded[ENCODER_TOKENS] = _embedded([word for text in texts for word in text.split()])
+    lengths = np.array([len(text.split()) for text in texts])
+    embedded[lengths_of(ENCODER_TOKENS)] = lengths
+    write_embeddings(embedded, dict.fromkeys(OUTSIDE_TABLES, "testing"), folder)
     return tables
 
 
 def _embedded(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return the mean of a fixed random vector for each word of a text, in place of a sentence encoder."""
+    """Return the mean of a fixed random vector for each word of a text, in place of a model from outside."""
     words = sorted({word for text in texts for word in text.split()})
     vectors = seeds.rng("testing", "embeddings").normal(0, 1, (len(words), 16))
     rows = {word: row for row, word in enumerate(words)}

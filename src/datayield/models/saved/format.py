@@ -22,11 +22,13 @@ from datayield.core.errors import UserError
 from datayield.core.types import ModelArrays
 from datayield.models import pooling
 from datayield.models.saved import saved_network
-from datayield.models.settings import OUTSIDE
+from datayield.models.settings import ENCODER_TOKENS, OUTSIDE, OUTSIDE_TABLES
 from datayield.text import tokens
 
 if TYPE_CHECKING:
     from datayield.models.linear import Predict
+    from datayield.models.outside_model import OutsideModel
+    from datayield.models.token_states import StatesOf
 
 FORMAT = 3  # version of the folder's format; raised when older versions of datayield cannot read it
 READABLE = (1, 2, 3)
@@ -166,7 +168,9 @@ def _model(config: Mapping[str, Any], weights: bytes) -> Model:
         raise ValueError("an array holds NaN")
     if parts.kind == saved_network.NETWORK:
         where, notice = _where(config["identity"])
-        read = saved_network.reader(parts, config["settings"]["model"], classes, where)
+        read = saved_network.reader(
+            parts, config["settings"]["model"], classes, where, _states_of(config)
+        )
         return Model(config, read, where, notice)
     if parts.kind in OUTSIDE:
         return Model(config, _embedded(parts, config, classes), None)
@@ -176,17 +180,40 @@ def _model(config: Mapping[str, Any], weights: bytes) -> Model:
 
 
 def _embedded(parts: ModelArrays, config: Mapping[str, Any], classes: int) -> "Predict":
-    """Return the prediction function of a model on embeddings, with the sentence encoder that made them."""
-    from datayield.models import embedded, outside
+    """Return the prediction function of a model on embeddings, with the model from outside that made them."""
+    from datayield.models import embedded
 
-    encoder = outside.open_encoder(config["settings"]["outside"]["model"])
-    made = files.digest([encoder.digest, config["data_digest"]])[:32]
-    if made != config["identity"]["precomputed"][parts.kind]:
+    return embedded.read_embedded(parts, classes, _outside_model(config, parts.kind).embed)
+
+
+def _states_of(config: Mapping[str, Any]) -> "StatesOf | None":
+    """Return what makes the token states that a network reads; None for one that reads words."""
+    if ENCODER_TOKENS not in config["identity"].get("precomputed", {}):
+        return None
+    from datayield.models.token_states import TokenStates
+
+    token_states = _outside_model(config, ENCODER_TOKENS).token_states
+    if token_states is None:
+        raise ValueError("the model from outside has no token states")
+    return lambda texts: TokenStates.of(texts, *token_states(texts))
+
+
+def _outside_model(config: Mapping[str, Any], table: str) -> "OutsideModel":
+    """Open the model from outside whose table an exported model was trained on.
+
+    Raises:
+        UserError: it cannot be opened, or is another one here.
+    """
+    from datayield.models import outside
+
+    model = outside.open_model(OUTSIDE_TABLES[table], config["settings"]["outside"]["model"])
+    made = files.digest([model.digest, config["data_digest"]])[:32]
+    if made != config["identity"]["precomputed"][table]:
         raise UserError(
-            f"the sentence encoder {encoder.name} is another one here than where the model was trained."
+            f"{OUTSIDE_TABLES[table]} {model.name} is another one here than where the model was trained."
             " Install the version that the model's README.md names, or export the model again."
         )
-    return embedded.read_embedded(parts, classes, encoder.embed)
+    return model
 
 
 def _blended(config: Mapping[str, Any], members: Sequence[Model]) -> Model:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from datayield.models.outside_model import EXTRA
+
 NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 _USE = [
     "## Use",
@@ -34,6 +36,7 @@ def _head(c: Mapping[str, Any]) -> list[str]:
         f" cell `{c['cell']}`. Licence of the data, as stated with the corpus: {c['licence']}.",
         "",
         *_members(c),
+        *_outside(c),
         f"Made with {', '.join(engine)}.",
         "",
     ]
@@ -46,6 +49,15 @@ def _members(c: Mapping[str, Any]) -> list[str]:
     named = [f"`{m['arm']}` (seed {m['seed']})" for m in c["members"]]
     how = "a product, with fitted exponents," if c["exponents"] else "the mean"
     return [f"Its probabilities are {how} of {len(named)} models: {', '.join(named)}.", ""]
+
+
+def _outside(c: Mapping[str, Any]) -> list[str]:
+    """Name the models that have read other text, without which the model cannot read a text."""
+    every = [c["settings"], *(m["settings"] for m in c.get("members", ()))]
+    names = sorted({s["outside"]["model"] for s in every if "outside" in s})
+    if not names:
+        return []
+    return [f"It reads texts through {_classes(names)}, which has read other text: {EXTRA}.", ""]
 
 
 def _classes(classes: list[str]) -> str:

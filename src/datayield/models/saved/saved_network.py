@@ -1,7 +1,9 @@
 """Takes a network apart into arrays, and builds its prediction function from them again."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,10 @@ from numpy.typing import NDArray
 from datayield.core.types import ModelArrays, Settings
 
 if TYPE_CHECKING:
+    from datayield.models.classifier import Classifier
+    from datayield.models.encoding import Vocabulary
     from datayield.models.linear import Predict
+    from datayield.models.token_states import StatesOf
 
 NETWORK = "network"
 
@@ -25,37 +30,79 @@ def network_parts(model: Any, words: tuple[str, ...]) -> ModelArrays:
 
 
 def reader(
-    parts: ModelArrays, settings: Mapping[str, Any], classes: int, where: tuple[str, str]
+    parts: ModelArrays,
+    settings: Mapping[str, Any],
+    classes: int,
+    where: tuple[str, str],
+    states_of: "StatesOf | None" = None,
 ) -> "Predict":
-    """Return the prediction function of the network that `network_parts` took apart."""
+    """Return the prediction function of the network that `network_parts` took apart.
+
+    Args:
+        parts: its vocabulary and arrays.
+        settings: those that it was trained with.
+        classes: number of classes.
+        where: device and precision.
+        states_of: texts -> the token states that it reads in place of words; None: it reads words.
+    """
     import torch
 
     from datayield.models import device
-    from datayield.models.classifier import Classifier, probabilities
-    from datayield.models.encoding import Vocabulary, encode
+    from datayield.models.classifier import Classifier
+    from datayield.models.encoding import Vocabulary
+    from datayield.models.token_states import StateLookup
 
     device.configure(*where)
     vocabulary = Vocabulary.listed(parts.words)
     trained_with = Settings.from_dict(settings)
     if not 1 <= trained_with.layers <= len(parts.arrays):
         raise ValueError(f"{trained_with.layers} layers in {len(parts.arrays)} arrays")
+    first = states_of([""]) if states_of else None
+
+    def empty() -> Classifier:
+        lookup = StateLookup(first, trained_with.embedding) if first else None
+        return Classifier(trained_with, len(vocabulary), classes, lookup)
+
     with torch.device("meta"):  # takes no memory, whatever sizes damaged settings name
-        empty = Classifier(trained_with, len(vocabulary), classes).named_parameters()
-        expected = {name: tuple(p.shape) for name, p in empty}
-    shapes = {name: a.shape for name, a in parts.arrays.items()}
-    if "frequency" in shapes:  # of networks with normalised embeddings
+        expected = {name: tuple(p.shape) for name, p in empty().named_parameters()}
+    if "frequency" in parts.arrays:  # of networks with normalised embeddings
         expected["frequency"] = (len(vocabulary),)
-    if shapes != expected:
+    if {name: a.shape for name, a in parts.arrays.items()} != expected:
         raise ValueError("names or shapes of the arrays differ from those that the settings give")
-    model = Classifier(trained_with, len(vocabulary), classes)
+    model = empty()
     state = {k: device.tensor(v) for k, v in parts.arrays.items() if k != "frequency"}
     model.load_state_dict(state)
     if "frequency" in parts.arrays:
         model.frequency = device.tensor(parts.arrays["frequency"])
     model.requires_grad_(False).eval()
 
-    def predict(texts: Sequence[str]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            return probabilities(model, encode(texts, vocabulary, model.settings.max_tokens))
+    if states_of is None:
+        return partial(_predict_from_words, model, vocabulary)
+    return partial(_predict_from_states, model, Lock(), states_of)
 
-    return predict
+
+def _predict_from_words(
+    model: "Classifier", vocabulary: "Vocabulary", texts: Sequence[str]
+) -> NDArray[np.float32]:
+    import torch
+
+    from datayield.models.classifier import probabilities
+    from datayield.models.encoding import encode
+
+    with torch.inference_mode():
+        return probabilities(model, encode(texts, vocabulary, model.settings.max_tokens))
+
+
+def _predict_from_states(
+    model: "Classifier", alone: Lock, states_of: "StatesOf", texts: Sequence[str]
+) -> NDArray[np.float32]:
+    """Predict texts; `alone` keeps the threads of a server apart, because the states belong to the model."""
+    import torch
+
+    from datayield.models.classifier import probabilities
+    from datayield.models.token_states import StateLookup
+
+    states = states_of(texts)
+    with alone, torch.inference_mode():
+        cast(StateLookup, model.embedding).states = states
+        return probabilities(model, states.encode(texts, model.settings.max_tokens))

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from datayield import corpora
 from datayield.config import Params
-from datayield.core import files
 from datayield.corpora.embeddings import write_embeddings
-from datayield.models import outside
-from datayield.models.settings import ENCODER
+from datayield.models.outside_tables import make_tables
+from datayield.models.settings import OUTSIDE
 from datayield.study import arms, grid
 from datayield.study.corpus_folder import corpus_folder
 
@@ -19,11 +18,9 @@ def run(params: Params, name: str, root: Path) -> None:
     """Embed the texts of one corpus: the pool's, those without labels, the test texts."""
     folder = corpus_folder(root, name)
     every = (arm for block in params.study.grid for arm in grid.arms_of(block))
-    if not any(map(arms.reads_embeddings, every)):
-        write_embeddings({}, {}, folder)
-        return
-    corpus = corpora.checked(folder)
-    encoder = outside.open_encoder(arms.encoder_of(params))
-    made = encoder.embed([*corpora.everything(corpus), *corpus.test_texts])
-    digest = files.digest([encoder.digest, corpus.digest])[:32]
-    write_embeddings({ENCODER: made}, {ENCODER: digest}, folder)
+    wanted = {t for arm in every for t in arms.outside_tables(arm, params.strategies)}
+    models = {kind: arms.model_of(params, kind) for kind in OUTSIDE}
+    arrays, digests = (
+        make_tables(sorted(wanted), models, corpora.checked(folder)) if wanted else ({}, {})
+    )
+    write_embeddings(arrays, digests, folder)
