@@ -40,6 +40,7 @@ RUN = {
     "datayield strategies list --markdown > docs/strategies.md": "mkdir -p docs; datayield"
     f" strategies list --markdown > docs/strategies.md; cmp docs/strategies.md {REPO}/docs/strategies.md",
     "datayield strategies show vat": "",
+    "datayield audit reviews.csv": "",
     "datayield corpora list": "",
     "datayield corpora add reviews.csv --text body --label stars": "",
     "datayield corpora check reviews sms_spam": "",

@@ -9,11 +9,22 @@ import sys
 from collections.abc import Sequence
 
 from datayield import __version__
-from datayield.cli import answers, corpora, doctor, models, next, pipeline, strategies, study, ui
+from datayield.cli import (
+    answers,
+    corpora,
+    doctor,
+    file_audits,
+    models,
+    next,
+    pipeline,
+    strategies,
+    study,
+    ui,
+)
 from datayield.core.system import machine
 from datayield.core.system.subprocesses import exit_code_of
 
-TOPICS = (study, pipeline, answers, next, models, corpora, strategies, ui, doctor)
+TOPICS = (study, file_audits, pipeline, answers, next, models, corpora, strategies, ui, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

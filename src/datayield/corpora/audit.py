@@ -8,10 +8,8 @@ spell or tokenise differently.
 """
 
 import hashlib
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,24 +19,14 @@ from numpy.typing import NDArray
 from datayield.core import tables
 from datayield.core.types import Corpus, Ints
 from datayield.corpora.build import duplicate_groups_of
-from datayield.text import near_duplicates, sequences, tokens
+from datayield.corpora.text_faults import text_faults
+from datayield.text import near_duplicates, sequences
 
 EXAMPLES = 3
 EXAMPLE_LENGTH = 160
 
 TWINS = ("", "near", "exact")  # values of the column "twin" of `tables.AUDIT`
 NEAR, EXACT = 1, 2
-_SHORT = "texts of one or two words"
-_PATTERNS = {
-    "texts with undecodable characters": re.compile("�"),
-    "texts with control characters (windows-1252 read as latin-1?)": re.compile(
-        "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
-    ),
-    "texts that look decoded twice (Ã©)": re.compile("Ã[\x80-\xbf]|â€|Â[\x80-\xbf]"),
-    "texts with remnants of HTML": re.compile(
-        r"&(?:[a-z]{2,8}|#\d{1,6});|#\d{2,4};|</?[a-z][^<>]{0,60}>", re.IGNORECASE
-    ),
-}
 
 
 def audit(corpus: Corpus, removed: dict[str, int]) -> tuple[dict[str, Any], pa.Table]:
@@ -61,8 +49,8 @@ def audit(corpus: Corpus, removed: dict[str, int]) -> tuple[dict[str, Any], pa.T
     twin = _twins(sequences.TextKeys(texts, first), duplicate_groups, of_pool, in_pool)
     conflicting = _labels_of(duplicate_groups, labels, len(first)) > 1
     conflicting_pool = _labels_of(duplicate_groups[in_pool], labels[in_pool], len(first)) > 1
-    seen = _read(texts)
-    longest = seen.tokens[in_pool].max()
+    faults = text_faults(texts)
+    longest = faults.lengths[in_pool].max()
     findings = [
         *(_finding(f"left out: {why}", count, count + len(texts)) for why, count in removed.items()),
         _finding("exact duplicates in all rows", len(texts) - len(first), len(texts)),
@@ -81,11 +69,12 @@ def audit(corpus: Corpus, removed: dict[str, int]) -> tuple[dict[str, Any], pa.T
                  int((of_pool > 0).sum()), _examples(texts, first[conflicting_pool])),
         _finding("rows whose text carries two labels, test set included",
                  int(sizes[conflicting].sum()), len(texts)),
-        *(_finding(what, len(ids), len(texts), _examples(texts, ids)) for what, ids in seen.found.items()),
+        *(_finding(what, len(ids), len(texts), _examples(texts, ids)) for what, ids in faults.places.items()),
         _finding("test texts longer than any text of the pool",
-                 int((seen.tokens[in_test] > longest).sum()), test),
+                 int((faults.lengths[in_test] > longest).sum()), test),
     ]  # fmt: skip
-    rows = _rows(corpus, labels, seen.letters, twin)
+    hashes = np.fromiter(map(letters, texts), np.int64, len(texts))
+    rows = _rows(corpus, labels, hashes, twin)
     return {"corpus": corpus.name, "findings": findings}, rows
 
 
@@ -142,25 +131,3 @@ def _twins(
     twin = np.where(close[duplicate_groups], NEAR, 0)
     twin[of_pool[duplicate_groups] > in_pool] = EXACT
     return twin
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """The result of one pass over the texts."""
-
-    tokens: Ints  # (texts,)
-    letters: Ints  # (texts,)
-    found: dict[str, list[int]]  # name of the finding -> places of texts
-
-
-def _read(texts: Sequence[str]) -> _Seen:
-    counts, hashes = np.empty(len(texts), np.int64), np.empty(len(texts), np.int64)
-    found: dict[str, list[int]] = {what: [] for what in (*_PATTERNS, _SHORT)}
-    for i, value in enumerate(texts):
-        counts[i], hashes[i] = len(tokens.tokens(value)), letters(value)
-        for what, pattern in _PATTERNS.items():
-            if pattern.search(value):
-                found[what].append(i)
-        if len(value.split()) <= 2:
-            found[_SHORT].append(i)
-    return _Seen(counts, hashes, found)

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
+from datayield.core.markdown import escaped
 from datayield.report import csv_tables, figures, first_figures, wording
 from datayield.report.figures import Drawing, data_map
 from datayield.report.reliability_figure import reliability
@@ -31,7 +32,6 @@ from datayield.report.sections.first_screen import first_screen
 
 ROWS = 12  # of a table on the page; all of them are in its CSV file
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 _REFERENCE = re.compile(r'((?:\bid|href)="#?|url\(#)(?=[^"])')
 
 
@@ -67,7 +67,7 @@ def render(statistics: StudyStatistics) -> dict[str, str | bytes]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"md": _escaped, "explained": _explained}
+    templates.filters |= {"md": escaped, "explained": _explained}
     pictures = {name: _inlined(d.svg, name) for name, d in pictured.items()}
     return {
         "index.html": templates.get_template("report.html").render(pictures=pictures, **context),
@@ -154,11 +154,6 @@ def _with_file(c: CorpusStatistics, table: Table) -> Table:
 def _inlined(svg: str, name: str) -> str:
     """Return the figure with ids of its own, so that several can share one page."""
     return _REFERENCE.sub(rf"\1{name}-", svg)
-
-
-def _escaped(text: str) -> str:
-    """Escape Markdown, so that a user's text stays text."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
 
 
 def _explained(text: str, words: tuple[tuple[str, str], ...]) -> Markup:

@@ -1,0 +1,94 @@
+"""Finds the labels of a file that are likely wrong, by confident learning (Northcutt et al. 2021).
+
+Every text gets class probabilities from TF-IDF models that saw neither it nor a duplicate of it. Labels that
+these contradict confidently are found as the strategy `clean` finds them, which takes no study and no network.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from datayield.core import seeds
+from datayield.core.types import Ints
+from datayield.models import linear, logistic
+from datayield.strategies.selection import confident_errors
+
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WrongLabel:
+    """A label that the models of the other texts contradict."""
+
+    place: int  # of the text
+    suggested: int  # the class that they find likeliest instead
+    certainty: float  # its probability, 0 to 1
+    margin: float  # by how much it exceeds the probability of the label, 0 to 1
+
+
+def wrong_labels(
+    texts: Sequence[str], labels: Ints, groups: Ints, classes: int, seed: int
+) -> tuple[WrongLabel, ...]:
+    """Return the labels that are likely wrong, the surest first.
+
+    Args:
+        texts: the labelled texts, of at least two classes, each of at least one token.
+        labels: their class indices, (texts,).
+        groups: (texts,); equal for duplicates, exact or near.
+        classes: number of classes.
+        seed: seed of the folds.
+    """
+    p = out_of_fold(texts, labels, groups, classes, seed)
+    found = []
+    for place in confident_errors(p, labels).tolist():
+        suggested = int(p[place].argmax())
+        certainty = float(p[place, suggested])
+        found.append(
+            WrongLabel(place, suggested, certainty, certainty - float(p[place, labels[place]]))
+        )
+    return tuple(sorted(found, key=lambda x: (-x.margin, x.place)))
+
+
+def out_of_fold(
+    texts: Sequence[str], labels: Ints, groups: Ints, classes: int, seed: int
+) -> NDArray[np.float32]:
+    """Return each text's class probabilities by a model of the other folds, (texts, classes).
+
+    Arguments as of `wrong_labels`. A duplicate group lies in one fold, and folds share the classes. The
+    weights of the words are counted once in all texts, which reads no label; C is chosen once, too.
+    """
+    x = TfidfVectorizer(**linear.GRAMS, sublinear_tf=True).fit_transform(texts)
+    order = seeds.rng(seed, "audit order").permutation(len(labels))  # a file may be sorted by class
+    strength = _strength(x[order], labels[order], seed)
+    fold = _folds(labels, groups, seed)
+    p = np.empty((len(labels), classes), np.float32)
+    for k in np.unique(fold).tolist():
+        held_out, others = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+        [model] = logistic.path(x[others], labels[others], [strength])
+        p[held_out] = linear.spread(model.predict_proba(x[held_out]), model.classes_, classes)
+    return p
+
+
+def _strength(x: sparse.csr_matrix, labels: Ints, seed: int) -> float:
+    """Return the C with the best accuracy by cross-validation, as `linear.tfidf` chooses it."""
+
+    def scores(fitted: Ints, held_out: Ints) -> list[float]:
+        models = logistic.path(x[fitted], labels[fitted], linear.STRENGTHS)
+        return [float((m.predict(x[held_out]) == labels[held_out]).mean()) for m in models]
+
+    own_seed = seeds.integer(seed, "audit strength")
+    return linear.choose_strength(linear.STRENGTHS, scores, labels, own_seed)[0]
+
+
+def _folds(labels: Ints, groups: Ints, seed: int) -> Ints:
+    """Return the fold of every text, (texts,): groups are dealt out by the class of their first text."""
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    order = np.lexsort((seeds.rng(seed, "audit folds").random(len(first)), labels[first]))
+    fold = np.empty(len(first), np.int64)
+    fold[order] = np.arange(len(first)) % FOLDS
+    dealt: Ints = fold[inverse]
+    return dealt
