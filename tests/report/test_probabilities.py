@@ -83,12 +83,51 @@ def test_an_arm_that_cannot_be_told_apart_is_not_called_too_sure(s: StudyStatist
 def test_classes_are_shown_hardest_first(s: StudyStatistics) -> None:
     (c,) = s.corpora
     shown = classes.section(c, s)
-    own = [x for x in c.class_scores if x.arm == shown.tables[0].caption.split()[5]]
+    words = shown.tables[0].caption.replace(",", "").split()
+    own = [x for x in c.class_scores if x.arm == words[5] and x.n == int(words[7])]
     assert [row[0].strip("\u2068\u2069") for row in shown.tables[0].rows] == [x.name for x in own]
     assert own[0].f1.estimate <= own[1].f1.estimate
-    assert "knows \u2068" + own[0].name + "\u2069 least" in shown.paragraphs[0]
+    assert "knows \u2068" + own[0].name + "\u2069 least" in shown.paragraphs[1]
     many = tuple(replace(own[0], name=f"k{i}") for i in range(77))
     cut = classes.section(replace(c, class_scores=many), s)
     assert len(cut.tables[0].rows) == 12 and "the 12 lowest of 77" in cut.tables[0].caption
     assert "tables/class_scores.csv" in " ".join(cut.paragraphs)
     assert not classes.section(replace(c, class_scores=()), s).paragraphs
+
+
+def test_it_says_which_classes_still_rise_and_what_that_does_not_show(s: StudyStatistics) -> None:
+    (c,) = s.corpora
+    arm = classes.section(c, s).tables[0].caption.split()[5]
+    [first, *_] = own = [x for x in c.class_gains if x.arm == arm]
+    said = classes.section(c, s).paragraphs[0]
+    assert f"the F1 of {arm} still rose for \u2068{first.name}\u2069 (+" in said
+    assert "what labels of one class alone would buy was not measured" in said
+    open_ = tuple(replace(x, verdict="undecided") for x in own)
+    said = classes.section(replace(c, class_gains=open_), s).paragraphs[0]
+    assert "rose for no class beyond doubt" in said and "still pay" not in said
+    mixed = (
+        *(replace(first, name=f"k{i}") for i in range(5)),
+        replace(open_[0], verdict="falls"),
+        open_[0],
+    )
+    said = classes.section(replace(c, class_gains=mixed), s).paragraphs[0]
+    assert (
+        "and 2 more: more labels" in said and "It fell for" in said and "For 1 of 7 classes" in said
+    )
+    assert classes.section(replace(c, class_gains=()), s).paragraphs[0].startswith("At ")
+
+
+def test_curves_and_confusions_are_tables_and_files(s: StudyStatistics) -> None:
+    (c,) = s.corpora
+    scores, confusions, curves = classes.section(c, s).tables
+    assert confusions.rows[0][0] == "\u2068a\u2069 taken for \u2068b\u2069"
+    assert curves.head[1:3] == ("F1 at 200", "F1 at 400") and len(curves.rows) == len(scores.rows)
+    for row in curves.rows:
+        found = [x for x in c.class_scores if x.arm == scores.caption.split()[5]]
+        f1 = {x.n: x.f1.estimate for x in found if x.name == row[0].strip("\u2068\u2069")}
+        assert row[1:3] == tuple(f"{100 * f1[n]:.1f} %" for n in (200, 400))
+    files = render(s)
+    for name in ("class_scores", "class_confusions", "class_gains"):
+        assert str(files[f"tables/{name}.csv"]).startswith("corpus,arm,n,")
+    with_none = classes.section(replace(c, class_confusions=(), class_gains=()), s)
+    assert len(with_none.tables) == 1

@@ -12,7 +12,7 @@ import pyarrow as pa
 from datayield.analysis import across_corpora, claims, comparisons, labels_needed, text_findings
 from datayield.analysis.across_corpora import across
 from datayield.analysis.arm_costs import by_arm, costs
-from datayield.analysis.class_scores import class_scores
+from datayield.analysis.class_scores import by_class
 from datayield.analysis.decision import decide, method_rows, yardstick
 from datayield.analysis.frame import Frame, make_frame
 from datayield.analysis.intervals import METHOD
@@ -181,7 +181,7 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> CorpusStat
         map=data_map, tested=tested,
         hard_training_texts=hard_training, hard_test_texts=hard_test,
         probabilities=probability_findings(results / PROBABILITIES, lines, frame, loaded.truth),
-        class_scores=class_scores(lines, frame, loaded.truth, summary["classes"]),
+        **by_class(lines, frame, loaded.truth, summary["classes"]),
     )  # fmt: skip
 
 

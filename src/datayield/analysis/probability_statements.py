@@ -4,6 +4,7 @@ They describe arms; no verdict about which arm is better rests on them.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from datayield.analysis.intervals import Interval
 
@@ -49,7 +50,10 @@ class ProbabilityStatements:
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """The scores of one class by one arm at one budget, mean over draws and seeds."""
+    """The scores of one class by one arm at one budget, mean over draws and seeds.
+
+    The rows of a class and an arm at all budgets are its learning curve.
+    """
 
     arm: str
     n: int
@@ -60,3 +64,28 @@ class ClassScores:
     f1: Interval  # harmonic mean of both
     confused_with: str | None  # class most often predicted in its place; None: never another
     confused: float  # share of its texts that are given that class, 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClassConfusion:
+    """A class that an arm takes for another one at one budget, mean over draws and seeds."""
+
+    arm: str
+    n: int
+    name: str  # of the class
+    predicted: str  # the class that it is taken for
+    texts: float  # test texts per training, above 0
+    share: Interval  # of the test texts of the class, 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClassGain:
+    """The change of one class from the budget before to the largest one, as all classes got more labels."""
+
+    arm: str
+    n: int  # the largest budget
+    before: int  # the budget before
+    name: str  # of the class
+    f1: Interval  # change, paired by draw and test text
+    p_holm: float | None  # over the classes of the arm; None: not tested
+    verdict: Literal["rises", "falls", "undecided"]

@@ -25,7 +25,7 @@ from datayield.analysis.typed_json import from_json, to_json
 from datayield.core import files
 from datayield.core.errors import UserError
 
-VERSION = 8  # of statistics.json; raised when a reader of an older one would misread it
+VERSION = 9  # of statistics.json; raised when a reader of an older one would misread it
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,9 @@ class CorpusStatistics:
     hard_training_texts: tuple[text_statements.HardTrainingText, ...]
     hard_test_texts: tuple[text_statements.HardTestText, ...]
     probabilities: probability_statements.ProbabilityStatements
-    class_scores: tuple[probability_statements.ClassScores, ...]  # of a few arms at one budget
+    class_scores: tuple[probability_statements.ClassScores, ...]  # of a few arms, by budget
+    class_confusions: tuple[probability_statements.ClassConfusion, ...]  # at the largest of these
+    class_gains: tuple[probability_statements.ClassGain, ...]  # from the budget before to it
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ KINDS = (
     "scores", "differences", "mean_differences", "components", "multipliers", "shared_multipliers",
     "multipliers_simple", "recommended", "target", "next",
     "extrapolations", "interactions", "against_controls", "checks", "costs", "architectures",
-    "class_scores", "methods",
+    "class_scores", "class_confusions", "class_gains", "methods",
 )  # fmt: skip
 
 
