@@ -18,7 +18,7 @@ import numpy as np
 from datayield import config, corpora
 from datayield.core import seeds
 from datayield.corpora.build import Noise
-from datayield.study.wrong_labels import wrong_labels
+from datayield.study.wrong_labels import judge_labels
 
 CORPORA = ("ag_news", "eda_trec", "cr", "sms_spam")
 SHARES = (0.02, 0.05, 0.2)
@@ -36,7 +36,7 @@ def measured(name: str) -> None:
         planted = Noise(share).plant(labels, classes, rng)
         wrong = planted != labels
         start = time.process_time()
-        found = np.array([x.place for x in wrong_labels(texts, planted, groups, classes, 0)])
+        found = np.array([x.place for x in judge_labels(texts, planted, groups, classes, 0).wrong])
         seconds = time.process_time() - start
         hits = wrong[found]
         print(

@@ -22,7 +22,7 @@ from datayield.corpora.build import Noise
 from datayield.strategies.selection import confident_errors
 from datayield.study import audit_writers
 from datayield.study.file_audit import FileAudit, audit_file
-from datayield.study.wrong_labels import out_of_fold, wrong_labels
+from datayield.study.wrong_labels import judge_labels, out_of_fold
 from datayield.testing.small_corpus import written_texts
 
 TABLE = Path(__file__).with_name("cleanlab.json")
@@ -67,7 +67,7 @@ def test_cleanlab_finds_the_same_labels(share: float) -> None:
 @pytest.mark.parametrize("share", SHARES)
 def test_planted_wrong_labels_are_found(share: float) -> None:
     texts, labels, wrong = planted(share)
-    found = wrong_labels(texts, labels, np.arange(400), 3, 0)
+    found = judge_labels(texts, labels, np.arange(400), 3, 0).wrong
     places = {x.place for x in found}
     hits = len(places & set(np.flatnonzero(wrong).tolist()))
     assert hits > 0.7 * wrong.sum() and hits > 0.5 * len(places)
@@ -90,7 +90,7 @@ def test_copies_of_a_text_never_judge_each_other() -> None:
 def test_the_order_of_a_sorted_file_does_not_matter_much() -> None:
     texts, labels, wrong = planted(0.1)
     order = np.argsort(labels, kind="stable")
-    found = wrong_labels([texts[i] for i in order], labels[order], np.arange(400), 3, 0)
+    found = judge_labels([texts[i] for i in order], labels[order], np.arange(400), 3, 0).wrong
     hits = {int(order[x.place]) for x in found} & set(np.flatnonzero(wrong).tolist())
     assert len(hits) > 0.7 * wrong.sum()
 
@@ -161,6 +161,18 @@ def test_every_text_is_counted_once_in_each_finding(lines: list[tuple[str, str]]
     assert len(rows(audit, "texts that occur with different labels")) == sum(
         k in conflicts for k in keys
     )
+
+
+def test_models_that_know_nothing_say_so() -> None:
+    texts, labels, _ = planted(0.1)
+    said = "\n".join(audit_writers.terminal_lines("f", audited(texts, labels)))
+    assert "The models that judge the labels predict" in said and "says nothing" not in said
+    at_random = np.random.default_rng(1).integers(0, 3, 400)
+    audit = audited(texts, at_random)
+    assert audit.judgement and not audit.judgement.informed
+    assert "what they list says nothing" in audit_writers.as_markdown("f", audit)
+    alone = "\n".join(audit_writers.terminal_lines("f", audited(texts, ["x"] * 400)))
+    assert "No label was judged" in alone
 
 
 def test_a_majority_is_suggested_and_a_tie_is_not() -> None:

@@ -9,6 +9,7 @@ from datayield.core.markdown import escaped
 from datayield.core.spreadsheet import guarded
 from datayield.study.file_audit import ClassCount, FileAudit
 from datayield.study.file_duplicates import FileFinding, SuspiciousText
+from datayield.study.wrong_labels import JudgedLabels
 
 SHOWN = 12  # rows of a table of the page
 PRINTED = 3  # texts of a finding in the terminal
@@ -61,6 +62,8 @@ def as_data(audit: FileAudit) -> dict[str, Any]:
         "labelled": len(audit.labels),
         "unlabelled": len(audit.texts) - len(audit.labels),
         "unread": round(audit.unread, 4),
+        "agreement": None if audit.judgement is None else round(audit.judgement.agreement, 4),
+        "informed": audit.judgement is not None and audit.judgement.informed,
         "classes": [
             {"name": c.name, "texts": c.texts, "wrong": c.wrong, "instead": c.instead}
             for c in audit.classes
@@ -81,11 +84,7 @@ def terminal_lines(name: str, audit: FileAudit) -> Iterator[str]:
         for x in (x for x in finding.texts[:PRINTED] if x.certainty is not None):
             judged = f"{_label(audit, x.place)}, rather {x.suggested} ({x.certainty:.2f})"
             yield f"{'':21}{_where(audit, x.place)}: {_printable(judged)}: {_excerpt(audit, x.place)}"
-    none = [finding.name for finding in audit.findings if finding.of and not finding.texts]
-    if none:
-        yield f"  looked for and not found: {'; '.join(none)}"
-    if audit.unread:
-        yield f"  {audit.unread:.1%} of all tokens lie beyond the first {audit.max_tokens} of their text"
+    yield from (f"  {sentence}" for sentence in _sentences(audit))
 
 
 def _counts(audit: FileAudit) -> str:
@@ -101,14 +100,32 @@ def _findings(audit: FileAudit) -> Iterator[str]:
     for x in audit.findings:
         if x.texts:
             yield f"| {x.name} | {len(x.texts):,} | {x.of:,} | {x.advice} |"
+    for sentence in _sentences(audit):
+        yield from ("", sentence)
+
+
+def _sentences(audit: FileAudit) -> Iterator[str]:
+    """Yield what was not found, how far the judged labels can be trusted, and what is not read."""
     none = [x.name for x in audit.findings if x.of and not x.texts]
     if none:
-        yield from ("", f"Looked for and not found: {'; '.join(none)}.")
+        yield f"Looked for and not found: {'; '.join(none)}."
+    if audit.judgement is None:
+        yield "No label was judged: that takes two classes of ten different texts each."
+    else:
+        yield _trust(audit.judgement)
     if audit.unread:
-        yield from (
-            "",
-            f"{audit.unread:.1%} of all tokens lie beyond the first {audit.max_tokens} of their text.",
-        )
+        first = f"the first {audit.max_tokens} of their text"
+        yield f"{audit.unread:.1%} of all tokens lie beyond {first}, where a study does not read."
+
+
+def _trust(j: JudgedLabels) -> str:
+    agreement = (
+        f"The models that judge the labels predict {j.agreement:.0%} of them without having seen them; the"
+        f" largest class is {j.largest:.0%}."
+    )
+    if j.informed:
+        return agreement
+    return f"{agreement} They know too little of these texts to judge labels: what they list says nothing."
 
 
 def _classes(audit: FileAudit) -> Iterator[str]:

@@ -17,7 +17,7 @@ from datayield.study.file_duplicates import (
     duplicate_findings,
     file_texts,
 )
-from datayield.study.wrong_labels import WrongLabel, wrong_labels
+from datayield.study.wrong_labels import JudgedLabels, WrongLabel, judge_labels
 
 SEED = 0  # of the folds: one file always gives one audit
 
@@ -40,6 +40,7 @@ class FileAudit:
     labels: tuple[str, ...]  # of the labelled texts
     classes: tuple[ClassCount, ...]  # the largest first
     findings: tuple[FileFinding, ...]
+    judgement: JudgedLabels | None  # None: no label can be judged
     max_tokens: int  # tokens of a text that a study reads
     unread: float  # share of all tokens beyond them, 0 to 1
     rows: Ints  # (texts,) number of a text's row among the labelled rows or the unlabelled ones, from 1
@@ -69,7 +70,8 @@ def audit_file(
     x = file_texts(texts, known, in_test, unlabelled)
     faults = text_faults(x.texts)
     judged = _judged(x, faults.lengths > 0, len(classes))
-    wrong = _wrong_labels(x, judged)
+    judgement = _judgement(x, judged)
+    wrong = judgement.wrong if judgement else ()
     findings = (
         FileFinding(
             "labels that are likely wrong",
@@ -86,7 +88,7 @@ def audit_file(
     unread = float(beyond / max(1, faults.lengths.sum()))
     places = np.arange(len(unlabelled)) if unlabelled_places is None else unlabelled_places
     rows = np.concatenate([np.arange(len(labels)), places]) + 1
-    return FileAudit(x.texts, tuple(labels), counts, findings, max_tokens, unread, rows)
+    return FileAudit(x.texts, tuple(labels), counts, findings, judgement, max_tokens, unread, rows)
 
 
 def _text_findings(faults: TextFaults, max_tokens: int) -> tuple[FileFinding, ...]:
@@ -137,17 +139,19 @@ def _judged(x: FileTexts, filled: Bools, classes: int) -> Bools:
     return judged
 
 
-def _wrong_labels(x: FileTexts, judged: Bools) -> tuple[WrongLabel, ...]:
-    """Return the likely wrong ones of the judged labels, with places and classes of the whole file."""
+def _judgement(x: FileTexts, judged: Bools) -> JudgedLabels | None:
+    """Return the judgement of the judged labels, with places and classes of the file; None without any."""
     places = np.flatnonzero(judged)
     if not len(places):
-        return ()
+        return None
     present, labels = np.unique(x.labels[places], return_inverse=True)
     texts = [x.texts[i] for i in places.tolist()]
-    found = wrong_labels(texts, labels, x.clusters[places], len(present), SEED)
-    return tuple(
-        replace(w, place=int(places[w.place]), suggested=int(present[w.suggested])) for w in found
+    found = judge_labels(texts, labels, x.clusters[places], len(present), SEED)
+    wrong = (
+        replace(w, place=int(places[w.place]), suggested=int(present[w.suggested]))
+        for w in found.wrong
     )
+    return replace(found, wrong=tuple(wrong))
 
 
 def _class_counts(

@@ -4,6 +4,7 @@ Every text gets class probabilities from TF-IDF models that saw neither it nor a
 these contradict confidently are found as the strategy `clean` finds them, which takes no study and no network.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,10 +31,26 @@ class WrongLabel:
     margin: float  # by how much it exceeds the probability of the label, 0 to 1
 
 
-def wrong_labels(
+@dataclass(frozen=True, slots=True)
+class JudgedLabels:
+    """The labels that are likely wrong, and how far the models that say so can be trusted."""
+
+    wrong: tuple[WrongLabel, ...]  # the surest first
+    judged: int  # labels
+    agreement: float  # share of the labels that the models predict, 0 to 1
+    largest: float  # share of the largest class, which knows nothing of the texts, 0 to 1
+
+    @property
+    def informed(self) -> bool:
+        """Return whether the models predict more labels than the largest class does, by two standard errors."""
+        error = math.sqrt(self.agreement * (1 - self.agreement) / self.judged)
+        return self.agreement > self.largest + 2 * error
+
+
+def judge_labels(
     texts: Sequence[str], labels: Ints, groups: Ints, classes: int, seed: int
-) -> tuple[WrongLabel, ...]:
-    """Return the labels that are likely wrong, the surest first.
+) -> JudgedLabels:
+    """Return the labels that are likely wrong.
 
     Args:
         texts: the labelled texts, of at least two classes, each of at least one token.
@@ -50,7 +67,12 @@ def wrong_labels(
         found.append(
             WrongLabel(place, suggested, certainty, certainty - float(p[place, labels[place]]))
         )
-    return tuple(sorted(found, key=lambda x: (-x.margin, x.place)))
+    return JudgedLabels(
+        tuple(sorted(found, key=lambda x: (-x.margin, x.place))),
+        len(labels),
+        float((p.argmax(1) == labels).mean()),
+        float(np.bincount(labels).max() / len(labels)),
+    )
 
 
 def out_of_fold(
@@ -58,7 +80,7 @@ def out_of_fold(
 ) -> NDArray[np.float32]:
     """Return each text's class probabilities by a model of the other folds, (texts, classes).
 
-    Arguments as of `wrong_labels`. A duplicate group lies in one fold, and folds share the classes. The
+    Arguments as of `judge_labels`. A duplicate group lies in one fold, and folds share the classes. The
     weights of the words are counted once in all texts, which reads no label; C is chosen once, too.
     """
     x = TfidfVectorizer(**linear.GRAMS, sublinear_tf=True).fit_transform(texts)
