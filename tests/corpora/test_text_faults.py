@@ -34,17 +34,22 @@ def test_every_finding_says_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["latin-1", "cp1252"])
-@given(word=st.text(st.sampled_from("éèüößñçåøžПриветмир日本語한국😀"), min_size=1, max_size=8))
+@given(word=st.text(st.sampled_from("éèàüößñçåøПриветмир"), min_size=1, max_size=8))
 def test_text_that_was_decoded_twice_is_found(wrong: str, word: str) -> None:
-    damaged = f"so {word} so".encode().decode(wrong, "replace")
-    assert set(found([damaged])) & {TWICE, *PATTERNS}
+    assert TWICE in found([f"so {word} so".encode().decode(wrong, "replace")])
+
+
+@given(
+    word=st.text(st.sampled_from("éèàüößñçåøžšÚÍÁПриветмир日本語한국😀"), min_size=1, max_size=8)
+)
+def test_words_of_many_letters_were_not_decoded_twice(word: str) -> None:
     assert TWICE not in found([f"so {word} so"])
 
 
 @pytest.mark.parametrize(
     "text",
     ["Le « été » est là", "NÃO é São Paulo", "»der Spaß« und Süß“", "été\xa0» oui", "5 °C à\xa0«Paris»",
-     "£5, Âge, Ñandú, naïve “x”", "Ünïcödé – ØÆ", "très «bien», déjà”"],
+     "£5, Âge, Ñandú, naïve “x”", "Ünïcödé – ØÆ", "très «bien», déjà”", "Úžas, Íš a åžž"],
 )  # fmt: skip
 def test_right_text_of_many_letters_is_left_alone(text: str) -> None:
     assert set(found([f"{text} and more"])) <= {OTHER_LANGUAGE}

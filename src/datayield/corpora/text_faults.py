@@ -11,11 +11,16 @@ from datayield.core.types import Ints
 from datayield.text import languages, tokens
 
 _CP1252 = bytes(range(0x80, 0xC0)).decode("cp1252", "ignore")
-_AFTER = re.escape("".join(sorted({*_CP1252, *map(chr, range(0x80, 0xC0))})))
-_AFTER_FIRST = _AFTER.replace("\\\xa0", "").replace("\xa0", "")
+_AFTER = {
+    *_CP1252,
+    *map(chr, range(0x80, 0xC0)),
+}  # a byte that goes on, as either encoding reads it
+_LETTERS = re.escape("".join(sorted(c for c in _AFTER if c.isalpha())))
+_MARKS = re.escape("".join(sorted(c for c in _AFTER if not c.isalpha())))
+_MARKS_IN_WORDS = re.escape("".join(sorted(c for c in _AFTER if not c.isalpha() and c != "\xa0")))
 _TWICE = (
-    # A capital that stands in a word of capitals, or a letter before a French quotation mark, is meant.
-    f"(?<![A-ZÀ-Þ])[Â-Þ][{_AFTER}]|[à-ï][{_AFTER_FIRST}][{_AFTER}]|ðŸ"
+    # Meant, and therefore not found: "CAFÉ»", "été »" with a no-break space, "Úžas".
+    f"(?<![A-ZÀ-Þ])[Â-Þ][{_MARKS}]|[ÃÄÅÐÑ][{_LETTERS}]|[à-ï][{_MARKS_IN_WORDS}][{_MARKS}]|ðŸ"
 )
 SHORT = "texts of one or two words"
 OTHER_SCRIPT = "texts in another script than most"
