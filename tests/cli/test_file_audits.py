@@ -44,3 +44,18 @@ def test_an_audit_repeats_itself_and_replaces_nothing_unbidden(
     assert "audit.md exists" in capsys.readouterr().err
     assert main.main([*typed, "--force"]) == 0
     assert {p.name: p.read_bytes() for p in Path("x").iterdir()} == before
+
+
+def test_a_partly_labelled_file_and_its_small_class_are_audited_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts, labels = written_texts(200)
+    monkeypatch.chdir(tmp_path)
+    labels = [*labels[:150], *[""] * 45, *["seldom"] * 5]
+    path = write_csv(Path("partly.csv"), [*texts, texts[0]], [*labels, ""])
+    assert main.main(["audit", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["labelled"], found["unlabelled"]) == (155, 46)
+    counts = {x["name"]: x["texts"] for x in found["findings"]}
+    assert counts["texts of classes with fewer than 10 texts"] == 5
+    assert counts["unlabelled texts that are labelled already"] == 1

@@ -33,11 +33,14 @@ def add(commands: "common.Commands") -> None:
 
 
 def _audit(options: argparse.Namespace) -> None:
+    import numpy as np
+
     from datayield.core import files
     from datayield.core.types import Settings
     from datayield.corpora import input_files
     from datayield.study import audit_writers
     from datayield.study.file_audit import audit_file
+    from datayield.text import sequences
 
     name = input_files.corpus_name(options.files, options.name)
     folder = Path(options.out or f"{name}-audit")
@@ -47,7 +50,7 @@ def _audit(options: argparse.Namespace) -> None:
             raise UserError(
                 f"{path} exists. Name another folder by --out, or replace the file with --force."
             )
-    inputs = replace(common.inputs(options), unlabelled=None)
+    inputs = replace(common.inputs(options), unlabelled=None, rare=True)
     labelled, column, notices = input_files.labelled_texts(inputs)
     more = [options.unlabelled] if options.unlabelled else []
     unlabelled, places, further = input_files.unlabelled_texts(more, None, options.encoding, column)
@@ -58,8 +61,8 @@ def _audit(options: argparse.Namespace) -> None:
         labelled.labels,
         Settings().max_tokens,
         labelled.in_test,
-        unlabelled,
-        places,
+        sequences.JoinedTexts(labelled.unlabelled, unlabelled),
+        np.concatenate([np.arange(count := len(labelled.unlabelled)), places + count]),
     )
     files.write_text(audit_writers.as_markdown(name, audit), page)
     files.write_text(audit_writers.as_csv(audit), rows)
