@@ -10,20 +10,24 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from datayield import corpora
+from datayield.cells.arm_hooks import hooks_of
 from datayield.cells.draws import Draws
 from datayield.core import seeds
+from datayield.core.arm import WEIGHTED, Arm, Member
 from datayield.core.tables import read_table
 from datayield.core.types import Corpus, Cost, Floats, Ints, Sample, Settings, TrainingSet
 from datayield.corpora.embeddings import read_embeddings
-from datayield.models import embedded, linear, pretraining
+from datayield.models import embedded, linear, pooling, pretraining
 from datayield.models.hooks import NOTHING_SHOWN
 from datayield.models.outside import Embed
-from datayield.models.settings import ENCODER
-from datayield.models.trainer import TrainingHooks, train
+from datayield.models.settings import ARCHITECTURES, OUTSIDE
+from datayield.models.trainer import HeldOut, TrainingHooks, train
 from datayield.strategies.base import Fitted, Kind, LanguageModel, Strategy
+from datayield.strategies.registry import compose
 from datayield.text import sequences
-from datayield.text.word_vectors import WordVectors, load_vectors
+from datayield.text.word_vectors import Neighbours, WordVectors, load_vectors
 
+NOTHING: HeldOut = [], np.empty(0, np.int64)
 MOST_UNLABELLED = 50_000
 """Most unlabelled texts that a cell reads, so that its cost does not grow with the pool."""
 
@@ -72,6 +76,13 @@ class CorpusTables:
         stored, rows = self.opened[kind]
         return lambda texts: stored[[rows[text] for text in texts]]
 
+    def neighbours(self) -> Neighbours:
+        """Return the thesaurus of words with similar vectors, which were made without labels."""
+        if "neighbours" not in self.opened:
+            self.opened["neighbours"] = Neighbours.load(self.folder / "vectors.parquet")
+        near: Neighbours = self.opened["neighbours"]
+        return near
+
     def word_vectors(self) -> WordVectors:
         """Return the word vectors, which were made without labels."""
         if "vectors" not in self.opened:
@@ -113,6 +124,12 @@ class CellTables:
             if word in numbers:
                 out[row] = known.vectors[numbers[word]]
         return out
+
+    def synonyms(self) -> Neighbours:
+        """Return the words with similar vectors as a thesaurus."""
+        self._check("vectors")
+        self._charge_all_texts()
+        return self.tables.neighbours()
 
     def _check(self, name: str) -> None:
         if name not in self.strategy.precomputed:
@@ -228,7 +245,7 @@ class CellContext:
 
         Args:
             training_set: the rows to train on.
-            kind: "network", "linear", or "encoder": logistic regression on a sentence encoder's embeddings.
+            kind: "network" or "linear".
             share: the share of the cell's updates that a network trains for.
         """
         self._cost.helper_fits += 1
@@ -236,12 +253,93 @@ class CellContext:
         if kind == "linear":
             linear_model = linear.tfidf(training_set, seeds.integer(*key))
             return Fitted(linear_model.predict, NOTHING_SHOWN)
-        if kind == "encoder":
-            embed = self._tables.embed(ENCODER)
-            encoded = embedded.fit_embedded(training_set, seeds.integer(*key), embed)
-            return Fitted(encoded.predict, NOTHING_SHOWN)
         updates = max(1, round(share * self._settings.updates))
         settings = replace(self._settings, updates=updates, rounds=1)
-        trained = train(training_set, ((), np.empty(0, np.int64)), settings, TrainingHooks(), key)
+        trained = train(training_set, NOTHING, settings, TrainingHooks(), key)
         self._cost.tokens += trained.tokens
         return Fitted(trained.predict, trained.presentations, trained.sample)
+
+    def fit_arm(self, training_set: TrainingSet, arm: Arm) -> Fitted:
+        """Train an arm on these rows, a blend's members one after the other; the cell pays for all of it.
+
+        Its networks have the settings of the cell, but for what their architecture and strategies fix;
+        strategies have their default arguments. Exponents of a weighted blend are fitted on a fold of the
+        rows that its members did not see; then all rows train the members.
+        """
+        members = arm.members or (Member(arm),)
+        exponents: Sequence[float] = ()
+        if arm.architecture == WEIGHTED:
+            folds = self.folds(training_set)
+            held_out = folds == folds[folds >= 0].min()
+            seen, unseen = (
+                training_set.take(np.flatnonzero(rows)) for rows in (~held_out, held_out)
+            )
+            first = [_double(self._fit_member(seen, m).predict(unseen.texts)) for m in members]
+            exponents = pooling.fitted_exponents(first, unseen.targets.argmax(1))
+        fitted = [self._fit_member(training_set, m) for m in members]
+
+        def predict(texts: Sequence[str]) -> NDArray[np.float32]:
+            each = [_double(f.predict(texts)) for f in fitted]
+            pooled = pooling.product(each, exponents) if len(exponents) else pooling.mean(each)
+            return pooled.astype(np.float32)
+
+        return Fitted(predict, NOTHING_SHOWN)
+
+    def _fit_member(self, training_set: TrainingSet, member: Member) -> Fitted:
+        """Train a member, once for each of its seeds; its probabilities are their mean."""
+        fitted = [self._fit_trained(training_set, member.arm) for _ in range(member.count)]
+        return Fitted(
+            lambda texts: np.mean([f.predict(texts) for f in fitted], axis=0), NOTHING_SHOWN
+        )
+
+    def _fit_trained(self, training_set: TrainingSet, arm: Arm) -> Fitted:
+        """Train an arm that has no members."""
+        self._cost.helper_fits += 1
+        key = (*self._key, "helper", self._cost.helper_fits)
+        if arm.architecture in ARCHITECTURES:
+            return self._fit_network(training_set, arm, key)
+        if arm.architecture in OUTSIDE:
+            embed = self._tables.embed(arm.architecture)
+            fitted = embedded.fit_embedded(
+                self._unchanged(training_set), seeds.integer(*key), embed
+            )
+        else:
+            fitted = linear.FITTERS[arm.architecture](training_set, seeds.integer(*key))
+        return Fitted(fitted.predict, NOTHING_SHOWN)
+
+    def _unchanged(self, training_set: TrainingSet) -> TrainingSet:
+        """Return the rows that hold a text of the corpus; rewritten texts have no embeddings."""
+        texts = corpora.everything(self._tables.corpus)
+        pairs = zip(training_set.texts, training_set.parents.tolist(), strict=True)
+        return training_set.take(np.flatnonzero([text == texts[i] for text, i in pairs]))
+
+    def _fit_network(
+        self, training_set: TrainingSet, arm: Arm, key: tuple[seeds.Key, ...]
+    ) -> Fitted:
+        """Train a network with the strategies of its arm."""
+        composition = compose(arm.strategies, {})
+        fixed = composition.pins(len(self._sample.train) + len(self._sample.validation))
+        settings = replace(
+            self._settings, **{"cell": Settings().cell, **ARCHITECTURES[arm.architecture], **fixed}
+        )
+        contexts = [
+            CellContext(
+                self._tables,
+                self._sample,
+                settings,
+                self._cost,
+                (*key, part.name),
+                part,
+                self.labelled,
+            )
+            for part in composition.parts
+        ]
+        rows = composition.transform(training_set, contexts)
+        hooks = hooks_of(composition, contexts, self._tables.corpus, settings)
+        trained = train(rows, NOTHING, settings, hooks, key)
+        self._cost.tokens += trained.tokens
+        return Fitted(trained.predict, trained.presentations, trained.sample)
+
+
+def _double(p: NDArray[np.float32]) -> Floats:
+    return p.astype(np.float64)

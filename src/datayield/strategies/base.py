@@ -10,14 +10,16 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from datayield.core.arm import WEIGHTED, Arm, Member
 from datayield.core.errors import UserError
 from datayield.core.types import Floats, Ints, Pool, TrainingSet
 from datayield.models.hooks import Objective, Presentations, Schedule, Start
+from datayield.models.settings import ARCHITECTURES
 
 READ_ONCE = "a language model of the pool, trained once for all cells of a draw"
 Role: TypeAlias = Literal["plain", "strategy", "control", "check"]
 Need: TypeAlias = Literal["dropout", "language_model"]
-Kind: TypeAlias = Literal["network", "linear", "encoder"]
+Kind: TypeAlias = Literal["network", "linear"]
 
 
 class PrecomputedTables(Protocol):
@@ -31,6 +33,9 @@ class PrecomputedTables(Protocol):
 
     def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Return word vectors, (words, dimensions); the rows of unknown words are NaN."""
+
+    def synonyms(self) -> "Synonyms":
+        """Return the words with similar vectors as a thesaurus; it is part of the table "vectors"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +111,18 @@ class StrategyContext(Protocol):
     def fit(self, training_set: TrainingSet, kind: Kind = "network", share: float = 1.0) -> Fitted:
         """Train a helper on these rows for a share of the cell's updates; the cell pays for it."""
 
+    def fit_arm(self, training_set: TrainingSet, arm: Arm) -> Fitted:
+        """Train an arm on these rows, all members of a blend; the cell pays for it.
+
+        Args:
+            training_set: the rows.
+            arm: the arm of `Strategy.teacher`.
+        """
+
 
 Query = Callable[[Pool, int, StrategyContext], Ints]
 Transform = Callable[[TrainingSet, StrategyContext], TrainingSet]
+Versions = Callable[[Sequence[str], StrategyContext], Sequence[Sequence[str]]]
 Pretrain = Callable[[Sequence[str], Mapping[str, int], StrategyContext], Start]
 
 
@@ -168,6 +182,8 @@ class Strategy:
             gain; "check" tests the machinery and must equal `expected`; "plain" is the baseline.
         version: part of a cell's identity; raised by hand when results are meant to change.
         space: the tunable arguments of the factory.
+        teacher: the arm, a blend or one that trains, that labels texts for it; what that arm reads and
+            needs, it reads and needs too.
         precomputed: the tables that it reads ("variants", "difficulties", "vectors",
             "outside-encoder"); their digests enter the identity of its cells.
         query: chooses the texts to label: (pool, number of labels to train on, context) -> pool
@@ -180,6 +196,9 @@ class Strategy:
             (a row that stands twice is shown twice), or None for all rows.
         objective: computes the loss of a batch: (model, batch, unlabelled batches, state, rng) ->
             (loss per example (B,), state). `state` is None at first and is handed to the next batch.
+        versions: rewrites the unlabelled texts for its objective: (texts, context) -> lists of as many
+            texts. The objective then gets a batch of each list after that of the texts themselves.
+        ratio: unlabelled texts in a batch for each labelled one.
         unlabelled: whether it learns from texts without labels; an arm is refused where there are
             none. An objective then gets an unlabelled batch with each labelled one, and the words
             of these texts join the vocabulary.
@@ -205,12 +224,15 @@ class Strategy:
     role: Role = "strategy"
     version: int = 1
     space: tuple[TunableArgument, ...] = ()
+    teacher: Arm | None = None
     precomputed: tuple[str, ...] = ()
     query: Query | None = None
     transform: Transform | None = None
     pretrain: Pretrain | None = None
     schedule: Schedule | None = None
     objective: Objective | None = None
+    versions: Versions | None = None
+    ratio: int = 1
     unlabelled: bool = False
     needs: tuple[Need, ...] = ()
     ranks: bool = False
@@ -267,6 +289,29 @@ def check_one_of(name: str, value: object, options: Sequence[object]) -> None:
     """Raise UserError if an argument is none of the options."""
     if not any(value == o and type(value) is type(o) for o in options):
         raise UserError(f"{name}: wanted {' or '.join(map(str, options))}, got {value!r}")
+
+
+def parse_teacher(text: str) -> Arm:
+    """Return the arm that an argument `teacher` names; `study.arms` checks the names in it.
+
+    Raises:
+        UserError: it is not written as an arm.
+    """
+    try:
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError("expected the name of an arm")
+        return Arm.named(text.strip())
+    except ValueError as e:
+        raise UserError(
+            f'teacher: wanted an arm such as "blend(lstm:plain, tfidf)", got {text!r}: {e}'
+        ) from e
+
+
+def trainings(arm: Arm) -> int:
+    """Return how many networks a teacher trains; a weighted blend trains them twice."""
+    members = arm.members or (Member(arm),)
+    networks = sum(m.count for m in members if m.arm.architecture in ARCHITECTURES)
+    return networks * (2 if arm.architecture == WEIGHTED else 1)
 
 
 def check_share(name: str, value: float) -> None:

@@ -1,7 +1,8 @@
 """Parses and describes arms, and derives their untuned settings."""
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from datayield.config import Params
 from datayield.core.arm import BLEND, WEIGHTED, Arm, Member
@@ -16,6 +17,7 @@ from datayield.models.settings import (
     WITHOUT_PROBABILITIES,
     settings,
 )
+from datayield.strategies.base import Strategy
 from datayield.strategies.registry import arguments_of, canonical, compose, verbs
 
 
@@ -90,6 +92,8 @@ def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
         return {}
     parts = compose(arm.strategies, params.strategies)
     model = settings(arm.architecture, {**params.model, **parts.pins(n)}, updates_at(params, n))
+    for part in parts.parts:
+        check_teacher(part)
     arguments = {s: arguments_of(s, params.strategies.get(s, {})) for s in arm.strategies}
     if parts.needs("dropout") and not any(model[d] for d in DROPOUTS):
         raise UserError(
@@ -120,19 +124,54 @@ def pinned(arm: Arm) -> Collection[str]:
     return ARCHITECTURES[arm.architecture]
 
 
-def reads_embeddings(arm: Arm) -> bool:
-    """Return whether an arm, or a member of it, has read other text than the corpus."""
+def check_teacher(strategy: Strategy) -> None:
+    """Raise UserError if the arm that labels texts for a strategy cannot be trained inside its cells."""
+    if strategy.teacher is None:
+        return
+    where = f"params.yaml: strategies.{strategy.name}.teacher"
+    try:
+        arm = parse_arm(str(strategy.teacher))
+    except UserError as e:
+        raise UserError(f"{where}: {e}") from e
+    for member in arm.members or (Member(arm),):
+        if member.arm.architecture in WITHOUT_PROBABILITIES:
+            raise UserError(
+                f"{where}: {member.arm} gives no probabilities that could be learnt from"
+            )
+        parts = compose(member.arm.strategies, {})
+        if parts.one("query") or parts.one("protocol"):
+            raise UserError(
+                f"{where}: {member.arm} learns from other labels than its student; name one without it"
+            )
+        if parts.one("rewrite") or "variants" in {n for p in parts.parts for n in p.precomputed}:
+            raise UserError(
+                f"{where}: {member.arm} reads variants that are made for arms of the grid alone; leave out"
+                " the strategy that rewrites texts"
+            )
+
+
+Arguments: TypeAlias = Mapping[str, Mapping[str, Any]]  # strategy -> arguments of its factory
+DEFAULTS: Arguments = MappingProxyType({})
+
+
+def reads_embeddings(arm: Arm, arguments: Arguments) -> bool:
+    """Return whether an arm, a member or a teacher of it has read other text than the corpus."""
     return (
         arm.architecture in OUTSIDE
-        or ENCODER in compose(arm.strategies, {}).precomputed
-        or any(reads_embeddings(m.arm) for m in arm.members)
+        or ENCODER in compose(arm.strategies, arguments).precomputed
+        or any(reads_embeddings(m.arm, arguments) for m in arm.members)
     )
 
 
-def describe(arm: Arm) -> dict[str, Any]:
-    """Describe an arm for the report: title, role, summary, expected result, control, tuned counterpart."""
-    described = {"title": title(arm), **_describe(arm)}
-    return described | {"outside": True} if reads_embeddings(arm) else described
+def describe(arm: Arm, arguments: Arguments = DEFAULTS) -> dict[str, Any]:
+    """Describe an arm for the report: title, role, summary, expected result, control, tuned counterpart.
+
+    Args:
+        arm: the arm.
+        arguments: of the strategies, as in params.yaml.
+    """
+    described = {"title": title(arm), **_describe(arm, arguments)}
+    return described | {"outside": True} if reads_embeddings(arm, arguments) else described
 
 
 def title(arm: Arm) -> str:
@@ -154,13 +193,13 @@ def _member_title(member: Member) -> str:
     return f"{member.count} × {title(member.arm)}" if member.count > 1 else title(member.arm)
 
 
-def _describe(arm: Arm) -> dict[str, Any]:
+def _describe(arm: Arm, arguments: Arguments) -> dict[str, Any]:
     if arm.members:
         return _describe_blend(arm)
     if not arm.strategies:
         known = BASELINES | OUTSIDE
         return {"role": "baseline", "summary": known[arm.architecture]}
-    parts = compose(arm.strategies, {})
+    parts = compose(arm.strategies, arguments)
     out: dict[str, Any] = {
         "role": parts.role,
         "summary": "; ".join(p.summary for p in parts.parts),

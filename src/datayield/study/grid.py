@@ -191,7 +191,7 @@ def make_grid(params: Params, scope: Scope, chosen: Mapping[str, Mapping[str, An
     """
     planned, notices = arms_and_budgets(params, scope.pool)
     counts = draws_of(params, scope.pool)
-    arms = {str(arm): describe(arm) for arm, _ in planned}
+    arms = {str(arm): describe(arm, params.strategies) for arm, _ in planned}
     raced = screened(params, planned) if params.study.race else []
     wanted = [(e, params.study.numbers[: counts[e]]) for e in planned]
     members: dict[str, tuple[Cell, ...]] = {}
@@ -268,7 +268,7 @@ def cell(
         parts = compose(arm.strategies, chosen)
         identity |= {
             "engine": f"torch {version('torch')}",
-            "strategies": {p.name: p.version for p in parts.parts},
+            "strategies": {p.name: p.version for p in parts.with_teachers},
             "precomputed": {name: scope.precomputed[name] for name in parts.precomputed},
         }
     else:

@@ -101,7 +101,7 @@ def _compared(
         "test": len(corpus.test_texts),
         "budgets": dict(Counter(str(arm) for arm, _ in entries)),
         "draws": [[str(arm), n, counts[arm, n]] for arm, n in entries],
-        "arms": {str(arm): arms.describe(arm) for arm, _ in entries},
+        "arms": {str(arm): arms.describe(arm, params.strategies) for arm, _ in entries},
     }
 
 

@@ -19,7 +19,7 @@ def run(params: Params, name: str, root: Path) -> None:
     """Embed the texts of one corpus: the pool's, those without labels, the test texts."""
     folder = corpus_folder(root, name)
     every = (arm for block in params.study.grid for arm in grid.arms_of(block))
-    if not any(map(arms.reads_embeddings, every)):
+    if not any(arms.reads_embeddings(arm, params.strategies) for arm in every):
         write_embeddings({}, {}, folder)
         return
     corpus = corpora.checked(folder)
