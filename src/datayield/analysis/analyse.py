@@ -13,6 +13,7 @@ from datayield.analysis import across_corpora, claims, comparisons, labels_neede
 from datayield.analysis.across_corpora import across
 from datayield.analysis.arm_costs import by_arm, costs
 from datayield.analysis.class_scores import class_scores
+from datayield.analysis.collapses import collapsed
 from datayield.analysis.decision import decide, method_rows, yardstick
 from datayield.analysis.frame import Frame, make_frame
 from datayield.analysis.intervals import METHOD
@@ -176,6 +177,7 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> CorpusStat
         tuning=tuning(frame, results / "trials.parquet", lines),
         history=_history(history, baseline),
         rising=still_rising(history, params.analysis.level),
+        collapsed=collapsed(lines, frame.arms, baseline, params.analysis.level),
         findings=text_findings.findings(audit, params.analysis.texts),
         overlap=text_findings.overlap(loaded.audited, frame.scores),
         map=data_map, tested=tested,

@@ -18,6 +18,7 @@ from datayield.analysis import (
     text_statements,
     tuning_statements,
 )
+from datayield.analysis.collapses import CollapsedTraining
 from datayield.analysis.intervals import Population
 from datayield.analysis.looks import LooksTaken
 from datayield.analysis.scores import Metric
@@ -76,6 +77,7 @@ class CorpusStatistics:
     tuning: tuning_statements.TuningStatistics | None
     history: tuple[statements.HistoryPoint, ...]
     rising: statements.StillRising
+    collapsed: tuple[CollapsedTraining, ...]  # by arm, budget and draw
     findings: tuple[text_statements.AuditFinding, ...]
     overlap: text_statements.Overlap
     map: text_statements.DataMap
