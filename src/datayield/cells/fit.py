@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from datayield.cells.arm_hooks import hooks_of
-from datayield.cells.context import CellContext, CorpusTables
+from datayield.cells.context import CellContext
+from datayield.cells.corpus_tables import CorpusTables
 from datayield.core import seeds
 from datayield.core.types import Cell, Corpus, Cost, Ints, Sample, Settings, TrainingSet
 from datayield.models import embedded, linear

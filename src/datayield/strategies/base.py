@@ -34,6 +34,9 @@ class PrecomputedTables(Protocol):
     def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Return word vectors, (words, dimensions); the rows of unknown words are NaN."""
 
+    def noisy_labels(self, ids: Ints) -> Ints:
+        """Return the noisy label of each id, -1 without one; (ids,)."""
+
     def synonyms(self) -> "Synonyms":
         """Return the words with similar vectors as a thesaurus; it is part of the table "vectors"."""
 
@@ -185,7 +188,7 @@ class Strategy:
         teacher: the arm, a blend or one that trains, that labels texts for it; what that arm reads and
             needs, it reads and needs too.
         precomputed: the tables that it reads ("variants", "difficulties", "vectors",
-            "outside-encoder"); their digests enter the identity of its cells.
+            "outside-encoder", "noisy"); their digests enter the identity of its cells.
         query: chooses the texts to label: (pool, number of labels to train on, context) -> pool
             ids. None: the texts of the draw.
         transform: changes the training set once, before the vocabulary is built: (training set,
@@ -202,6 +205,7 @@ class Strategy:
         unlabelled: whether it learns from texts without labels; an arm is refused where there are
             none. An objective then gets an unlabelled batch with each labelled one, and the words
             of these texts join the vocabulary.
+        cheap_labels: number of labels from a cheaper source that it uses besides the n.
         needs: conditions that are checked before anything runs: "dropout" (a dropout above 0),
             "language_model" (it uses the context's language model, whose shape no search may change).
         ranks: whether it sets the difficulty of each row; an arm has at most one such strategy.
@@ -234,6 +238,7 @@ class Strategy:
     versions: Versions | None = None
     ratio: int = 1
     unlabelled: bool = False
+    cheap_labels: int = 0
     needs: tuple[Need, ...] = ()
     ranks: bool = False
     protocol: Callable[[RunProtocol], RunProtocol] | None = None

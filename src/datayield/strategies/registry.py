@@ -31,6 +31,7 @@ from datayield.strategies.augmentation import (
     synonym,
 )
 from datayield.strategies.base import Need, Role, Strategy, StrategyContext
+from datayield.strategies.cheap_labels import noisy
 from datayield.strategies.checks import (
     article,
     double,
@@ -85,7 +86,8 @@ FAMILIES: dict[str, tuple[Factory, ...]] = {
     ),
     "more texts": (
         eda, eda_nn, synonym, insert, swap, delete, aeda, distil, distil_encoder, distil_blend,
-        lm_substitute, self_training, self_training_blend, co_training, repeat,
+        lm_substitute, self_training, self_training_blend, co_training,
+        noisy, repeat,
     ),
     "first weights": (vectors, lm, autoencoder),
     "order of the texts": (

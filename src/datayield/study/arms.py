@@ -103,6 +103,18 @@ def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
     return {"model": model, **{s: a for s, a in arguments.items() if a}}
 
 
+def check_noisy_labels(params: Params, arm: Arm) -> None:
+    """Raise UserError if an arm reads noisy labels and a corpus of the study has none."""
+    if "noisy" not in compose(arm.strategies, params.strategies).precomputed:
+        return
+    for name in params.study.corpora:
+        if params.corpora[name].noisy is None:
+            raise UserError(
+                f'params.yaml: study.grid: {arm} reads noisy labels, and the corpus "{name}" has none: add'
+                f" noisy: {{path, sha256, text, label, price}} to corpora.{name}, or leave the arm out"
+            )
+
+
 def encoder_of(params: Params) -> str:
     """Return the sentence encoder of a study: a package, a folder, or a name of the hub.
 
