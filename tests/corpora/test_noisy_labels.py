@@ -49,19 +49,19 @@ def test_the_most_frequent_label_of_a_pool_text_counts(
         (three, a),
         ("new", a),
     ]
-    removed = noisy_labels.write_noisy_labels(corpus, written(rows), tmp_path, tmp_path)
+    count, removed = noisy_labels.write_noisy_labels(corpus, written(rows), tmp_path, tmp_path)
     found = noisy_labels.read_noisy_labels(tmp_path, len(corpus.texts))
     alike = [3, 5, 9]
     assert found[alike].tolist() == [1, 2, 1] and removed == {
         "noisy labels of texts outside the pool": 1
     }
     same = np.isin(corpus.duplicate_groups, corpus.duplicate_groups[alike])
-    assert (found[~same] == -1).all()
+    assert (found[~same] == -1).all() and count == (found >= 0).sum()
 
 
 def test_without_a_file_there_is_none(corpus: Corpus, tmp_path: Path) -> None:
     assert noisy_labels.noisy_digest(tmp_path) == "none"
-    assert noisy_labels.write_noisy_labels(corpus, None, tmp_path, tmp_path) == {}
+    assert noisy_labels.write_noisy_labels(corpus, None, tmp_path, tmp_path) == (0, {})
     assert (noisy_labels.read_noisy_labels(tmp_path, 7) == -1).all()
     before = noisy_labels.noisy_digest(tmp_path)
     assert before != "none"

@@ -20,6 +20,7 @@ from datayield.analysis import (
 )
 from datayield.analysis.collapses import CollapsedTraining
 from datayield.analysis.intervals import Population
+from datayield.analysis.label_exchange import LabelExchange
 from datayield.analysis.looks import LooksTaken
 from datayield.analysis.scores import Metric
 from datayield.analysis.typed_json import from_json, to_json
@@ -61,6 +62,7 @@ class CorpusStatistics:
     shared_multipliers: tuple[statements.ArmSharedMultiplier, ...]  # one for all budgets of an arm
     best_simple: str | None  # the simple baseline with the highest mean validation score
     multipliers_simple: tuple[statements.ArmMultiplier, ...]  # against `best_simple`
+    exchanges: tuple[LabelExchange, ...]  # of clean against noisy labels
     recommended: tuple[statements.Recommendation, ...]  # by budget, ascending
     decision: decision_statements.Decision | None  # None: no budget has a choice
     methods: tuple[decision_statements.MethodRow, ...]  # the largest gain first

@@ -24,14 +24,14 @@ SCHEMA = pa.schema([("id", pa.int64()), ("label", pa.int64()), ("bought", pa.int
 
 def write_noisy_labels(
     corpus: Corpus, source: NoisyFile | None, root: Path, folder: Path
-) -> dict[str, int]:
+) -> tuple[int, dict[str, int]]:
     """Write `noisy.parquet`: id, label and number of bought labels of every pool text that has any.
 
     Texts are matched by their fingerprints, so that copies of a text share its labels. Of several labels
     the most frequent counts, among equals the first.
 
     Returns:
-        How many rows of the file were left out, by reason.
+        How many pool texts have a noisy label, and how many rows were left out, by reason.
 
     Raises:
         UserError: the file changed, cannot be read, holds a text of the test set or a label that is not
@@ -44,7 +44,7 @@ def write_noisy_labels(
         "bought": [counted.total() for counted in votes.values()],
     }
     tables.write_table(pa.table(columns, SCHEMA), folder / FILE, ("id",))
-    return removed
+    return len(votes), removed
 
 
 def read_noisy_labels(folder: Path, pool: int) -> Ints:

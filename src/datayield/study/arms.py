@@ -216,6 +216,9 @@ def _describe(arm: Arm, arguments: Arguments) -> dict[str, Any]:
         "role": parts.role,
         "summary": "; ".join(p.summary for p in parts.parts),
     }
+    cheap = sum(p.cheap_labels for p in parts.parts)
+    if cheap:
+        out["cheap_labels"] = cheap
     expected = dict(parts.parts[0].expected) if len(parts.parts) == 1 else {}
     if expected.get("arm") == "plain":
         expected["arm"] = str(Arm(arm.architecture, ("plain",)))

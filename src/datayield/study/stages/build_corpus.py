@@ -13,5 +13,8 @@ def run(params: Params, name: str, root: Path) -> None:
     source = params.corpora[known_corpus(params, name)]
     corpus, card = corpora.build(name, source, params.study.seed, root)
     folder = corpus_folder(root, name)
-    card["removed"] |= write_noisy_labels(corpus, source.noisy, root, folder)
+    found, removed = write_noisy_labels(corpus, source.noisy, root, folder)
+    card["removed"] |= removed
+    if found:
+        card["texts"]["noisy labels"] = found
     corpora.save(corpus, card, folder)
