@@ -41,6 +41,7 @@ def noisy(labels: int = 1000) -> Strategy:
     return Strategy(
         "noisy",
         "adds labels of a cheaper source, trusted as far as paid labels confirm them",
+        "noisy labels",
         transform=transform,
         unlabelled=True,
         precomputed=("noisy",),

@@ -117,15 +117,17 @@ def exchange(x: LabelExchange) -> str:
     low = "0" if x.low is None else _amount(x.low)
     high = "no upper end" if x.high is None else _amount(x.high)
     worth = "more than this study can count" if x.worth is None else _amount(x.worth)
-    said = (
+    sentence = (
         f"With {x.n:,} clean labels and {x.noisy:,} noisy ones ({x.arm}) one clean label is worth {worth}"
         f" noisy labels [{low}, {high}]."
     )
     if x.break_even is None:
-        return said
-    said += f" At {x.price:g} for a noisy label they are cheaper while a clean one costs more than"
-    said += f" {_amount(x.break_even)}"
-    return f"{said}; it costs {x.clean_price:g}." if x.clean_price else f"{said}."
+        return sentence
+    sentence += (
+        f" At {x.price:g} for a noisy label they are cheaper while a clean one costs more than"
+    )
+    sentence += f" {_amount(x.break_even)}"
+    return f"{sentence}; it costs {x.clean_price:g}." if x.clean_price else f"{sentence}."
 
 
 def _shared(c: CorpusStatistics, roles: tuple[str, ...]) -> list[Table]:
