@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from datayield.cells.context import CorpusTables
+from datayield.cells.corpus_tables import CorpusTables
 from datayield.models.encoding import Vocabulary, encode
 
 HERE = Path(__file__).parent

@@ -132,7 +132,7 @@ def cell(root: Path, arm: str = "lstm:plain") -> None:
     """One cell as a fresh worker computes it, opening the corpus included."""
     import torch
 
-    from datayield.cells.context import CorpusTables
+    from datayield.cells.corpus_tables import CorpusTables
     from datayield.cells.run import run_cell
 
     torch.set_num_threads(1)
@@ -148,7 +148,8 @@ def cell(root: Path, arm: str = "lstm:plain") -> None:
 
 def strategy(root: Path, name: str) -> None:
     """What a strategy chooses: LABELS of all texts to label, or which of all labels to keep."""
-    from datayield.cells.context import CellContext, CorpusTables
+    from datayield.cells.context import CellContext
+    from datayield.cells.corpus_tables import CorpusTables
     from datayield.core.types import Cost, Pool, Settings, TrainingSet
     from datayield.strategies import registry
 

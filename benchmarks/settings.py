@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from datayield.cells import draws
-from datayield.cells.context import CorpusTables
+from datayield.cells.corpus_tables import CorpusTables
 from datayield.core.types import Settings, TrainingSet
 from datayield.models.trainer import TrainingHooks, train
 

@@ -14,7 +14,7 @@ from datayield.core.system import machine
 machine.prepare_process()
 
 from datayield import config
-from datayield.cells.context import CorpusTables
+from datayield.cells.corpus_tables import CorpusTables
 from datayield.cells.draws import TUNING_DRAW
 from datayield.cells.trial import run_trial
 from datayield.models import device

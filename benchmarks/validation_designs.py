@@ -29,7 +29,7 @@ machine.prepare_process()
 import numpy as np
 
 from datayield import corpora
-from datayield.cells.context import CorpusTables
+from datayield.cells.corpus_tables import CorpusTables
 from datayield.cells.draws import FOLDS, Draws, tabulate
 from datayield.cells.fit import fit_cell
 from datayield.cells.run import load_sample, prepare

@@ -126,6 +126,7 @@ def test_every_field_is_reached_by_these_statistics(s: StudyStatistics) -> None:
         "PublishedRow", "SharedTexts",  # several corpora: test_across.py, test_report.py
         "FailedCell", "UnbalancedArm", "ControlDifference", "Interaction", "RisingArm", "ChangedVerdict",
         "ChangedPick", "ArchitectureRow", "Doubling", "LooksTaken", "RaceTaken", "RankedArm", "RoundTaken",
+        "CollapsedTraining", "LabelExchange",  # test_collapses.py, test_label_exchange.py
     }  # fmt: skip
     assert set(schema(StudyStatistics)["$defs"]) - rare <= {kind.__name__ for kind in seen}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from datayield.analysis.claim_statements import ArmDifference, Claim
+from datayield.analysis.collapses import CollapsedTraining
 from datayield.analysis.intervals import Interval
 from datayield.analysis.looks import LooksTaken
 from datayield.analysis.multipliers import LabelRange
@@ -310,6 +311,7 @@ def test_doubts_are_raised_by_what_raises_them() -> None:
         recommended=(replace(first, leads=Leads(1, 6), ahead=("tfidf",)), *others),
         sensitivity=replace(c.sensitivity, changed=changed),
         rising=StillRising(8, (RisingArm("lstm:strong", 200, 0.06, 0.02, 0.1),)),
+        collapsed=(CollapsedTraining("lstm:strong", 200, 3, 0.31, 0.7),),
         costs=tuple(replace(x, updates=400.0 if x.n < 800 else 600.0) for x in c.costs),
         tuning=TuningStatistics(4, "draw", "own", True, "fANOVA", (), (), (), (), (gain,), ()),
     )
@@ -324,6 +326,11 @@ def test_doubts_are_raised_by_what_raises_them() -> None:
     )
     assert "(1 of 8; about 0.2 would look so by chance)" in said
     assert "in only 1 of the 6 draws with held-out texts" in said and "puts tfidf ahead" in said
+    assert (
+        "predicted far worse than by lstm:plain: lstm:strong at 200 labels in draw 3 (31.0 % against"
+        in said
+    )
+    assert "in only 1 of 6 draws" in said and "puts tfidf ahead" in said
     assert "without one of the 6 draws lstm:strong at 200 would no longer be told apart" in said
     assert "the verdict on lstm:useless at 400 would turn round" in said
 

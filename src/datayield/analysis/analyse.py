@@ -13,9 +13,11 @@ from datayield.analysis import across_corpora, claims, comparisons, labels_neede
 from datayield.analysis.across_corpora import across
 from datayield.analysis.arm_costs import by_arm, costs
 from datayield.analysis.class_scores import by_class
+from datayield.analysis.collapses import collapsed
 from datayield.analysis.decision import decide, method_rows, yardstick
 from datayield.analysis.frame import Frame, make_frame
 from datayield.analysis.intervals import METHOD
+from datayield.analysis.label_exchange import exchanges
 from datayield.analysis.probability_findings import probability_findings
 from datayield.analysis.race_statements import RaceTaken
 from datayield.analysis.recommend import recommend
@@ -53,6 +55,7 @@ MODEL = (
 )  # settings in the article's comparison
 MEASURED = ("loss", "train_accuracy", "validation_loss", "validation_accuracy")
 PROBABILITIES = "probabilities.parquet"  # class probabilities, in results/<corpus>
+NOISY = "noisy labels"  # in card.json, number of pool texts that have one
 NEXT = 500  # labels, whose gain the report states at every budget
 
 
@@ -142,25 +145,25 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> CorpusStat
     spent, recommended = costs(lines), recommend(frame)
     methods = method_rows(frame, differences, means, spent)
     card, audit = (files.read_json(root / "data" / name / x) for x in ("card.json", "audit.json"))
+    worth = comparisons.multipliers(frame, None)
     data_map, tested, hard_training, hard_test = _texts(params, name, loaded, root)
     return CorpusStatistics(
         **{k: card[k] for k in ("family", "digest")},
-        description=_description(card),
-        card=tuple(_flat(card)),
+        description=_description(card), card=tuple(_flat(card)),
         cells=loaded.finished, race=_race(summary),
         missing=tuple(FailedCell(**x) for x in summary["missing"]),
         notices=tuple(summary["notices"]),
         **{
             k: summary[k] for k in ("corpus", "planned", "pool_size", "test_size", "majority_share")
         },
-        classes=tuple(summary["classes"]),
-        arms=frame.arms,
+        classes=tuple(summary["classes"]), arms=frame.arms,
         metric=next(iter(frame.scores.values())).metric,
         settings=_digest(lines), versions=_versions(lines), unbalanced=unbalanced(frame),
         scores=comparisons.learning_curve(frame),
         differences=differences, mean_differences=means,
         components=claims.variance_components(frame), looks=frame.looks,
-        multipliers=comparisons.multipliers(frame, None), shared_multipliers=comparisons.shared_multipliers(frame),
+        multipliers=worth, shared_multipliers=comparisons.shared_multipliers(frame),
+        exchanges=exchanges(worth, frame.arms, card["texts"].get(NOISY, 0), *_prices(params, name)),
         best_simple=simple,
         multipliers_simple=comparisons.multipliers(frame, simple) if simple else (),
         recommended=recommended,
@@ -171,11 +174,11 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> CorpusStat
         target=comparisons.to_target(frame, params.analysis.target),
         extrapolations=labels_needed.extrapolations(frame),
         next=labels_needed.next_labels(frame, [a for a in (baseline, simple) if a], NEXT),
-        architectures=_architectures(frame, lines),
-        costs=spent,
+        architectures=_architectures(frame, lines), costs=spent,
         tuning=tuning(frame, results / "trials.parquet", lines),
         history=_history(history, baseline),
         rising=still_rising(history, params.analysis.level),
+        collapsed=collapsed(lines, frame.arms, baseline, params.analysis.level),
         findings=text_findings.findings(audit, params.analysis.texts),
         overlap=text_findings.overlap(loaded.audited, frame.scores),
         map=data_map, tested=tested,
@@ -250,6 +253,12 @@ def _networks(lines: list[dict[str, Any]]) -> dict[tuple[str, int], dict[int, st
             by_draw = out.setdefault((line["arm"], line["n"]), {})
             by_draw[line["draw"]] = files.canonical(settings["model"])
     return out
+
+
+def _prices(params: Params, name: str) -> tuple[float | None, float | None]:
+    """Return the prices of a noisy and of a clean label of a corpus, as far as params.yaml names them."""
+    noisy = params.corpora[name].noisy if name in params.corpora else None
+    return (None, None) if noisy is None else (noisy.price, noisy.clean_price)
 
 
 def unbalanced(f: Frame) -> tuple[UnbalancedArm, ...]:

@@ -43,6 +43,7 @@ class ArmDescription:
     tuned: TunedCounterpart | None = None  # None: the arm itself is tuned, or cannot be
     members: tuple[str, ...] = ()  # arms whose probabilities it pools
     outside: bool = False  # whether it has read other text than the corpus
+    cheap_labels: int = 0  # labels of a cheaper source that it uses at most
 
 
 @dataclass(frozen=True, slots=True)

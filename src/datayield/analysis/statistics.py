@@ -18,7 +18,9 @@ from datayield.analysis import (
     text_statements,
     tuning_statements,
 )
+from datayield.analysis.collapses import CollapsedTraining
 from datayield.analysis.intervals import Population
+from datayield.analysis.label_exchange import LabelExchange
 from datayield.analysis.looks import LooksTaken
 from datayield.analysis.scores import Metric
 from datayield.analysis.typed_json import from_json, to_json
@@ -60,6 +62,7 @@ class CorpusStatistics:
     shared_multipliers: tuple[statements.ArmSharedMultiplier, ...]  # one for all budgets of an arm
     best_simple: str | None  # the simple baseline with the highest mean validation score
     multipliers_simple: tuple[statements.ArmMultiplier, ...]  # against `best_simple`
+    exchanges: tuple[LabelExchange, ...]  # of clean against noisy labels
     recommended: tuple[statements.Recommendation, ...]  # by budget, ascending
     decision: decision_statements.Decision | None  # None: no budget has a choice
     methods: tuple[decision_statements.MethodRow, ...]  # the largest gain first
@@ -76,6 +79,7 @@ class CorpusStatistics:
     tuning: tuning_statements.TuningStatistics | None
     history: tuple[statements.HistoryPoint, ...]
     rising: statements.StillRising
+    collapsed: tuple[CollapsedTraining, ...]  # by arm, budget and draw
     findings: tuple[text_statements.AuditFinding, ...]
     overlap: text_statements.Overlap
     map: text_statements.DataMap

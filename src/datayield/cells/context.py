@@ -1,150 +1,28 @@
-"""Opens the tables of a corpus and builds the context in which a strategy works on one cell."""
+"""Builds the context in which a strategy works on one cell."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from datayield import corpora
-from datayield.cells.draws import Draws
+from datayield.cells.arm_hooks import hooks_of
+from datayield.cells.corpus_tables import CellTables, CorpusTables
 from datayield.core import seeds
-from datayield.core.tables import read_table
-from datayield.core.types import Corpus, Cost, Floats, Ints, Sample, Settings, TrainingSet
-from datayield.corpora.embeddings import map_embeddings, read_embeddings
-from datayield.models import embedded, linear, pretraining
+from datayield.core.arm import WEIGHTED, Arm, Member
+from datayield.core.types import Cost, Floats, Ints, Sample, Settings, TrainingSet
+from datayield.models import embedded, linear, pooling, pretraining
 from datayield.models.hooks import NOTHING_SHOWN
-from datayield.models.outside_model import Embed
-from datayield.models.outside_tables import lengths_of, rows_of
-from datayield.models.settings import ENCODER, ENCODER_TOKENS
-from datayield.models.token_states import TokenStates
-from datayield.models.trainer import TrainingHooks, train
+from datayield.models.settings import ARCHITECTURES, OUTSIDE
+from datayield.models.trainer import HeldOut, TrainingHooks, train
 from datayield.strategies.base import Fitted, Kind, LanguageModel, Strategy
+from datayield.strategies.registry import compose
 from datayield.text import sequences
-from datayield.text.word_vectors import WordVectors, load_vectors
 
+NOTHING: HeldOut = [], np.empty(0, np.int64)
 MOST_UNLABELLED = 50_000
 """Most unlabelled texts that a cell reads, so that its cost does not grow with the pool."""
-
-
-@dataclass(slots=True)
-class CorpusTables:
-    """One corpus with the tables that the data stages made; each table is read on first use."""
-
-    corpus: Corpus
-    draws: Draws
-    folder: Path
-    opened: dict[str, Any] = field(default_factory=dict)  # tables that were read, by name
-
-    @classmethod
-    def load(cls, folder: Path) -> "CorpusTables":
-        """Open the folder `data/<corpus>/`."""
-        return cls(corpora.load(folder), Draws.load(folder / "draws.arrow"), folder)
-
-    def variants(self, strategy: str) -> dict[int, tuple[str, ...]]:
-        """Return the variants that the augment stage made for a strategy, by pool id."""
-        if strategy not in self.opened:
-            table = read_table(self.folder / "variants.parquet")
-            rows = table.filter(pc.equal(table["strategy"], strategy))
-            pairs = zip(rows["id"].to_pylist(), rows["texts"].to_pylist(), strict=True)
-            self.opened[strategy] = {i: tuple(texts) for i, texts in pairs}
-        variants: dict[int, tuple[str, ...]] = self.opened[strategy]
-        return variants
-
-    def difficulty(self, name: str) -> Floats:
-        """Return the difficulty of every pool text, shape (pool,)."""
-        slot = f"difficulty {name}"
-        if slot not in self.opened:
-            table = read_table(self.folder / "difficulties.parquet", columns=[name])
-            self.opened[slot] = table[name].to_numpy()
-        difficulty: Floats = self.opened[slot]
-        return difficulty
-
-    def embed(self, table: str) -> Embed:
-        """Return what looks up the stored embeddings of a text of this corpus, or of a word of its pool."""
-        if table not in self.opened:
-            self.opened[table] = (
-                read_embeddings(self.folder, table),
-                {text: row for row, text in enumerate(rows_of(self.corpus, table))},
-            )
-        stored, rows = self.opened[table]
-        return lambda texts: stored[[rows[text] for text in texts]]
-
-    def token_states(self) -> TokenStates:
-        """Return the stored states of a sentence encoder at every token of every text."""
-        if ENCODER_TOKENS not in self.opened:
-            self.opened[ENCODER_TOKENS] = TokenStates.of(
-                rows_of(self.corpus, ENCODER_TOKENS),
-                map_embeddings(self.folder, ENCODER_TOKENS),
-                read_embeddings(self.folder, lengths_of(ENCODER_TOKENS)),
-            )
-        states: TokenStates = self.opened[ENCODER_TOKENS]
-        return states
-
-    def word_vectors(self) -> WordVectors:
-        """Return the word vectors, which were made without labels."""
-        if "vectors" not in self.opened:
-            self.opened["vectors"] = load_vectors(self.folder / "vectors.parquet")
-        vectors: WordVectors = self.opened["vectors"]
-        return vectors
-
-
-@dataclass(frozen=True, slots=True)
-class CellTables:
-    """The precomputed tables that one strategy declared, for one cell (`base.PrecomputedTables`)."""
-
-    tables: CorpusTables
-    strategy: Strategy
-    cost: Cost
-    labels: int  # texts of the sample, whose labels are paid for
-
-    def variants(self, ids: Ints) -> list[tuple[str, ...]]:
-        """Return the variants of these texts."""
-        self._check("variants")
-        variants = self.tables.variants(self.strategy.name)
-        if self.strategy.rewrite and self.strategy.rewrite.thesaurus == "neighbours":
-            self._charge_all_texts()  # that thesaurus was made from the texts of the whole pool
-        return [variants[int(i)] for i in ids]
-
-    def difficulty(self, name: str, ids: Ints) -> Floats:
-        """Return the difficulties of these texts, shape (ids,)."""
-        self._check("difficulties")
-        return self.tables.difficulty(name)[ids]
-
-    def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """Return the vectors of these words, shape (words, dimensions); NaN for unknown words."""
-        self._check("vectors")
-        self._charge_all_texts()
-        known = self.tables.word_vectors()
-        numbers = {w: i for i, w in enumerate(known.words)}
-        out = np.full((len(words), known.vectors.shape[1]), np.nan, np.float32)
-        for row, word in enumerate(words):
-            if word in numbers:
-                out[row] = known.vectors[numbers[word]]
-        return out
-
-    def embeddings(self, table: str, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return the embeddings of texts of this corpus, or of words of its pool: (texts, dimensions)."""
-        self._check(table)
-        return self.tables.embed(table)(texts)
-
-    def token_states(self) -> TokenStates:
-        """Return the states of a sentence encoder at every token of every text."""
-        self._check(ENCODER_TOKENS)
-        return self.tables.token_states()
-
-    def _check(self, name: str) -> None:
-        if name not in self.strategy.precomputed:
-            raise LookupError(
-                f'strategy {self.strategy.name} reads the table "{name}"; add it to the strategy\'s'
-                " `precomputed`"
-            )
-
-    def _charge_all_texts(self) -> None:
-        self.cost.unlabelled = len(corpora.everything(self.tables.corpus)) - self.labels
 
 
 class CellContext:
@@ -250,7 +128,7 @@ class CellContext:
 
         Args:
             training_set: the rows to train on.
-            kind: "network", "linear", or "encoder": logistic regression on a sentence encoder's embeddings.
+            kind: "network" or "linear".
             share: the share of the cell's updates that a network trains for.
         """
         self._cost.helper_fits += 1
@@ -258,12 +136,93 @@ class CellContext:
         if kind == "linear":
             linear_model = linear.tfidf(training_set, seeds.integer(*key))
             return Fitted(linear_model.predict, NOTHING_SHOWN)
-        if kind == "encoder":
-            embed = self._tables.embed(ENCODER)
-            encoded = embedded.fit_embedded(training_set, seeds.integer(*key), embed)
-            return Fitted(encoded.predict, NOTHING_SHOWN)
         updates = max(1, round(share * self._settings.updates))
         settings = replace(self._settings, updates=updates, rounds=1)
-        trained = train(training_set, ((), np.empty(0, np.int64)), settings, TrainingHooks(), key)
+        trained = train(training_set, NOTHING, settings, TrainingHooks(), key)
         self._cost.tokens += trained.tokens
         return Fitted(trained.predict, trained.presentations, trained.sample)
+
+    def fit_arm(self, training_set: TrainingSet, arm: Arm) -> Fitted:
+        """Train an arm on these rows, a blend's members one after the other; the cell pays for all of it.
+
+        Its networks have the settings of the cell, but for what their architecture and strategies fix;
+        strategies have their default arguments. Exponents of a weighted blend are fitted on a fold of the
+        rows that its members did not see; then all rows train the members.
+        """
+        members = arm.members or (Member(arm),)
+        exponents: Sequence[float] = ()
+        if arm.architecture == WEIGHTED:
+            folds = self.folds(training_set)
+            held_out = folds == folds[folds >= 0].min()
+            seen, unseen = (
+                training_set.take(np.flatnonzero(rows)) for rows in (~held_out, held_out)
+            )
+            first = [_double(self._fit_member(seen, m).predict(unseen.texts)) for m in members]
+            exponents = pooling.fitted_exponents(first, unseen.targets.argmax(1))
+        fitted = [self._fit_member(training_set, m) for m in members]
+
+        def predict(texts: Sequence[str]) -> NDArray[np.float32]:
+            each = [_double(f.predict(texts)) for f in fitted]
+            pooled = pooling.product(each, exponents) if len(exponents) else pooling.mean(each)
+            return pooled.astype(np.float32)
+
+        return Fitted(predict, NOTHING_SHOWN)
+
+    def _fit_member(self, training_set: TrainingSet, member: Member) -> Fitted:
+        """Train a member, once for each of its seeds; its probabilities are their mean."""
+        fitted = [self._fit_trained(training_set, member.arm) for _ in range(member.count)]
+        return Fitted(
+            lambda texts: np.mean([f.predict(texts) for f in fitted], axis=0), NOTHING_SHOWN
+        )
+
+    def _fit_trained(self, training_set: TrainingSet, arm: Arm) -> Fitted:
+        """Train an arm that has no members."""
+        self._cost.helper_fits += 1
+        key = (*self._key, "helper", self._cost.helper_fits)
+        if arm.architecture in ARCHITECTURES:
+            return self._fit_network(training_set, arm, key)
+        if arm.architecture in OUTSIDE:
+            embed = self._tables.embed(arm.architecture)
+            fitted = embedded.fit_embedded(
+                self._unchanged(training_set), seeds.integer(*key), embed
+            )
+        else:
+            fitted = linear.FITTERS[arm.architecture](training_set, seeds.integer(*key))
+        return Fitted(fitted.predict, NOTHING_SHOWN)
+
+    def _unchanged(self, training_set: TrainingSet) -> TrainingSet:
+        """Return the rows that hold a text of the corpus; rewritten texts have no embeddings."""
+        texts = corpora.everything(self._tables.corpus)
+        pairs = zip(training_set.texts, training_set.parents.tolist(), strict=True)
+        return training_set.take(np.flatnonzero([text == texts[i] for text, i in pairs]))
+
+    def _fit_network(
+        self, training_set: TrainingSet, arm: Arm, key: tuple[seeds.Key, ...]
+    ) -> Fitted:
+        """Train a network with the strategies of its arm."""
+        composition = compose(arm.strategies, {})
+        fixed = composition.pins(len(self._sample.train) + len(self._sample.validation))
+        settings = replace(
+            self._settings, **{"cell": Settings().cell, **ARCHITECTURES[arm.architecture], **fixed}
+        )
+        contexts = [
+            CellContext(
+                self._tables,
+                self._sample,
+                settings,
+                self._cost,
+                (*key, part.name),
+                part,
+                self.labelled,
+            )
+            for part in composition.parts
+        ]
+        rows = composition.transform(training_set, contexts)
+        hooks = hooks_of(composition, contexts, self._tables.corpus, settings)
+        trained = train(rows, NOTHING, settings, hooks, key)
+        self._cost.tokens += trained.tokens
+        return Fitted(trained.predict, trained.presentations, trained.sample)
+
+
+def _double(p: NDArray[np.float32]) -> Floats:
+    return p.astype(np.float64)

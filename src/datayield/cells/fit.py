@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
-from datayield import corpora
-from datayield.cells.context import CellContext, CorpusTables
+from datayield.cells.arm_hooks import hooks_of
+from datayield.cells.context import CellContext
+from datayield.cells.corpus_tables import CorpusTables
 from datayield.core import seeds
 from datayield.core.types import Cell, Corpus, Cost, Ints, Sample, Settings, TrainingSet
 from datayield.models import embedded, linear
@@ -16,7 +17,6 @@ from datayield.models.trainer import (
     HeldOut,
     RoundCallback,
     Trained,
-    TrainingHooks,
     TrainingJob,
     train,
 )
@@ -101,18 +101,7 @@ def make_job(
 ) -> TrainingJob:
     """Set up the training of a network, from pretrained weights where a part pretrains."""
     settings = Settings.from_dict(inputs.cell.settings["model"])
-    shape = {k: getattr(settings, k) for k in ("embedding", "hidden", "layers")}
-    parts = list(zip(inputs.composition.parts, contexts, strict=True))
-    start = None
-    for strategy, context in parts:
-        if strategy.pretrain is not None:
-            texts = corpora.everything(inputs.tables.corpus)
-            start = strategy.pretrain(texts, shape, context)
-    # Reading `unlabelled` is charged, so it is read only where an objective uses the texts.
-    readers = [context for strategy, context in parts if strategy.unlabelled and strategy.objective]
-    unlabelled = readers[0].unlabelled if readers else ()
-    objective = inputs.composition.one("objective")
-    hooks = TrainingHooks(inputs.composition.schedule, objective, start, unlabelled)
+    hooks = hooks_of(inputs.composition, contexts, inputs.tables.corpus, settings)
     return TrainingJob(training_set, held_out, settings, hooks, inputs.key)
 
 

@@ -14,7 +14,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from datayield.cells.context import CellContext, CorpusTables
+from datayield.cells.context import CellContext
+from datayield.cells.corpus_tables import CorpusTables
 from datayield.cells.draws import FOLDS
 from datayield.cells.fit import (
     CellInputs,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datayield.cells.context import CorpusTables
+from datayield.cells.corpus_tables import CorpusTables
 from datayield.cells.draws import FOLDS, FOLDS_UP_TO
 from datayield.cells.fit import CellInputs, Fit, fit_cell, fit_stack, held_out_texts
 from datayield.cells.run import prepare

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from datayield.core.system import machine
 
 if TYPE_CHECKING:
-    from datayield.cells.context import CorpusTables
+    from datayield.cells.corpus_tables import CorpusTables
 
 
 def main() -> None:
@@ -75,7 +75,7 @@ def _error(e: Exception) -> dict[str, str]:
 
 @cache
 def _open(folder: Path) -> "CorpusTables":
-    from datayield.cells.context import CorpusTables
+    from datayield.cells.corpus_tables import CorpusTables
 
     return CorpusTables.load(folder)
 

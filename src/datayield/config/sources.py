@@ -19,6 +19,16 @@ class UnlabelledFile(Frozen):
     encoding: Place = "utf-8"
 
 
+class NoisyFile(UnlabelledFile):
+    """A file with cheaper labels of pool texts, by a language model or by untrained annotators."""
+
+    label: str
+    price: float | None = Field(default=None, ge=0, description="money for one noisy label")
+    clean_price: float | None = Field(
+        default=None, gt=0, description="money for one label of the corpus, in the same unit"
+    )
+
+
 class _Texts(Frozen):
     """Settings of every corpus, whatever its source."""
 
@@ -37,6 +47,9 @@ class _Texts(Frozen):
     )
     unlabelled: UnlabelledFile | None = Field(
         default=None, description="additional texts without labels"
+    )
+    noisy: NoisyFile | None = Field(
+        default=None, description="labels of pool texts from a cheaper source, for lstm:noisy"
     )
 
 

@@ -159,7 +159,7 @@ def _answer(root: Path, request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unfit(root: Path, cell: Mapping[str, Any]) -> str | None:
     """Return why this machine's results would differ from the cell's identity; None if they agree."""
-    from datayield.cells.context import CorpusTables
+    from datayield.cells.corpus_tables import CorpusTables
 
     identity = cell["identity"]
     engine = identity["engine"].split(" ")[0]

@@ -177,6 +177,14 @@ class Classifier(nn.Module):
         logits: torch.Tensor = self.linear(self.dropout(pooled))
         return logits
 
+    def predicted(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return class probabilities without dropout and without gradient, in training: (B, T) -> (B, C)."""
+        self.eval()
+        with torch.no_grad():
+            p: torch.Tensor = self(ids, lengths).softmax(1)
+        self.train()
+        return p
+
     def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Classify texts: (B, T) word numbers and (B,) lengths -> logits (B, C)."""
         return self.head(self.encode(self.embed(ids, lengths), lengths))

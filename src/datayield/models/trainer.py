@@ -75,6 +75,8 @@ class TrainingHooks:
     objective: Objective | None = None
     start: Start | None = None
     unlabelled: Sequence[str] = ()  # texts of the unlabelled batch that goes with each labelled one
+    versions: Sequence[Sequence[str]] = ()  # lists of as many texts, rewritten ones
+    ratio: int = 1  # unlabelled texts for each labelled one
 
 
 class TrainingJob(NamedTuple):
@@ -138,7 +140,7 @@ class Begun(NamedTuple):
     model: Classifier
     vocabulary: Vocabulary
     encoded: Encoded  # training rows
-    unlabelled: Encoded | None
+    unlabelled: tuple[Encoded, ...]  # the texts and their versions; () without texts
     held_out: Encoded | None  # validation texts
 
 
@@ -150,14 +152,17 @@ def begin(
     key: tuple[seeds.Key, ...],
 ) -> Begun:
     """Encode the texts and give the network its first weights; see `train` for the arguments."""
-    vocabulary, both = _read(chain(training_set.texts, hooks.unlabelled), settings, hooks.start)
-    encoded, others = both.split(len(training_set))
+    others = chain(hooks.unlabelled, *hooks.versions)
+    vocabulary, both = _read(chain(training_set.texts, others), settings, hooks.start)
+    encoded, rest = both.split(len(training_set))
+    unlabelled: list[Encoded] = []
+    while len(rest):
+        part, rest = rest.split(len(hooks.unlabelled))
+        unlabelled.append(part)
     states = hooks.start.states if hooks.start else None
-    held_out = (
-        encode_read(validation[0], vocabulary, settings.max_tokens, states)
-        if validation[0]
-        else None
-    )
+    held_out = None
+    if validation[0]:
+        held_out = encode_read(validation[0], vocabulary, settings.max_tokens, states)
     lookup = StateLookup(states, settings.embedding) if states else None
     model = Classifier(settings, len(vocabulary), training_set.targets.shape[1], lookup)
     initialise(model, vocabulary, (*key, "init"), hooks.start.weights if hooks.start else None)
@@ -165,7 +170,7 @@ def begin(
         model.normalise_by(
             tensor(np.bincount(both.flat, minlength=len(vocabulary)).astype(np.float32))
         )
-    return Begun(model, vocabulary, encoded, others if len(others) else None, held_out)
+    return Begun(model, vocabulary, encoded, tuple(unlabelled), held_out)
 
 
 def _read(
@@ -216,11 +221,11 @@ class _Loop:
         self.state: Any = None
         self.unlabelled = unlabelled
         self.unlabelled_stream: Iterator[Ints] = iter(())
-        if unlabelled is not None:
+        if unlabelled:
             self.unlabelled_stream = row_stream(
-                np.arange(len(unlabelled)),
-                unlabelled.lengths,
-                settings.batch,
+                np.arange(len(unlabelled[0])),
+                unlabelled[0].lengths,
+                settings.batch * hooks.ratio,
                 seeds.rng(*key, "unlabelled"),
             )
         self.update, self.tokens, self.seconds, self.rate = 0, 0, 0.0, settings.learning_rate
@@ -314,12 +319,8 @@ class _Loop:
         objective = self.hooks.objective
         if objective is not None:
             if self.hooks.schedule is not None:  # a schedule may read the latest predictions
-                self.model.eval()
-                with torch.no_grad():
-                    self.sampler.record_predictions(
-                        rows, array(self.model(batch.ids, batch.lengths).softmax(1))
-                    )
-                self.model.train()
+                predicted = self.model.predicted(batch.ids, batch.lengths)
+                self.sampler.record_predictions(rows, array(predicted))
             loss, self.state = objective(
                 self.model, batch, self._unlabelled_batch(), self.state, self.objective_rng
             )
@@ -329,15 +330,15 @@ class _Loop:
         return cross_entropy(logits, batch.targets)
 
     def _unlabelled_batch(self) -> tuple[Batch, ...]:
-        """Return the unlabelled batch that goes with this one; its targets are uniform."""
-        if self.unlabelled is None:
+        """Return the unlabelled batch that goes with this one and its versions; targets are uniform."""
+        if not self.unlabelled:
             return ()
         rows = next(self.unlabelled_stream)
-        ids, lengths = padded(self.unlabelled, rows)
-        self.tokens += int(lengths.sum())
         classes = self.training_set.targets.shape[1]
-        even = torch.full((len(rows), classes), 1 / classes)
-        return (Batch(ids, lengths, even, torch.ones(len(rows))),)
+        even, ones = torch.full((len(rows), classes), 1 / classes), torch.ones(len(rows))
+        batches = tuple(Batch(*padded(e, rows), even, ones) for e in self.unlabelled)
+        self.tokens += sum(int(b.lengths.sum()) for b in batches)
+        return batches
 
 
 def loss_and_accuracy(p: NDArray[np.float32] | None, labels: Ints) -> tuple[float, float]:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from datayield.core.arm import WEIGHTED, Arm, Member
 from datayield.core.errors import UserError
 from datayield.core.types import Floats, Ints, Pool, TrainingSet
 from datayield.models.hooks import Objective, Presentations, Schedule, Start
+from datayield.models.settings import ARCHITECTURES
 
 if TYPE_CHECKING:
     from datayield.models.token_states import TokenStates
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 READ_ONCE = "a language model of the pool, trained once for all cells of a draw"
 Role: TypeAlias = Literal["plain", "strategy", "control", "check"]
 Need: TypeAlias = Literal["dropout", "language_model"]
-Kind: TypeAlias = Literal["network", "linear", "encoder"]
+Kind: TypeAlias = Literal["network", "linear"]
 
 
 class PrecomputedTables(Protocol):
@@ -46,6 +48,12 @@ class PrecomputedTables(Protocol):
 
     def token_states(self) -> "TokenStates":
         """Return the states of a sentence encoder at every token of every text of the corpus."""
+
+    def noisy_labels(self, ids: Ints) -> Ints:
+        """Return the noisy label of each id, -1 without one; (ids,)."""
+
+    def synonyms(self) -> "Synonyms":
+        """Return the words with similar vectors as a thesaurus; it is part of the table "vectors"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +129,18 @@ class StrategyContext(Protocol):
     def fit(self, training_set: TrainingSet, kind: Kind = "network", share: float = 1.0) -> Fitted:
         """Train a helper on these rows for a share of the cell's updates; the cell pays for it."""
 
+    def fit_arm(self, training_set: TrainingSet, arm: Arm) -> Fitted:
+        """Train an arm on these rows, all members of a blend; the cell pays for it.
+
+        Args:
+            training_set: the rows.
+            arm: the arm of `Strategy.teacher`.
+        """
+
 
 Query = Callable[[Pool, int, StrategyContext], Ints]
 Transform = Callable[[TrainingSet, StrategyContext], TrainingSet]
+Versions = Callable[[Sequence[str], StrategyContext], Sequence[Sequence[str]]]
 Pretrain = Callable[[Sequence[str], Mapping[str, int], StrategyContext], Start]
 
 
@@ -183,8 +200,10 @@ class Strategy:
             gain; "check" tests the machinery and must equal `expected`; "plain" is the baseline.
         version: part of a cell's identity; raised by hand when results are meant to change.
         space: the tunable arguments of the factory.
-        precomputed: the tables that it reads ("variants", "difficulties", "vectors", or a key of
-            models.settings.OUTSIDE_TABLES); their digests enter the identity of its cells.
+        teacher: the arm, a blend or one that trains, that labels texts for it; what that arm reads and
+            needs, it reads and needs too.
+        precomputed: the tables that it reads ("variants", "difficulties", "vectors", "noisy", or a key
+            of models.settings.OUTSIDE_TABLES); their digests enter the identity of its cells.
         query: chooses the texts to label: (pool, number of labels to train on, context) -> pool
             ids. None: the texts of the draw.
         transform: changes the training set once, before the vocabulary is built: (training set,
@@ -195,11 +214,15 @@ class Strategy:
             (a row that stands twice is shown twice), or None for all rows.
         objective: computes the loss of a batch: (model, batch, unlabelled batches, state, rng) ->
             (loss per example (B,), state). `state` is None at first and is handed to the next batch.
+        versions: rewrites the unlabelled texts for its objective: (texts, context) -> lists of as many
+            texts. The objective then gets a batch of each list after that of the texts themselves.
+        ratio: unlabelled texts in a batch for each labelled one.
         unlabelled: whether it learns from texts without labels; an arm is refused where there are
             none. An objective then gets an unlabelled batch with each labelled one, and the words
             of these texts join the vocabulary.
         writes: whether its transform adds texts that the corpus does not have; `rewrite` says so too.
         stored_texts: whether its network reads texts of the corpus alone; an arm cannot also write texts.
+        cheap_labels: number of labels from a cheaper source that it uses besides the n.
         needs: conditions that are checked before anything runs: "dropout" (a dropout above 0),
             "language_model" (it uses the context's language model, whose shape no search may change).
         ranks: whether it sets the difficulty of each row; an arm has at most one such strategy.
@@ -222,15 +245,19 @@ class Strategy:
     role: Role = "strategy"
     version: int = 1
     space: tuple[TunableArgument, ...] = ()
+    teacher: Arm | None = None
     precomputed: tuple[str, ...] = ()
     query: Query | None = None
     transform: Transform | None = None
     pretrain: Pretrain | None = None
     schedule: Schedule | None = None
     objective: Objective | None = None
+    versions: Versions | None = None
+    ratio: int = 1
     unlabelled: bool = False
     writes: bool = False
     stored_texts: bool = False
+    cheap_labels: int = 0
     needs: tuple[Need, ...] = ()
     ranks: bool = False
     protocol: Callable[[RunProtocol], RunProtocol] | None = None
@@ -286,6 +313,29 @@ def check_one_of(name: str, value: object, options: Sequence[object]) -> None:
     """Raise UserError if an argument is none of the options."""
     if not any(value == o and type(value) is type(o) for o in options):
         raise UserError(f"{name}: wanted {' or '.join(map(str, options))}, got {value!r}")
+
+
+def parse_teacher(text: str) -> Arm:
+    """Return the arm that an argument `teacher` names; `study.arms` checks the names in it.
+
+    Raises:
+        UserError: it is not written as an arm.
+    """
+    try:
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError("expected the name of an arm")
+        return Arm.named(text.strip())
+    except ValueError as e:
+        raise UserError(
+            f'teacher: wanted an arm such as "blend(lstm:plain, tfidf)", got {text!r}: {e}'
+        ) from e
+
+
+def trainings(arm: Arm) -> int:
+    """Return how many networks a teacher trains; a weighted blend trains them twice."""
+    members = arm.members or (Member(arm),)
+    networks = sum(m.count for m in members if m.arm.architecture in ARCHITECTURES)
+    return networks * (2 if arm.architecture == WEIGHTED else 1)
 
 
 def check_share(name: str, value: float) -> None:

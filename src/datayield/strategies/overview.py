@@ -9,7 +9,7 @@ from textwrap import fill
 from datayield.strategies.base import RunProtocol, Strategy
 from datayield.strategies.registry import arguments_of, family, make_strategy, registered, verbs
 
-INDENT = " " * 20
+INDENT = " " * 22
 HEAD = """# Strategies
 All strategies that an arm can name. In a composition they apply in this order. This page is written by
 `datayield strategies list --markdown`; `datayield strategies show NAME` describes one strategy in full. Every arm
@@ -26,7 +26,7 @@ def listed(width: int) -> str:
         out.append(name.upper())
         for s in members:
             details = " · ".join(f"{k}: {v}" for k, v in _details(s).items())
-            summary = _wrapped(s.summary, width, f"  {s.name:<18}")
+            summary = _wrapped(s.summary, width, f"  {s.name:<20}")
             out.append(f"{summary}\n{_wrapped(details, width)}")
         out.append("")
     last = _wrapped(

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from inspect import signature
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from datayield.core.arm import Member
 from datayield.core.errors import UserError, nearest
 from datayield.core.types import Ints, TrainingProgress, TrainingSet
 from datayield.models.hooks import Schedule
+from datayield.models.settings import ARCHITECTURES, OUTSIDE
 from datayield.strategies.augmentation import (
     aeda,
     delete,
@@ -28,6 +31,7 @@ from datayield.strategies.augmentation import (
     synonym,
 )
 from datayield.strategies.base import Need, Role, Strategy, StrategyContext
+from datayield.strategies.cheap_labels import noisy
 from datayield.strategies.checks import (
     article,
     double,
@@ -36,6 +40,8 @@ from datayield.strategies.checks import (
     twin,
     untuned,
 )
+from datayield.strategies.co_training import co_training
+from datayield.strategies.consistency import fixmatch, uda
 from datayield.strategies.coverage import facility_location, k_center
 from datayield.strategies.curriculum import (
     anti,
@@ -47,6 +53,7 @@ from datayield.strategies.curriculum import (
     self_paced,
 )
 from datayield.strategies.deduplication import dedup
+from datayield.strategies.distillation import distil, distil_blend, distil_encoder
 from datayield.strategies.objectives import (
     adversarial,
     label_smoothing,
@@ -65,7 +72,7 @@ from datayield.strategies.selection import (
     forgetting,
     random,
 )
-from datayield.strategies.self_training import distil, distil_encoder, self_training
+from datayield.strategies.self_training import self_training, self_training_blend
 from datayield.strategies.uncertainty import bald, entropy, least_confidence, margin
 
 Factory = Callable[..., Strategy]
@@ -78,15 +85,16 @@ FAMILIES: dict[str, tuple[Factory, ...]] = {
         random, dedup, clean, el2n, el2n_easy, forgetting, data_map, ccs,
     ),
     "more texts": (
-        eda, eda_nn, synonym, insert, swap, delete, aeda, distil, distil_encoder, lm_substitute,
-        self_training, repeat,
+        eda, eda_nn, synonym, insert, swap, delete, aeda, distil, distil_encoder, distil_blend,
+        lm_substitute, self_training, self_training_blend, co_training,
+        noisy, repeat,
     ),
     "first weights": (vectors, static, encoder, lm, autoencoder),
     "order of the texts": (
         competence, competence_rarity, competence_loss, baby_steps, self_paced, random_order, anti,
     ),
     "loss of an example": (
-        mixup_word, mixup_sentence, adversarial, vat, superloss, label_smoothing,
+        mixup_word, mixup_sentence, adversarial, vat, uda, fixmatch, superloss, label_smoothing,
     ),
 }  # fmt: skip
 OURS: tuple[Factory, ...] = tuple(f for members in FAMILIES.values() for f in members)
@@ -195,9 +203,22 @@ class Composition:
         return next((r for r in order if r in roles), "plain")
 
     @property
+    def _teachers(self) -> list[Member]:
+        arms = [p.teacher for p in self.parts if p.teacher is not None]
+        return [m for arm in arms for m in arm.members or (Member(arm),)]
+
+    @property
+    def with_teachers(self) -> tuple[Strategy, ...]:
+        """The parts, and those of the arms that label texts for them."""
+        networks = (m.arm for m in self._teachers if m.arm.architecture in ARCHITECTURES)
+        parts = (compose(arm.strategies, {}).with_teachers for arm in networks)
+        return (*self.parts, *chain.from_iterable(parts))
+
+    @property
     def precomputed(self) -> tuple[str, ...]:
         """The tables that some part reads, with the thesaurus in place of the variants made from it."""
-        names = {f for p in self.parts for f in p.precomputed if f != "variants"}
+        names = {f for p in self.with_teachers for f in p.precomputed if f != "variants"}
+        names |= {m.arm.architecture for m in self._teachers if m.arm.architecture in OUTSIDE}
         thesauri = {p.rewrite.thesaurus for p in self.parts if p.rewrite and p.rewrite.thesaurus}
         return tuple(sorted(names | thesauri))
 
@@ -220,7 +241,7 @@ class Composition:
 
     def needs(self, condition: Need) -> bool:
         """Return whether some part has this need."""
-        return any(condition in p.needs for p in self.parts)
+        return any(condition in p.needs for p in self.with_teachers)
 
     def transform(
         self, training_set: TrainingSet, contexts: Sequence[StrategyContext]

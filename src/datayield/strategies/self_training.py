@@ -1,6 +1,6 @@
 """Adds texts without labels, labelled by a model that was trained on the paid labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,71 +16,11 @@ from datayield.strategies.base import (
     check_count,
     check_one_of,
     check_share,
+    parse_teacher,
+    trainings,
 )
 
 HELD_OUT = 0  # the fold of the labels on which the number of rounds is chosen
-
-
-def distil(texts: int = 4000) -> Strategy:
-    """Add unlabelled pool texts with soft labels of a linear model, fitted on the paid labels.
-
-    The added rows together have the same weight as the labelled ones.
-
-    Args:
-        texts: largest number of unlabelled texts, drawn at random.
-    """
-    return Strategy(
-        "distil",
-        "adds unlabelled texts with a TF-IDF model's soft labels",
-        "TF-IDF as its teacher",
-        transform=_with_soft_labels(texts, "linear"),
-        unlabelled=True,
-        compute="a linear fit",
-        effort=1.3,
-        source="Hinton et al. 2015, arXiv 1503.02531",
-    )
-
-
-def distil_encoder(texts: int = 4000) -> Strategy:
-    """Add unlabelled pool texts with soft labels of a sentence encoder, so that the network learns from it.
-
-    The teacher is logistic regression on the encoder's embeddings, fitted on the paid labels. It has
-    read other text; the network that it teaches needs no encoder to predict. Weights as in `distil`.
-
-    Args:
-        texts: largest number of unlabelled texts, drawn at random.
-    """
-    return Strategy(
-        "distil_encoder",
-        "adds unlabelled texts with soft labels of an encoder that has read other text",
-        "an outside encoder as its teacher",
-        transform=_with_soft_labels(texts, "encoder"),
-        unlabelled=True,
-        precomputed=("outside-encoder",),
-        compute="a linear fit on embeddings",
-        effort=1.3,
-        source="Hinton et al. 2015, arXiv 1503.02531",
-    )
-
-
-def _with_soft_labels(texts: int, kind: Kind) -> Transform:
-    """Return the transform that adds unlabelled texts with the soft labels of a teacher of this kind."""
-    check_count("texts", texts, 1, 10**9)
-
-    def transform(training_set: TrainingSet, context: StrategyContext) -> TrainingSet:
-        unlabelled, ids = context.unlabelled, context.unlabelled_ids
-        chosen = np.sort(context.rng.permutation(len(ids))[:texts])
-        lines = tuple(unlabelled[i] for i in chosen)
-        soft = context.fit(training_set, kind).predict(lines)
-        weight = len(training_set) / len(lines)
-        return TrainingSet(
-            (*training_set.texts, *lines),
-            np.concatenate([training_set.targets, soft / soft.sum(1, keepdims=True)]),
-            np.concatenate([training_set.weights, np.full(len(lines), weight, np.float32)]),
-            np.concatenate([training_set.parents, ids[chosen]]),
-        )
-
-    return transform
 
 
 def self_training(rounds: int = 2, threshold: float = 0.9, kind: Kind = "network") -> Strategy:
@@ -96,9 +36,55 @@ def self_training(rounds: int = 2, threshold: float = 0.9, kind: Kind = "network
         threshold: smallest probability of a pseudo-label, in (0, 1].
         kind: kind of the teachers, "network" or "linear".
     """
+    check_one_of("kind", kind, ("network", "linear"))
+    return Strategy(
+        "self_training",
+        "adds unlabelled texts with confident predictions as labels, in rounds",
+        "self-training",
+        transform=_in_rounds(rounds, threshold, lambda context, rows: context.fit(rows, kind)),
+        unlabelled=True,
+        space=(TunableArgument("threshold", 0.6, 0.99),),
+        compute="up to two helper trainings per round, and one more",
+        effort=1.5 * (rounds + 1) + 1.5 * rounds,
+        version=2,
+        source="Scudder 1965; Xie et al. 2020, arXiv 1911.04252 (noised student, balanced classes)",
+    )
+
+
+def self_training_blend(
+    teacher: str = "blend(lstm:plain, tfidf)", rounds: int = 2, threshold: float = 0.8
+) -> Strategy:
+    """Add unlabelled texts with the labels that a confident blend predicts, in rounds.
+
+    As `self_training`, with another arm as teacher. A mean of probabilities is less sure than a network,
+    hence the smaller threshold.
+
+    Args:
+        teacher: an arm that gives probabilities; its strategies have their default arguments.
+        rounds: largest number of rounds, 1 to 5.
+        threshold: smallest probability of a pseudo-label, in (0, 1].
+    """
+    arm = parse_teacher(teacher)
+    return Strategy(
+        "self_training_blend",
+        f"adds unlabelled texts with confident predictions of {arm} as labels, in rounds",
+        "self-training with a blend",
+        transform=_in_rounds(rounds, threshold, lambda context, rows: context.fit_arm(rows, arm)),
+        unlabelled=True,
+        teacher=arm,
+        space=(TunableArgument("threshold", 0.5, 0.99),),
+        compute="up to two trainings of its teacher per round, and one more",
+        effort=1.5 + 1.5 * (2 * rounds + 1) * trainings(arm),
+        source="Scudder 1965; Xie et al. 2020, arXiv 1911.04252 (noised student, balanced classes)",
+    )
+
+
+def _in_rounds(
+    rounds: int, threshold: float, fit: Callable[[StrategyContext, TrainingSet], Fitted]
+) -> Transform:
+    """Return the transform that adds the pseudo-labels of a teacher that learns from its own."""
     check_count("rounds", rounds, 1, 5)
     check_share("threshold", threshold)
-    check_one_of("kind", kind, ("network", "linear"))
 
     def transform(training_set: TrainingSet, context: StrategyContext) -> TrainingSet:
         texts, ids = context.unlabelled, context.unlabelled_ids
@@ -110,31 +96,20 @@ def self_training(rounds: int = 2, threshold: float = 0.9, kind: Kind = "network
 
         held_out = context.folds(training_set) == HELD_OUT
         seen, unseen = (training_set.take(np.flatnonzero(rows)) for rows in (~held_out, held_out))
-        teacher = context.fit(seen, kind)
-        scores = [_accuracy(teacher, unseen)]
+        teacher = fit(context, seen)
+        scores = [accuracy_on(teacher, unseen)]
         for _ in range(rounds):
-            teacher = context.fit(grown(seen, teacher), kind)
-            scores.append(_accuracy(teacher, unseen))
+            teacher = fit(context, grown(seen, teacher))
+            scores.append(accuracy_on(teacher, unseen))
         current = training_set
         for _ in range(int(np.argmax(scores))):  # the first among equals
-            current = grown(training_set, context.fit(current, kind))
+            current = grown(training_set, fit(context, current))
         return current
 
-    return Strategy(
-        "self_training",
-        "adds unlabelled texts with confident predictions as labels, in rounds",
-        "self-training",
-        transform=transform,
-        unlabelled=True,
-        space=(TunableArgument("threshold", 0.6, 0.99),),
-        compute="up to two helper trainings per round, and one more",
-        effort=1.5 * (rounds + 1) + 1.5 * rounds,
-        version=2,
-        source="Scudder 1965; Xie et al. 2020, arXiv 1911.04252 (noised student, balanced classes)",
-    )
+    return transform
 
 
-def _accuracy(teacher: Fitted, rows: TrainingSet) -> float:
+def accuracy_on(teacher: Fitted, rows: TrainingSet) -> float:
     """Return the share of rows whose label the teacher predicts; NaN without rows."""
     if not len(rows):
         return float("nan")

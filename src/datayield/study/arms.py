@@ -1,6 +1,7 @@
 """Parses and describes arms, and derives their untuned settings."""
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from datayield.config import Params
@@ -18,6 +19,7 @@ from datayield.models.settings import (
     WITHOUT_PROBABILITIES,
     settings,
 )
+from datayield.strategies.base import Strategy
 from datayield.strategies.registry import arguments_of, canonical, compose, verbs
 
 
@@ -92,6 +94,8 @@ def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
         return {}
     parts = compose(arm.strategies, params.strategies)
     model = settings(arm.architecture, {**params.model, **parts.pins(n)}, updates_at(params, n))
+    for part in parts.parts:
+        check_teacher(part)
     arguments = {s: arguments_of(s, params.strategies.get(s, {})) for s in arm.strategies}
     if parts.needs("dropout") and not any(model[d] for d in DROPOUTS):
         raise UserError(
@@ -102,6 +106,18 @@ def default_settings(params: Params, arm: Arm, n: int) -> dict[str, Any]:
     states = ENCODER_TOKENS in parts.precomputed
     outside = {"outside": {"model": model_of(params, ENCODER)}} if states else {}
     return {"model": model, **{s: a for s, a in arguments.items() if a}, **outside}
+
+
+def check_noisy_labels(params: Params, arm: Arm) -> None:
+    """Raise UserError if an arm reads noisy labels and a corpus of the study has none."""
+    if "noisy" not in compose(arm.strategies, params.strategies).precomputed:
+        return
+    for name in params.study.corpora:
+        if params.corpora[name].noisy is None:
+            raise UserError(
+                f'params.yaml: study.grid: {arm} reads noisy labels, and the corpus "{name}" has none: add'
+                f" noisy: {{path, sha256, text, label, price}} to corpora.{name}, or leave the arm out"
+            )
 
 
 def model_of(params: Params, kind: str) -> str:
@@ -125,8 +141,35 @@ def pinned(arm: Arm) -> Collection[str]:
     return ARCHITECTURES[arm.architecture]
 
 
+def check_teacher(strategy: Strategy) -> None:
+    """Raise UserError if the arm that labels texts for a strategy cannot be trained inside its cells."""
+    if strategy.teacher is None:
+        return
+    where = f"params.yaml: strategies.{strategy.name}.teacher"
+    try:
+        arm = parse_arm(str(strategy.teacher))
+    except UserError as e:
+        raise UserError(f"{where}: {e}") from e
+    for member in arm.members or (Member(arm),):
+        if member.arm.architecture in WITHOUT_PROBABILITIES:
+            raise UserError(
+                f"{where}: {member.arm} gives no probabilities that could be learnt from"
+            )
+        parts = compose(member.arm.strategies, {})
+        if parts.one("query") or parts.one("protocol"):
+            raise UserError(
+                f"{where}: {member.arm} learns from other labels than its student; name one without it"
+            )
+        if parts.one("rewrite") or "variants" in {n for p in parts.parts for n in p.precomputed}:
+            raise UserError(
+                f"{where}: {member.arm} reads variants that are made for arms of the grid alone; leave out"
+                " the strategy that rewrites texts"
+            )
+
+
 StrategyArguments: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Strategy -> arguments of its factory, as in params.yaml."""
+DEFAULTS: StrategyArguments = MappingProxyType({})
 
 
 def outside_tables(arm: Arm, arguments: StrategyArguments) -> set[str]:
@@ -136,10 +179,15 @@ def outside_tables(arm: Arm, arguments: StrategyArguments) -> set[str]:
     return named.union(*(outside_tables(m.arm, arguments) for m in arm.members))
 
 
-def describe(arm: Arm, arguments: StrategyArguments | None = None) -> dict[str, Any]:
-    """Describe an arm for the report: title, role, summary, expected result, control, tuned counterpart."""
-    described = {"title": title(arm), **_describe(arm)}
-    return described | {"outside": True} if outside_tables(arm, arguments or {}) else described
+def describe(arm: Arm, arguments: StrategyArguments = DEFAULTS) -> dict[str, Any]:
+    """Describe an arm for the report: title, role, summary, expected result, control, tuned counterpart.
+
+    Args:
+        arm: the arm.
+        arguments: of the strategies, as in params.yaml.
+    """
+    described = {"title": title(arm), **_describe(arm, arguments)}
+    return described | {"outside": True} if outside_tables(arm, arguments) else described
 
 
 def title(arm: Arm) -> str:
@@ -161,17 +209,20 @@ def _member_title(member: Member) -> str:
     return f"{member.count} × {title(member.arm)}" if member.count > 1 else title(member.arm)
 
 
-def _describe(arm: Arm) -> dict[str, Any]:
+def _describe(arm: Arm, arguments: StrategyArguments) -> dict[str, Any]:
     if arm.members:
         return _describe_blend(arm)
     if not arm.strategies:
         known = BASELINES | OUTSIDE
         return {"role": "baseline", "summary": known[arm.architecture]}
-    parts = compose(arm.strategies, {})
+    parts = compose(arm.strategies, arguments)
     out: dict[str, Any] = {
         "role": parts.role,
         "summary": "; ".join(p.summary for p in parts.parts),
     }
+    cheap = sum(p.cheap_labels for p in parts.parts)
+    if cheap:
+        out["cheap_labels"] = cheap
     expected = dict(parts.parts[0].expected) if len(parts.parts) == 1 else {}
     if expected.get("arm") == "plain":
         expected["arm"] = str(Arm(arm.architecture, ("plain",)))

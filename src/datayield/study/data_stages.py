@@ -11,6 +11,7 @@ from datayield.core import files
 from datayield.core.metrics import lead_metric
 from datayield.core.tables import hash_of
 from datayield.corpora.embeddings import embedding_digests
+from datayield.corpora.noisy_labels import noisy_digest
 from datayield.models import accelerator
 from datayield.models.settings import OUTSIDE, OUTSIDE_TABLES
 from datayield.strategies.registry import make_strategy
@@ -32,6 +33,7 @@ def checked_params(params: Params) -> Params:
     for block in params.study.grid:
         for arm in grid.arms_of(block):
             arms.default_settings(params, arm, 10)
+            arms.check_noisy_labels(params, arm)
     for strategy, arguments in params.strategies.items():
         if strategy in OUTSIDE:
             arms.model_of(params, strategy)
@@ -80,6 +82,7 @@ def scope(params: Params, name: str, root: Path) -> grid.Scope:
             **dict.fromkeys(OUTSIDE_TABLES, "not embedded"),  # where no arm reads embeddings
             **embedding_digests(folder),
             "vectors": vectors_digest,
+            "noisy": noisy_digest(folder),
             "difficulties": _digest(folder / "difficulties.parquet"),
         },
         accelerator.choose_device(params.execution.device),

@@ -14,7 +14,7 @@ import numpy as np
 
 from datayield import __version__, corpora
 from datayield.cells.blend import held_out_of, stored_probabilities
-from datayield.cells.context import CorpusTables
+from datayield.cells.corpus_tables import CorpusTables
 from datayield.cells.fit import Fit
 from datayield.cells.run import compute_cell
 from datayield.config import Params

@@ -268,7 +268,7 @@ def cell(
         parts = compose(arm.strategies, chosen)
         identity |= {
             "engine": f"torch {version('torch')}",
-            "strategies": {p.name: p.version for p in parts.parts},
+            "strategies": {p.name: p.version for p in parts.with_teachers},
             "precomputed": {name: scope.precomputed[name] for name in parts.precomputed},
         }
     else:

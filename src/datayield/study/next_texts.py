@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datayield import config
-from datayield.cells.context import CellContext, CorpusTables
+from datayield.cells.context import CellContext
+from datayield.cells.corpus_tables import CorpusTables
 from datayield.cells.draws import FOLDS, Draws
 from datayield.core.errors import UserError, nearest
 from datayield.core.spreadsheet import guarded

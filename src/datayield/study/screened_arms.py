@@ -21,7 +21,11 @@ def screened(params: Params, planned: Sequence[tuple[Arm, int]]) -> list[tuple[A
         UserError: the grid has no strategy at a budget given as a number, or no baseline there.
     """
     named = set(named_budgets(params.study.grid))
-    found = [(a, n) for a, n in planned if n in named and describe(a)["role"] == "strategy"]
+    found = [
+        (a, n)
+        for a, n in planned
+        if n in named and describe(a, params.strategies)["role"] == "strategy"
+    ]
     baseline = parse_arm(params.analysis.baseline)
     budgets = sorted({n for _, n in found})
     if not budgets:

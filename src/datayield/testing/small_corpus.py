@@ -1,5 +1,6 @@
 """Builds a small corpus with every table of the data stages, in seconds and without a download."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -8,10 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from datayield import config, corpora
-from datayield.cells.context import CorpusTables
+from datayield.cells.corpus_tables import CorpusTables
 from datayield.core import seeds
+from datayield.core.types import Corpus
 from datayield.corpora.build import Labelled, build_corpus
 from datayield.corpora.embeddings import write_embeddings
+from datayield.corpora.noisy_labels import write_noisy_labels
+from datayield.corpora.tabular import digest
 from datayield.models.outside_tables import lengths_of, rows_of
 from datayield.models.settings import ENCODER_TOKENS, OUTSIDE_TABLES
 from datayield.strategies.base import Strategy
@@ -121,7 +125,9 @@ def build_tables(root: Path, strategies: Iterable[Strategy]) -> CorpusTables:
     folder = corpus_folder(root, NAME)
     texts, labels = written_texts(600)
     origin = Labelled(texts, labels, None, {"loader": "testing"}, NAME)
-    corpora.save(build_corpus(NAME, origin, 0.1, 7), {}, folder)
+    corpus = build_corpus(NAME, origin, 0.1, 7)
+    corpora.save(corpus, {}, folder)
+    _write_noisy_labels(corpus, root, folder)
     write_dictionary(root / "wordnet")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DATAYIELD_WORDNET", str(root / "wordnet"))
@@ -135,6 +141,16 @@ def build_tables(root: Path, strategies: Iterable[Strategy]) -> CorpusTables:
     embedded[lengths_of(ENCODER_TOKENS)] = lengths
     write_embeddings(embedded, dict.fromkeys(OUTSIDE_TABLES, "testing"), folder)
     return tables
+
+
+def _write_noisy_labels(corpus: Corpus, root: Path, folder: Path) -> None:
+    """Give every pool text a noisy label, one in three of them wrong."""
+    names = [corpus.classes[(y + (i % 3 == 0)) % 3] for i, y in enumerate(corpus.labels)]
+    pairs = zip(corpus.texts, names, strict=True)
+    path = root / "noisy.jsonl"
+    path.write_text("".join(json.dumps({"text": t, "label": y}) + "\n" for t, y in pairs))
+    entry = config.NoisyFile(path=path.name, sha256=digest(path), text="text", label="label")
+    write_noisy_labels(corpus, entry, root, folder)
 
 
 def _embedded(texts: Sequence[str]) -> NDArray[np.float32]:

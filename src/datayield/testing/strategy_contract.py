@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from datayield.cells import draws
-from datayield.cells.context import CellContext, CorpusTables
+from datayield.cells.context import CellContext
+from datayield.cells.corpus_tables import CorpusTables
 from datayield.cells.fit import SEED_LABELS
 from datayield.cells.run import run_cell
 from datayield.core.types import (
@@ -283,7 +284,8 @@ def random_labels(data: CorpusTables) -> CorpusTables:
         test_labels=labels,
     )
     table = draws.tabulate(corpus, [0], STUDY_SEED, "stratified")
-    return CorpusTables(corpus, draws.Draws(table), data.folder)
+    noisy = np.random.default_rng(4).integers(0, classes, ORACLE_TEXTS)
+    return CorpusTables(corpus, draws.Draws(table), data.folder, {"noisy": noisy})
 
 
 def memorising_row(name: str, oracle: CorpusTables) -> Row:

@@ -40,6 +40,7 @@ def doubts(c: CorpusStatistics, s: StudyStatistics) -> list[str]:
             f"{len(c.unbalanced)} of {len(c.scores)} combinations of arm and budget have fewer draws than the"
             " study; each comparison uses the draws that both sides have."
         )
+    out += _collapsed(c, s)
     out += _unequal_trainings(c, s)
     out += [
         f"tuning made {g.arm} worse at {g.n:,} labels ({wording.points(g.difference)} points against"
@@ -68,6 +69,21 @@ def _still_rising(c: CorpusStatistics, s: StudyStatistics) -> list[str]:
     return [
         f"validation accuracy was still rising when training ended, in points: {named}; more updates may"
         f" lift them ({len(rising)} of {c.rising.of}; about {chance:.1f} would look so by chance)."
+    ]
+
+
+def _collapsed(c: CorpusStatistics, s: StudyStatistics) -> list[str]:
+    """Name the trainings that held-out texts show to have collapsed."""
+    named = [
+        f"{x.arm} at {x.n:,} labels in draw {x.draw} ({wording.percent(x.accuracy)} against"
+        f" {wording.percent(x.baseline)})"
+        for x in c.collapsed
+    ]
+    if not named:
+        return []
+    return [
+        f"trainings collapsed, their held-out texts being predicted far worse than by {s.baseline}:"
+        f" {wording.listed(named)}."
     ]
 
 

@@ -2,6 +2,7 @@
 
 from datayield.analysis.claim_statements import Claim
 from datayield.analysis.intervals import Interval
+from datayield.analysis.label_exchange import LabelExchange
 from datayield.analysis.looks import LooksTaken
 from datayield.analysis.statements import ArmScore, ControlDifference
 from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
@@ -100,10 +101,33 @@ def multipliers(c: CorpusStatistics) -> Section:
             " One multiplier for all budgets is the sharpest: every value for which the mean over budgets of"
             " the arm minus the baseline with that many times the labels may be 0."
         )
+    notes = (note, *map(exchange, c.exchanges))
     drawn = any(c.arms[m.arm].role == "strategy" for m in c.multipliers)
     alt = f"Data multipliers on {c.corpus} with ranges; the line at 1× is the baseline"
     pictures = (Picture("multipliers", alt),) if drawn else ()
-    return Section("What the labels are worth", (note,), (*tables, table), pictures)
+    return Section("What the labels are worth", notes, (*tables, table), pictures)
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def exchange(x: LabelExchange) -> str:
+    """Say what a clean label is worth in noisy ones, and in money where the prices are known."""
+    low = "0" if x.low is None else _amount(x.low)
+    high = "no upper end" if x.high is None else _amount(x.high)
+    worth = "more than this study can count" if x.worth is None else _amount(x.worth)
+    sentence = (
+        f"With {x.n:,} clean labels and {x.noisy:,} noisy ones ({x.arm}) one clean label is worth {worth}"
+        f" noisy labels [{low}, {high}]."
+    )
+    if x.break_even is None:
+        return sentence
+    sentence += (
+        f" At {x.price:g} for a noisy label they are cheaper while a clean one costs more than"
+    )
+    sentence += f" {_amount(x.break_even)}"
+    return f"{sentence}; it costs {x.clean_price:g}." if x.clean_price else f"{sentence}."
 
 
 def _shared(c: CorpusStatistics, roles: tuple[str, ...]) -> list[Table]:
