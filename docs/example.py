@@ -30,7 +30,7 @@ with Path("notes.csv").open("w", newline="") as out:
 
 # %% [markdown]
 # ## The corpus
-# Columns are guessed where only one can be meant. A tenth of the texts becomes the test set.
+# Columns are guessed where only one can be meant. Half of so small a file is the test set.
 
 # %%
 datayield.load_corpus("notes.csv")

@@ -22,9 +22,11 @@ from datayield.analysis.planned_difference import (
     unforeseen,
 )
 from datayield.analysis.visible_difference import VarianceComponents
-from datayield.config import load
+from datayield.config import load, load_text, own_data
 from datayield.core import files
 from datayield.report import plan_sentences
+from datayield.study import grid
+from datayield.study.arms import describe
 from tests.analysis.test_statistics import study_frame
 from tests.conftest import REPO
 
@@ -219,3 +221,52 @@ if __name__ == "__main__":
     for n, x in found.items():
         print(f"    {n}: VarianceComponents({x.draw:.2e}, {x.text:.2e}, {x.rest:.2e}, None, 0),")
     print(f"REFERENCE_CORRELATION = {tuple(round(x, 2) for x in correlation)}")
+
+
+def own_plan(
+    rows: int, share: float, budget: int | None, root: Path
+) -> tuple[list[float], list[str]]:
+    """The visible differences that the plan of a file prints, budget by budget, and its sentences."""
+    source = {
+        "loader": "file", "path": "a.csv", "sha256": "0" * 64, "text": "t", "label": "y",
+        "format": "csv", "test_share": share, "settled": rows,
+    }  # fmt: skip
+    test = round(share * rows)
+    options = own_data.OwnStudyOptions("a", budget)
+    params = load_text(own_data.params_text(options, source, rows - test, ("x", "y")))
+    entries = grid.arms_and_budgets(params, rows - test)[0]
+    counts = grid.draws_of(params, rows - test)
+    counted = {
+        "corpus": "a", "digest": "d", "metric": "accuracy", "test": test, "pool": rows - test,
+        "draws": [[str(a), n, counts[a, n]] for a, n in entries],
+        "arms": {str(a): describe(a) for a, _ in entries},
+    }  # fmt: skip
+    (found,) = plan_sentences.with_differences(params, {"corpora": [counted]}, root)["corpora"]
+    return [x["visible"] for x in found["differences"] if x["baseline"] == "lstm:plain"], found[
+        "sees"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "budget"),
+    [(300, None), (1000, None), (1000, 400), (1000, 850), (3000, None), (4900, 2000)],
+)
+def test_a_small_file_gets_a_test_set_that_can_decide(
+    rows: int, budget: int | None, tmp_path: Path
+) -> None:
+    """Half of the texts at most, so many that differences show, and never so many that a budget is lost."""
+    share = own_data.test_share(rows, budget)
+    seen, sentences = own_plan(rows, share, budget, tmp_path)
+    tenth, _ = own_plan(rows, 0.1, budget, tmp_path)
+    if share > 0.1:
+        assert seen[-1] < 0.9 * tenth[-1]
+        assert f"test set: {round(share * rows):,} of {rows:,} texts, so that" in sentences[0]
+    pool = rows - round(share * rows)
+    assert pool >= (budget or 0) and pool >= rows / 2
+    assert share * rows <= own_data.TEST_TEXTS + rows / 100
+
+
+def test_a_large_file_is_tested_on_a_tenth(tmp_path: Path) -> None:
+    assert own_data.test_share(50_000, None) == 0.1
+    _, sentences = own_plan(50_000, 0.1, None, tmp_path)
+    assert not any("test set" in s for s in sentences)

@@ -10,7 +10,7 @@ from datayield.core.types import Pool
 from datayield.models.settings import ENCODER, STATIC
 from datayield.strategies import registry, uncertainty
 from datayield.strategies.augmentation_ops import MARKS
-from datayield.strategies.base import RunProtocol, Strategy
+from datayield.strategies.base import RunProtocol, Strategy, reads_other_texts
 from datayield.strategies.coverage import facility_location, k_center
 from datayield.strategies.deduplication import dedup, first_of_groups
 from datayield.testing import StrategyContract, check_arm
@@ -87,6 +87,25 @@ def test_a_context_refuses_what_was_not_paid_or_declared(data: CorpusTables) -> 
         context.reveal_labels(sample.rest[:1])
     with pytest.raises(LookupError, match="reads the table"):
         context.precomputed.difficulty("length", sample.train)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in NAMES if not reads_other_texts(registry.make_strategy(n))]
+)
+def test_what_says_to_read_its_sample_alone_reads_no_other_text(
+    name: str, data: CorpusTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cells are known by the sample and the test set, and serve again when the corpus grows."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError(f"{name} reads texts outside of its sample and does not say so")
+
+    for names in ("unlabelled", "unlabelled_ids", "candidates"):
+        monkeypatch.setattr(CellContext, names, property(refuse))
+    monkeypatch.setattr(CellContext, "language_model", refuse)
+    made = registry.make_strategy(name)
+    if made.transform is not None:
+        assert len(made.transform(labelled_rows(data), context_of(data, made)[0]))
 
 
 def test_helpers_learn_and_are_charged(data: CorpusTables) -> None:

@@ -65,8 +65,8 @@ def test_corpora_by_file_and_by_name(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "written.csv", *written_texts(300))
     found = datayield.load_corpus(path)
     assert found.corpus.classes == ("harbour", "kitchen", "weather")
-    assert "written: 270 texts to learn from, 30 test texts, 3 classes" in str(found)
-    assert "<td>harbour</td><td>90</td><td>10</td>" in found._repr_html_()
+    assert "written: 151 texts to learn from, 149 test texts, 3 classes" in str(found)
+    assert "<td>harbour</td><td>50</td><td>50</td>" in found._repr_html_()
     with pytest.raises(UserError, match="does not exist"):
         datayield.load_corpus(tmp_path / "nothing.csv")
 

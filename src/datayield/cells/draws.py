@@ -3,7 +3,8 @@
 A draw is one permutation of the pool. Its first n texts are the sample of size n, so the sample of
 500 lies inside the sample of 2,000, and every arm sees the same texts. All n train the scored model.
 The fold is a property of a text's place in the permutation, so folds are nested too: two texts that
-share a fold at n = 500 share it at n = 2,000.
+share a fold at n = 500 share it at n = 2,000. In a corpus with settled texts the order follows from each
+text's own content, and later texts come after all of them, so that the earlier draw begins the later one.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from datayield.core import files, seeds, tables
 from datayield.core.errors import UserError
 from datayield.core.types import Corpus, Ints, Sample
+from datayield.text import tokens
 
 FOLDS = 5
 FOLDS_UP_TO = 200  # labels; with more, a trial of tuning holds out one fold instead of each in turn
@@ -45,36 +47,92 @@ def permutation(corpus: Corpus, draw: int, seed: int, sampling: str) -> tuple[In
         folds: (pool,) 0 to 4: of each class the 1st, 6th, 11th, ... group has fold 0, and so on.
         strata: (pool,) the class that each text was counted in.
     """
-    rng = seeds.rng(seed, "draw", corpus.name, corpus.digest, draw)
+    return _permutation(corpus, draw, seed, sampling, _prints(corpus))
+
+
+def _prints(corpus: Corpus) -> list[str]:
+    """Return the fingerprint of each duplicate group, (groups,), where draws follow from content."""
+    if not corpus.settled:
+        return []
+    first = np.unique(corpus.duplicate_groups, return_index=True)[1]
+    return [tokens.fingerprint(corpus.texts[i]).hex() for i in first]
+
+
+def _permutation(
+    corpus: Corpus, draw: int, seed: int, sampling: str, prints: list[str]
+) -> tuple[Ints, Ints, Ints]:
     _, first, unit, sizes = np.unique(
         corpus.duplicate_groups, return_index=True, return_inverse=True, return_counts=True
     )
-    shuffled = rng.permutation(len(first))  # below, arrays of units are in this order
-    label = corpus.labels[first][
-        shuffled
-    ]  # a unit with two labels counts for its first text's class
-    place = np.empty(len(first))  # share of its class drawn when this unit is drawn, in (0, 1)
-    rank = np.empty(len(first), np.int64)  # 0 for the first unit of its class
-    for c in range(len(corpus.classes)):
+    if corpus.settled:
+        key = (seed, "draw", corpus.name, draw)
+        rng, shuffled = seeds.rng(*key), np.argsort(seeds.uniform(prints, *key), kind="stable")
+        later = first[shuffled] >= corpus.settled
+        parts = [shuffled[~later], shuffled[later]]  # the second part is drawn after the first
+    else:
+        rng = seeds.rng(seed, "draw", corpus.name, corpus.digest, draw)
+        parts = [rng.permutation(len(first))]
+    orders, ranks = [], []
+    before = np.zeros(len(corpus.classes), np.int64)  # units of each class in earlier parts
+    for part in parts:
+        # A unit with two labels counts for its first text's class.
+        label = corpus.labels[first][part]
+        rank, turn = _turns(label, len(corpus.classes), rng, sampling)
+        orders.append(part[turn])
+        ranks.append((before[label] + rank)[turn])
+        before += np.bincount(label, minlength=len(before))
+    order, rank = np.concatenate(orders), np.concatenate(ranks)
+    members, starts, size = np.argsort(unit, kind="stable"), np.cumsum(sizes) - sizes, sizes[order]
+    ids = members[np.repeat(starts[order] - np.cumsum(size) + size, size) + np.arange(len(unit))]
+    return ids, np.repeat(rank % FOLDS, size), np.repeat(corpus.labels[first][order], size)
+
+
+def _turns(label: Ints, classes: int, rng: np.random.Generator, sampling: str) -> tuple[Ints, Ints]:
+    """Return the rank of each shuffled unit in its class, and the order in which units are drawn.
+
+    Args:
+        label: class of each unit, (units,), in shuffled order.
+        classes: number of classes.
+        rng: random number generator of the draw.
+        sampling: "stratified" or "iid".
+    """
+    place = np.empty(len(label))  # share of its class drawn when this unit is drawn, in (0, 1)
+    rank = np.empty(len(label), np.int64)  # 0 for the first unit of its class
+    for c in range(classes):
         in_class = label == c
         rank[in_class] = np.arange(in_class.sum())
         place[in_class] = (rank[in_class] + rng.random()) / max(in_class.sum(), 1)
-    turn = np.arange(len(first)) if sampling == "iid" else np.argsort(place)  # all places differ
-    order, rank = shuffled[turn], rank[turn]
-    members, starts, size = np.argsort(unit, kind="stable"), np.cumsum(sizes) - sizes, sizes[order]
-    ids = members[np.repeat(starts[order] - np.cumsum(size) + size, size) + np.arange(len(unit))]
-    return ids, np.repeat(rank % FOLDS, size), np.repeat(label[turn], size)
+    turn = np.arange(len(label)) if sampling == "iid" else np.argsort(place)  # all places differ
+    return rank, turn
 
 
 def tabulate(
     corpus: Corpus, draws: Iterable[int], seed: int, sampling: str
 ) -> Iterator[pa.RecordBatch]:
     """Yield the draws of a corpus (schema DRAWS)."""
+    prints = _prints(corpus)
     for draw in draws:
-        columns = np.full(len(corpus.labels), draw), *permutation(corpus, draw, seed, sampling)
+        drawn = _permutation(corpus, draw, seed, sampling, prints)
+        columns = np.full(len(corpus.labels), draw), *drawn
         yield pa.record_batch(
             [pa.array(c, f.type, safe=True) for c, f in zip(columns, DRAWS, strict=True)], DRAWS
         )
+
+
+def sample_digest(corpus: Corpus, batch: pa.RecordBatch, labels: int) -> str:
+    """Return the digest of all that a cell reads which looks at no text but its sample and the test set.
+
+    Args:
+        corpus: the corpus.
+        batch: one of its draws (schema DRAWS).
+        labels: size of the sample.
+    """
+    rows = batch.slice(0, labels).to_pydict()
+    sample = [
+        [i, fold, stratum, int(corpus.labels[i]), corpus.texts[i]]
+        for i, fold, stratum in zip(rows["id"], rows["fold"], rows["stratum"], strict=True)
+    ]
+    return files.digest([list(corpus.classes), corpus.test_digest, sample])
 
 
 class Draws:
@@ -150,12 +208,13 @@ def checked(path: Path, corpus: Corpus, draws: Iterable[int], seed: int, samplin
     """
     try:
         drawn = Draws.load(path)
-        for draw in draws:
+        numbers = list(draws)
+        for draw in numbers:
             if draw not in drawn:
                 raise ValueError(f"draw {draw} is not in it")
+            drawn.batch(draw).validate(full=True)
+        for draw, expected in zip(numbers, tabulate(corpus, numbers, seed, sampling), strict=True):
             stored = drawn.batch(draw)
-            stored.validate(full=True)
-            (expected,) = tabulate(corpus, [draw], seed, sampling)
             if not stored.equals(expected):
                 raise ValueError(f"draw {draw} is not the one that the study's seed makes")
     except tables.UNREADABLE as e:

@@ -48,7 +48,10 @@ def add_json(parser: argparse._ActionsContainer) -> None:
 def add_columns(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how files of labelled texts are read."""
     parser.add_argument(
-        "--text", metavar="COLUMN", help="column that holds the texts (default: guessed)"
+        "--text",
+        metavar="COLUMN",
+        help="column that holds the texts, or several that are joined as fields, such as title,body"
+        " (default: guessed)",
     )
     parser.add_argument(
         "--label", metavar="COLUMN", help="column that holds the labels (default: guessed)"
@@ -105,19 +108,7 @@ def add_inputs(parser: argparse.ArgumentParser, files: str) -> None:
         " data set of the Hugging Face hub (hub:owner/name@revision); several files are one corpus",
     )
     add_columns(parser)
-    parser.add_argument(
-        "--split",
-        metavar="COLUMN",
-        help='column that says "train" or "test" (default: guessed; if there is none, a tenth of the'
-        " texts is the test set)",
-    )
-    parser.add_argument(
-        "--test",
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="files that hold the test set (default: none)",
-    )
+    _add_division(parser)
     parser.add_argument(
         "--unlabelled",
         metavar="FILE",
@@ -133,6 +124,34 @@ def add_inputs(parser: argparse.ArgumentParser, files: str) -> None:
     )
 
 
+def _add_division(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which texts are test texts."""
+    parser.add_argument(
+        "--split",
+        metavar="COLUMN",
+        help='column that says "train" or "test" (default: guessed; if there is none, a part of'
+        " the texts is the test set, a tenth of a large file and up to half of a small one)",
+    )
+    parser.add_argument(
+        "--test",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="files that hold the test set (default: none)",
+    )
+    parser.add_argument(
+        "--group",
+        metavar="COLUMN",
+        help="column of customers, threads or users: texts of one value are all in the pool or all in the"
+        " test set (default: none)",
+    )
+    parser.add_argument(
+        "--time",
+        metavar="COLUMN",
+        help="column of dates or numbers: the newest texts are the test set (default: none)",
+    )
+
+
 def inputs(options: argparse.Namespace) -> "InputFiles":
     """Return the files that the options of `add_inputs` name."""
     return replace(
@@ -141,6 +160,8 @@ def inputs(options: argparse.Namespace) -> "InputFiles":
         test=options.test,
         unlabelled=options.unlabelled,
         merge_rare=options.merge_rare,
+        group=options.group,
+        time=options.time,
     )
 
 

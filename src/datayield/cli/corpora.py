@@ -1,10 +1,16 @@
 """Adds the command `corpora` with its actions list, check and add."""
 
 import argparse
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from datayield.cli import common
 from datayield.core.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from datayield.config import Params
+    from datayield.core.types import Corpus
+    from datayield.study.cut_cost import CutCost
 
 
 def add(commands: "common.Commands") -> None:
@@ -86,11 +92,27 @@ def _check(options: argparse.Namespace) -> None:
             source = config.CatalogSource(loader="catalog")
         corpus, card = corpora.build(name, source, params.study.seed, common.ROOT)
         findings = row_account.findings(card) + audit.audit(corpus, card["removed"])[0]["findings"]
-        checked[name] = {"card": card, "findings": findings}
+        cut = _cut(params, corpus, card)
+        checked[name] = {"card": card, "findings": findings, "cut": asdict(cut) if cut else None}
         if not options.json:
             _print_checked(name, card, findings)
+            if cut:
+                print(f"  {cut.sentence()}")
     if options.json:
         print(common.as_json(checked), end="")
+
+
+def _cut(params: "Params", corpus: "Corpus", card: dict[str, Any]) -> "CutCost | None":
+    """Return what reading only the beginning of texts costs; None where nearly all is read."""
+    from datayield.config.own_data import MOST_UNREAD
+    from datayield.core.types import Settings
+    from datayield.corpora.corpus_card import share_read
+    from datayield.study.cut_cost import cut_cost
+
+    limit = params.model.get("max_tokens", Settings().max_tokens)
+    if share_read(card, limit) >= 1 - MOST_UNREAD:
+        return None
+    return cut_cost(corpus, limit, params.study.seed)
 
 
 def _print_checked(name: str, card: dict[str, Any], findings: list[dict[str, Any]]) -> None:

@@ -68,7 +68,8 @@ def _add_predict(commands: "common.Commands") -> None:
     predict.add_argument(
         "--text",
         metavar="COLUMN",
-        help='column that holds the texts (default: the only column, or "text")',
+        help="column that holds the texts, or several that are joined as fields, such as title,body"
+        ' (default: the only column, or "text")',
     )
     predict.add_argument(
         "--format",

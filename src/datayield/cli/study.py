@@ -7,7 +7,7 @@ from pathlib import Path
 from datayield.cli import common
 from datayield.core.errors import UserError
 
-FILE_OPTIONS = ("text", "label", "split", "test", "unlabelled", "encoding", "format",
+FILE_OPTIONS = ("text", "label", "split", "test", "group", "time", "unlabelled", "encoding", "format",
                 "quotes", "header", "annotator", "labels", "merge_rare", "budget", "draws", "tune",
                 "name", "folder")  # fmt: skip
 """Options of `study` that need a FILE; without one params.yaml decides."""

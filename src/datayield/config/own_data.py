@@ -1,6 +1,6 @@
 """Builds params.yaml for a study of one's own texts: budgets, arms and settings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,11 @@ READING_BLENDS = ("blend(lstm:distil, tfidf)",)
 OUTSIDE = ("outside-encoder", "blend(outside-encoder, tfidf)")  # they have read other text
 READING_OUTSIDE = ("lstm:distil_encoder",)
 LANGUAGE_MODEL = "lstm:lm"  # so does this one, which reads all of them first in every draw
+TEST_TEXTS = 1000  # they show differences of about two points
+FEWEST_SHARE, MOST_SHARE = 0.1, 0.5  # of the test set
+SMALLEST_POOL = 60  # texts that are left to learn from
+TOKENS, MOST_TOKENS = 64, 256  # of a text that networks read by default, and in long texts at most
+MOST_UNREAD = 0.05  # share of all tokens; with more, a larger number is chosen or proposed
 TUNING = {"trials": 6, "arms": "one", "scope": "regime"}  # one search per budget for all arms
 
 
@@ -48,6 +53,40 @@ def check_options(options: OwnStudyOptions) -> None:
         raise UserError(
             f"draws {options.draws}: expected 1 to {MOST_DRAWS} (intervals need at least 2)"
         )
+
+
+def test_share(texts: int, budget: int | None) -> float:
+    """Return the share of the test set that shows the smallest differences which the budgets allow.
+
+    A test set of TEST_TEXTS is wanted. In a small file it takes up to half of the texts, which halves the
+    largest budget at most, and leaves the budget that the user names in the pool.
+
+    Args:
+        texts: labelled texts of the files.
+        budget: the user's choice; None: as many as the pool allows.
+
+    >>> [test_share(n, None) for n in (1000, 3000, 5000, 20000)]
+    [0.5, 0.33, 0.2, 0.1]
+    >>> test_share(1000, 700)
+    0.25
+    """
+    pool = max(budget or 0, SMALLEST_POOL)
+    pool += int(3 * (texts * 0.25) ** 0.5)  # the number of test texts varies with the hashes
+    wanted = min(TEST_TEXTS / texts, 1 - pool / texts, MOST_SHARE)
+    return max(FEWEST_SHARE, int(100 * wanted) / 100)
+
+
+def tokens_to_read(share_read: Callable[[int], float], most: int) -> int:
+    """Return how many tokens of a text leave MOST_UNREAD unread: TOKENS, doubled as often as needed.
+
+    Args:
+        share_read: tokens of a text that are read -> share of all tokens, in [0, 1].
+        most: the largest answer, even if it leaves more unread.
+    """
+    limit = TOKENS
+    while limit < most and share_read(limit) < 1 - MOST_UNREAD:
+        limit *= 2
+    return limit
 
 
 def ladder(largest: int, classes: int) -> tuple[int, ...]:
@@ -96,6 +135,7 @@ def params_text(
     pool: int,
     classes: Sequence[str],
     unlabelled: int = 0,
+    max_tokens: int = TOKENS,
 ) -> str:
     """Return the text of params.yaml for a study of one corpus.
 
@@ -105,6 +145,7 @@ def params_text(
         pool: labelled texts to learn from.
         classes: names of the corpus's classes.
         unlabelled: texts without labels in a file of their own.
+        max_tokens: tokens of a text that networks read.
 
     Raises:
         UserError: the budget does not fit the pool.
@@ -122,7 +163,8 @@ def params_text(
         "What is compared: arms and budgets (labels paid)": {"study": study},
         "Source of the texts": {"corpora": {options.name: source}},
         "Settings, as in the preset default": {
-            k: default[k] for k in ("model", "strategies", "updates", "execution")
+            "model": {"max_tokens": max_tokens} if max_tokens != TOKENS else {},
+            **{k: default[k] for k in ("strategies", "updates", "execution")},
         },
         "Search of settings (0 trials: no search)": {
             "tuning": TUNING if options.tune else {"trials": 0}

@@ -51,6 +51,12 @@ class _Texts(Frozen):
     noisy: NoisyFile | None = Field(
         default=None, description="labels of pool texts from a cheaper source, for lstm:noisy"
     )
+    settled: int | None = Field(
+        default=None,
+        ge=1,
+        description="texts, from the first on, that decide by their content which are test texts; later"
+        " ones are drawn after them. null: the seed draws all places",
+    )
 
 
 class PydocsSource(_Texts):
@@ -104,6 +110,13 @@ class FileSource(_Texts):
     split: str | None = Field(
         default=None, description="column that says train, validation or test"
     )
+    group: str | None = Field(
+        default=None,
+        description="column whose equal values keep texts together in pool or test set",
+    )
+    time: str | None = Field(
+        default=None, description="column of dates or numbers; the newest texts are the test set"
+    )
     tool: Tool | None = Field(
         default=None, description="labelling tool that exported the files; null: none"
     )
@@ -131,6 +144,16 @@ class FileSource(_Texts):
         if self.split is not None and any(part.test for part in self.more):
             raise ValueError(
                 f'the test set comes from a file of its own or from the column "{self.split}", not both'
+            )
+        column = self.group or self.time
+        if column and (self.split is not None or any(part.test for part in self.more)):
+            raise ValueError(
+                f'the source has a test set of its own, so the column "{column}" has nothing to decide:'
+                " leave group and time out"
+            )
+        if column and self.settled is None:
+            raise ValueError(
+                f'the column "{column}" needs settled, the number of texts that decide about the test set'
             )
         return self
 

@@ -59,6 +59,13 @@ def integer(*key: Key) -> int:
     return int.from_bytes(_digest(key, 8), "little") >> 1
 
 
+def uniform(words: Iterable[str], *key: Key) -> NDArray[np.float64]:
+    """Return one uniform number in [0, 1) per word, (words,); it depends on the key and the word alone."""
+    digests = np.frombuffer(b"".join(_digests(key, words, 8)), dtype="<u8")
+    numbers: NDArray[np.float64] = (digests >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return numbers
+
+
 def uniform_rows(words: list[str], width: int, *key: Key) -> NDArray[np.float32]:
     """Return one row of uniform numbers in [-1, 1) per word, shape (len(words), width), float32.
 

@@ -25,7 +25,8 @@ class Corpus:
 
     `labels` and `test_labels` are indices into `classes`. `duplicate_groups[i]` is the same
     number for pool texts that are duplicates of each other. `digest` is the hash of everything but `name`
-    and `family`.
+    and `family`. Where `settled` is above 0, the first `settled` texts of the pool come first in every
+    draw, and each text's place in pool, test set and draws follows from its own content.
     """
 
     name: str
@@ -40,11 +41,15 @@ class Corpus:
     unlabelled: Sequence[
         str
     ] = ()  # texts without labels, never drawn; id = size of the pool + place
+    settled: int = 0  # 0: all places were drawn by the seed
 
     @property
     def test_digest(self) -> str:
         """Identifier of the test set that hits are aligned with."""
-        return f"{self.digest[:16]}:{len(self.test_texts)}"
+        whole = self.digest
+        if self.settled:  # the test set may stay while the pool grows
+            whole = digest([list(self.test_texts), self.test_labels.tolist()])
+        return f"{whole[:16]}:{len(self.test_texts)}"
 
 
 @dataclass(frozen=True, slots=True)

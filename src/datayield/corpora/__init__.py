@@ -16,6 +16,7 @@ from datayield.corpora import unlabelled
 from datayield.corpora.build import Labelled, Noise, build_corpus, digest
 from datayield.corpora.corpus_card import card
 from datayield.corpora.loaders import catalog, file, hub, pydocs, synthetic
+from datayield.corpora.placement import WAITING
 from datayield.corpora.unlabelled import everything as everything
 from datayield.text import sequences
 
@@ -34,14 +35,19 @@ def build(name: str, source: Source, seed: int, root: Path) -> tuple[Corpus, dic
     """Build a corpus and its card from its entry in params.yaml."""
     loaded = LOADERS[source.loader](name, source, seed, root)
     noise = Noise(source.label_noise, source.noise)
-    corpus = build_corpus(name, loaded, source.test_share, seed, noise)
-    removed: dict[str, int] = {}
+    settled = source.settled or 0
+    corpus = build_corpus(name, loaded, source.test_share, seed, noise, settled)
+    waiting = len(loaded.texts) - len(corpus.texts) - len(corpus.test_texts)
+    removed = {WAITING: waiting} if waiting else {}
     if source.unlabelled is not None or len(loaded.unlabelled):
-        corpus, removed = unlabelled.attach(corpus, source.unlabelled, root, loaded.unlabelled)
+        corpus, left_out = unlabelled.attach(corpus, source.unlabelled, root, loaded.unlabelled)
+        removed |= left_out
     described = card(corpus, loaded)
+    described["removed"] |= removed
     if len(corpus.unlabelled):
         described["texts"]["unlabelled"] = len(corpus.unlabelled)
-        described["removed"] |= removed
+    if corpus.settled:
+        described["settled texts of the pool"] = corpus.settled
     if noise.share:
         described["planted label noise"] = {"share": noise.share, "kind": noise.kind}
     return corpus, described
@@ -57,6 +63,7 @@ def save(corpus: Corpus, described: dict[str, Any], folder: Path) -> None:
             "pool": str(len(corpus.texts)),
             "digest": corpus.digest,
             **({"unlabelled": str(len(corpus.unlabelled))} if len(corpus.unlabelled) else {}),
+            **({"settled": str(corpus.settled)} if corpus.settled else {}),
         }
     )
     tables.write_mapped(_batches(corpus, schema), schema, folder / "corpus.arrow")
@@ -91,6 +98,7 @@ def load(folder: Path) -> Corpus:
         name, family, found = meta["name"], meta["family"], meta["digest"]
         classes = tuple(json.loads(meta["classes"]))
         pool, last = int(meta["pool"]), len(rows) - int(meta.get("unlabelled", 0))
+        settled = int(meta.get("settled", 0))
         labels, duplicate_groups = rows["label"].to_numpy(), rows["duplicate_group"].to_numpy()
     except (KeyError, TypeError, ValueError) as e:  # ValueError: other than UTF-8 or numbers too
         raise files.damaged_error(path, f"its head cannot be read: {e}") from e
@@ -105,6 +113,7 @@ def load(folder: Path) -> Corpus:
         test_labels=labels[pool:last],
         digest=found,
         unlabelled=sequences.TextColumn(rows["text"][last:]) if last < len(rows) else (),
+        settled=settled,
     )
 
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from datayield.core import files, seeds
 from datayield.core.errors import UserError
 from datayield.core.system import machine
-from datayield.core.types import Corpus, Ints
+from datayield.core.types import Corpus, Floats, Ints
+from datayield.corpora import placement
+from datayield.corpora.placement import Placement, TextsToPlace
 from datayield.corpora.row_account import ReadingReport
 from datayield.text import sequences, tokens
 
@@ -31,6 +33,8 @@ class Labelled:
     removed: Mapping[str, int] = field(default_factory=dict)  # reason -> rows that were left out
     unlabelled: Sequence[str] = ()  # texts of the same source that have no label
     report: ReadingReport | None = None  # what became of every row, where the source is files
+    groups: Sequence[str] | None = None  # texts of one group, other than "", stay on one side
+    times: Floats | None = None  # (texts,) larger is newer; the newest are the test set
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,23 @@ class Noise:
 
 
 def build_corpus(
-    name: str, loaded: Labelled, test_share: float, seed: int, noise: Noise | None = None
+    name: str,
+    loaded: Labelled,
+    test_share: float,
+    seed: int,
+    noise: Noise | None = None,
+    settled: int = 0,
 ) -> Corpus:
     """Check the texts, number the classes, split by duplicate groups and plant noise.
+
+    Args:
+        name: of the corpus.
+        loaded: the result of a loader.
+        test_share: share of the test set, if the source has none.
+        seed: of the study.
+        noise: wrong labels to plant in the pool.
+        settled: texts, from the first on, whose places follow from their content (`placement`); 0: the
+            seed draws all places.
 
     Raises:
         UserError: there is one class only, a class or the pool is too small to be split, or the texts do
@@ -63,19 +81,13 @@ def build_corpus(
     numbers = {c: k for k, c in enumerate(classes)}
     labels = np.array([numbers[x] for x in loaded.labels], np.int64)
     duplicate_groups = duplicate_groups_of(loaded.texts)
-    if loaded.in_test is None:
-        in_test = split(duplicate_groups, labels, test_share, seeds.rng(seed, "split", name))
-    else:
-        in_test = np.array(loaded.in_test, bool)
-    pool, test = np.flatnonzero(~in_test), np.flatnonzero(in_test)
+    placed = _placed(name, loaded, duplicate_groups, labels, (test_share, settled, seed))
+    pool = np.flatnonzero(~placed.in_test & ~placed.waits)
+    test = np.flatnonzero(placed.in_test)
     if noise is not None and noise.share:
         rng = seeds.rng(seed, "label noise", name)
         labels[pool] = noise.plant(labels[pool], len(classes), rng)
-    if len(pool) < SMALLEST_POOL or not len(test):
-        raise UserError(
-            f"corpus {name}: {len(pool)} texts to learn from and {len(test)} to test on;"
-            f" at least {SMALLEST_POOL} and 1 are needed. Bring more texts or another test_share."
-        )
+    _check_sizes(name, len(pool), len(test))
     corpus = Corpus(
         name=name,
         family=loaded.family,
@@ -86,15 +98,47 @@ def build_corpus(
         test_texts=sequences.SelectedTexts(loaded.texts, test),
         test_labels=labels[test],
         digest="",
+        settled=placed.settled,
     )
     return replace(corpus, digest=digest(corpus))
+
+
+def _placed(
+    name: str,
+    loaded: Labelled,
+    duplicate_groups: Ints,
+    labels: Ints,
+    rule: tuple[float, int, int],
+) -> Placement:
+    """Return the places of all texts; a test set of the source's own stays as it is.
+
+    Args:
+        name: of the corpus.
+        loaded: the result of a loader.
+        duplicate_groups: (texts,)
+        labels: (texts,)
+        rule: test share, settled texts, seed, as in `build_corpus`.
+    """
+    test_share, settled, seed = rule
+    if loaded.in_test is not None:
+        in_test = np.array(loaded.in_test, bool)
+        later = np.arange(len(labels)) >= (settled or len(labels))
+        copies = np.isin(duplicate_groups, duplicate_groups[~in_test & ~later])
+        pool = int((~in_test & ~later).sum())
+        return Placement(in_test, later & ~in_test & copies, pool if settled else 0)
+    if settled:
+        prints = [tokens.fingerprint(x).hex() for x in loaded.texts]
+        texts = TextsToPlace(prints, duplicate_groups, labels, loaded.groups, loaded.times)
+        return placement.place(texts, test_share, settled, seed)
+    drawn = split(duplicate_groups, labels, test_share, seeds.rng(seed, "split", name))
+    return Placement(drawn, np.zeros(len(labels), bool), 0)
 
 
 def digest(corpus: Corpus) -> str:
     """Return the hash of the content of a corpus, without its name and family; texts are read in pieces.
 
     It is the sha256 of the canonical JSON of [classes, texts, labels, duplicate groups, test texts, test
-    labels], and after them the unlabelled texts if there are any.
+    labels], and after them the unlabelled texts and [the number of settled texts] if there are any.
     """
     content: tuple[Iterable[Any], ...] = (
         corpus.classes, corpus.texts, map(int, corpus.labels), map(int, corpus.duplicate_groups),
@@ -103,6 +147,8 @@ def digest(corpus: Corpus) -> str:
     found = hashlib.sha256()
     if len(corpus.unlabelled):
         content = (*content, corpus.unlabelled)
+    if corpus.settled:
+        content = (*content, [corpus.settled])
     for number, part in enumerate(content):
         found.update(b",[" if number else b"[[")
         for place, piece in enumerate(sequences.pieces(part)):
@@ -111,6 +157,15 @@ def digest(corpus: Corpus) -> str:
         found.update(b"]")
     found.update(b"]")
     return found.hexdigest()
+
+
+def _check_sizes(name: str, pool: int, test: int) -> None:
+    """Raise UserError if the pool is too small, or there is no test text."""
+    if pool < SMALLEST_POOL or not test:
+        raise UserError(
+            f"corpus {name}: {pool} texts to learn from and {test} to test on;"
+            f" at least {SMALLEST_POOL} and 1 are needed. Bring more texts or another test_share."
+        )
 
 
 def _check_classes(name: str, classes: tuple[str, ...], labels: list[str]) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from datayield.core.errors import UserError, nearest
 from datayield.corpora import tabular
 from datayield.corpora.row_labels import Absent, Answers
+from datayield.corpora.text_fields import fields_of
 from datayield.text import tokens
 
 LOOKED_AT = 2000  # values of a column by which texts are recognised
@@ -133,7 +134,7 @@ def choose(
 
     Args:
         layout: the file and how it is read.
-        text: column of the texts; None: to be guessed.
+        text: column of the texts, or several as `title,body`; None: to be guessed.
         label: column of the labels; None: to be guessed.
         split: column whose values are train and test; None: to be guessed, unless `tested`.
         tested: whether the test set is a file of its own.
@@ -146,19 +147,20 @@ def choose(
     columns = summaries(layout)
     guesses: list[str] = []
     text = text or _only(layout, columns, "texts", "--text", lambda c: c.texts, guesses)
-    rest = [c for c in columns if c.name not in (text, annotator)]
+    fields = fields_of(text, [c.name for c in columns], layout.name)
+    rest = [c for c in columns if c.name not in (*fields, annotator)]
     answers = [c for c in rest if c.answered] or rest
     label = label or _only(
         layout, answers, "labels", "--label", lambda c: c.can_be_labels(known), guesses
     )
     for column in columns:
-        if column.name == text and column.numbers:
+        if (column.name,) == fields and column.numbers:
             raise UserError(
                 f"{layout.name}: column {column.described()} holds numbers; --text needs texts"
             )
     if split is None and not tested:
         split = _split_column([c for c in rest if c.name != label], guesses)
-    empty = [c.name for c in columns if not c.filled and c.name not in (text, label, split)]
+    empty = [c.name for c in columns if not c.filled and c.name not in (*fields, label, split)]
     if empty:
         guesses.append(f"columns without any value, not read: {', '.join(empty)}")
     classes = (frozenset(c.counts) for c in columns if c.name == label and not c.many)
@@ -197,9 +199,10 @@ def text_column(
     """
     columns = summaries(layout)
     names = [c.name for c in columns]
-    if named is not None and named not in names:
-        raise UserError(f'{layout.name} has no column "{named}": {nearest(named, names)}')
-    if named is not None or like in names:
+    for name in fields_of(named, names, layout.name) if named is not None else ():
+        if name not in names:
+            raise UserError(f'{layout.name} has no column "{name}": {nearest(name, names)}')
+    if named is not None or set(fields_of(like, names, layout.name)) <= set(names):
         return named or like, ()
     if names == [tabular.LINE_COLUMN]:
         return names[0], ()
@@ -254,7 +257,11 @@ def _only(
         return by_name[0]
     many = "several columns can hold" if candidates else "no column looks like it holds"
     shown = "; ".join(c.described() for c in candidates or columns)
-    raise UserError(f"{layout.name}: {many} the {content}; name it by {option}. There are: {shown}")
+    joining = " (several of them are joined: --text title,body)"
+    several = joining if candidates and content == "texts" else ""
+    raise UserError(
+        f"{layout.name}: {many} the {content}; name it by {option}{several}. There are: {shown}"
+    )
 
 
 def _number(value: str) -> bool:

@@ -1,5 +1,6 @@
 """Writes the corpus card: the facts a reader needs before trusting scores on a corpus."""
 
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
@@ -8,6 +9,9 @@ import numpy as np
 from datayield.core.types import Corpus, Ints
 from datayield.corpora.build import Labelled
 from datayield.text import tokens
+
+WITHIN = "share of tokens within the first"
+LIMITS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)  # tokens of a text
 
 
 def card(corpus: Corpus, loaded: Labelled) -> dict[str, Any]:
@@ -40,6 +44,10 @@ def card(corpus: Corpus, loaded: Labelled) -> dict[str, Any]:
             "95 %": float(np.percentile(lengths, 95)),
             "longest": int(lengths.max()),
         },
+        WITHIN: {
+            str(limit): round(float(np.minimum(lengths, limit).sum() / max(lengths.sum(), 1)), 4)
+            for limit in LIMITS
+        },
         "vocabulary of the pool": vocabulary,
         "duplicates in the pool": len(corpus.duplicate_groups) - duplicate_groups,
         "texts with two labels in the pool": _conflicts(corpus),
@@ -53,6 +61,19 @@ def card(corpus: Corpus, loaded: Labelled) -> dict[str, Any]:
         **(loaded.report.as_card() if loaded.report else {}),
         "source": loaded.source,
     }
+
+
+def share_read(described: Mapping[str, Any], max_tokens: int) -> float:
+    """Return the share of all tokens that stand within the first `max_tokens` of their text, in [0, 1].
+
+    Between two LIMITS it is at least the straight line between their shares, which is returned.
+
+    Args:
+        described: a corpus card.
+        max_tokens: tokens of a text that are read.
+    """
+    shares = [described[WITHIN][str(limit)] for limit in LIMITS]
+    return float(np.interp(max_tokens, [0, *LIMITS], [0.0, *shares]))
 
 
 def _read(corpus: Corpus) -> tuple[Ints, int]:

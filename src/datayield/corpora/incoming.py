@@ -15,7 +15,7 @@ from datayield import config
 from datayield.config import FilePart, FileSource
 from datayield.core import files
 from datayield.core.errors import UserError, nearest
-from datayield.corpora import label_names, packed, tabular
+from datayield.corpora import growth, label_names, packed, tabular
 from datayield.corpora.loaders import file
 from datayield.text import tokens
 
@@ -58,6 +58,7 @@ def take_in(root: Path, now: float | None = None) -> Intake:
             renewal.take_changed()
             renewal.take_unlabelled()
             renewal.take_new(moment)
+            renewal.settle()
             taken += renewal.taken
             refused += renewal.refused
             if renewal.entry != source:
@@ -141,6 +142,15 @@ class _Renewal:
             self.entry = self.entry.model_copy(update={"more": (*self.entry.more, part)})
             self.taken.append(f"{self.name}: {part.path} is new, {_rows(labels, count)}")
 
+    def settle(self) -> None:
+        """Keep the division of the earlier texts, or settle it again with all of them (`growth`)."""
+        if self.source.settled is None or self.entry == self.source:
+            return
+        texts = len(file.load(self.name, self.entry, 0, self.root).texts)
+        whole = self.entry.model_copy(update={"settled": texts})
+        self.entry = growth.continued(whole, self.source, self.root)
+        self.taken += growth.sentences(self.name, self.entry, self.source, texts)
+
 
 def _rows(labels: list[str], count: int) -> str:
     return f"{count:,} rows" + f", {len(labels):,} of them labelled" * (len(labels) < count)
@@ -189,7 +199,7 @@ def _rewrite(path: Path, entries: dict[str, FileSource]) -> None:
     content: Any = editor.load(path.read_text(encoding="utf-8"))
     for name, source in entries.items():
         entry = file.entry(source)
-        for key in ("sha256", "more", "unlabelled"):
+        for key in ("sha256", "more", "unlabelled", "settled"):
             if key in entry:
                 content["corpora"][name][key] = entry[key]
     out = io.StringIO()

@@ -14,14 +14,22 @@ from typing import Any
 import numpy as np
 
 from datayield import config, corpora
-from datayield.config import FileColumns, FilePart, FileSource, HubSource, UnlabelledFile
+from datayield.config import (
+    FileColumns,
+    FilePart,
+    FileSource,
+    HubSource,
+    UnlabelledFile,
+)
 from datayield.core.errors import UserError
 from datayield.core.system import machine
 from datayield.core.types import Ints
-from datayield.corpora import columns, exports, packed, tabular
+from datayield.corpora import columns, exports, growth, packed, tabular
 from datayield.corpora.build import Labelled
 from datayield.corpora.loaders import file
+from datayield.corpora.parts_by_name import by_part
 from datayield.corpora.separated import FOUND_OUT, SeparatedOptions
+from datayield.corpora.text_fields import fields_in, fields_of, joined
 from datayield.text import sequences
 
 HUB = "hub:"
@@ -34,7 +42,7 @@ class InputFiles:
 
     Attributes:
         files: names of files, folders or patterns, or one `hub:owner/name@revision`.
-        text: column that holds the texts; None: guessed.
+        text: column that holds the texts, or several as `title,body`; None: guessed.
         label: column that holds the labels; None: guessed.
         split: column that says train or test; None: guessed where `guess_split`.
         test: files whose texts are the test set.
@@ -47,6 +55,8 @@ class InputFiles:
         labels: whether labels that differ in case or blanks are "merged" or "as-they-are".
         merge_rare: class that joins the classes that are too small; None: they are left out.
         rare: whether classes that are too small for a study stay, for another use.
+        group: column whose equal values keep texts together in pool or test set.
+        time: column of dates or numbers; the newest texts are the test set.
     """
 
     files: Sequence[str]
@@ -63,6 +73,8 @@ class InputFiles:
     labels: str | None = None
     merge_rare: str | None = None
     rare: bool = False
+    group: str | None = None
+    time: str | None = None
 
 
 def corpus_name(files: Sequence[str], name: str | None = None) -> str:
@@ -99,10 +111,11 @@ def corpus_entry(inputs: InputFiles) -> tuple[FileSource | HubSource, tuple[str,
 
 
 def _file_source(inputs: InputFiles) -> tuple[FileSource, tuple[str, ...]]:
-    paths, tests, notices = _by_part(expand(inputs.files), expand(inputs.test))
+    paths, tests, notices = by_part(expand(inputs.files), expand(inputs.test))
     encoding = inputs.encoding or tabular.encoding_of(paths[0])
     layout = tabular.layout_of(paths[0], encoding, inputs.format, inputs.options)
-    keep_together = bool(tests) or not inputs.guess_split
+    decided = bool(tests or inputs.group or inputs.time)
+    keep_together = decided or not inputs.guess_split
     annotator = file.annotator_column(layout.tool, inputs.annotator)
     chosen = columns.choose(
         layout, inputs.text, inputs.label, inputs.split, keep_together, annotator
@@ -115,13 +128,19 @@ def _file_source(inputs: InputFiles) -> tuple[FileSource, tuple[str, ...]]:
         "merge_rare": inputs.merge_rare,
         "quotes": inputs.options.quotes,
         "header": inputs.options.header,
+        "group": inputs.group,
+        "time": inputs.time,
+        "settled": 1,  # until the texts are counted
     }
     source = file.source_of(
         paths[0], chosen.text, chosen.label, encoding, chosen.split, paths[1:], tests, **choices
     )
     parts, more = _parts(inputs, layout, source, chosen.classes)
     source = source.model_copy(update={"more": parts})
-    report = file.read(paths[0].stem, source, Path(), inputs.rare).report
+    loaded = file.read(paths[0].stem, source, Path(), inputs.rare)
+    report = loaded.report
+    settled = source.model_copy(update={"settled": len(loaded.texts)})
+    source = growth.with_test_share(settled, None)
     read_as = (*notices, *_layout_sentences(layout), *chosen.guesses, *more)
     return source, (*read_as, *(report.sentences() if report else ()))
 
@@ -139,7 +158,9 @@ def _parts(
         written_alike = (layout.encoding, layout.tool) == (first.encoding, first.tool) and (
             layout.format != "csv" or layout.separator == source.separator
         )
-        if written_alike and {source.text, source.label} <= set(names):
+        if written_alike and {*fields_of(source.text, names, layout.name), source.label} <= set(
+            names
+        ):
             parts.append(part)
             continue
         text, label = (x if x in names else None for x in (source.text, source.label))
@@ -173,26 +194,6 @@ def _layout_sentences(layout: tabular.Layout) -> list[str]:
     return [f"{layout.name}: {sentence}" for sentence in sentences]
 
 
-_PART = re.compile(r"(?:^|[-_. ])(train|test|validation|valid|val|dev)(?=[-_. ]|$)", re.IGNORECASE)
-
-
-def _by_part(
-    paths: list[Path], tests: list[Path]
-) -> tuple[list[Path], list[Path], tuple[str, ...]]:
-    """Divide files that are named by their part, as data sets of the hub are, into pool and test files."""
-    parts = [
-        found[-1].lower() if (found := _PART.findall(packed.content_name(p).stem)) else ""
-        for p in paths
-    ]
-    if tests or "test" not in parts or "train" not in parts or not all(parts):
-        return paths, tests, ()
-    pool, held = (
-        [p for p, x in zip(paths, parts, strict=True) if (x == "test") == t] for t in (0, 1)
-    )
-    names = [", ".join(p.name for p in group) for group in (pool, held)]
-    return pool, held, (f"by their names: test set {names[1]}; pool {names[0]}",)
-
-
 def _unlabelled_file(
     path: Path, encoding: str | None, text: str
 ) -> tuple[UnlabelledFile, tuple[str, ...]]:
@@ -213,7 +214,8 @@ def _hub_source(inputs: InputFiles) -> HubSource:
         )
     choices = {"format": inputs.format, "annotator": inputs.annotator, "labels": inputs.labels,
                "merge-rare": inputs.merge_rare, "quotes": inputs.options.quotes,
-               "header": inputs.options.header}  # fmt: skip
+               "header": inputs.options.header, "group": inputs.group,
+               "time": inputs.time}  # fmt: skip
     for option in (k for k, v in choices.items() if v is not None):
         raise UserError(
             f"--{option} is for files; {address} is a data set of the hub: leave it out"
@@ -337,10 +339,10 @@ def _lines(sources: Sequence[tuple[tabular.Layout, str]]) -> Iterator[str]:
     """Yield the text of every row of each (layout, column); "" where a row has none."""
     rows = 0
     for layout, column in sources:
-        for _, row in tabular.rows(layout, [column]):
+        fields = fields_in(layout, column)
+        for number, row in tabular.rows(layout, fields):
             rows += 1
             # Refuse before the system kills a process that grows too large.
             if rows % file.MEMORY_CHECK == 0:
                 machine.require_corpus(layout.name, rows)
-            value = row.get(column)
-            yield "" if tabular.is_missing(value) else str(value)
+            yield joined(layout, number, row, fields)

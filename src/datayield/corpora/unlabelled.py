@@ -23,6 +23,7 @@ from datayield.core.types import Corpus
 from datayield.corpora import tabular
 from datayield.corpora.build import digest
 from datayield.corpora.loaders import file
+from datayield.corpora.text_fields import fields_in, fields_of, joined
 from datayield.text import sequences, tokens
 
 TEST = "unlabelled texts that are test texts"
@@ -70,10 +71,11 @@ def _lines(source: UnlabelledFile, root: Path) -> Iterator[str]:
     """Yield the texts of a file, whose content must be the one that was added."""
     file.check_digest(source, root)
     layout = replace(tabular.layout_of(root / source.path, source.encoding), title=source.path)
-    for place, (number, row) in enumerate(tabular.rows(layout, [source.text]), 1):
+    fields = fields_in(layout, source.text)
+    for place, (number, row) in enumerate(tabular.rows(layout, fields), 1):
         if place % file.MEMORY_CHECK == 0:  # before the system ends a process that grows too large
             machine.require_corpus(source.path, place)
-        yield tabular.text_of(layout, number, row, source.text)
+        yield joined(layout, number, row, fields)
 
 
 def _new_texts(corpus: Corpus, lines: Iterable[str], removed: Counter[str]) -> Iterator[str]:
@@ -150,24 +152,25 @@ def _texts(layout: tabular.Layout, column: str | None) -> Iterator[str]:
     known = tabular.column_names(layout)
     if not known:
         return
-    name = _text_column(layout, column, known)
-    for number, row in tabular.rows(layout, [name]):
-        if tabular.is_missing(row.get(name)):
+    fields = _text_columns(layout, column, known)
+    for number, row in tabular.rows(layout, fields):
+        if all(tabular.is_missing(row.get(name)) for name in fields):
             raise UserError(
-                f'{layout.name}, line {number}: column "{name}" has no text. Leave such rows out, or write'
-                " an empty text if one is meant."
+                f'{layout.name}, line {number}: column "{", ".join(fields)}" has no text. Leave such rows'
+                " out, or write an empty text if one is meant."
             )
-        yield tabular.text_of(layout, number, row, name)
+        yield joined(layout, number, row, fields)
 
 
-def _text_column(layout: tabular.Layout, column: str | None, known: list[str]) -> str:
+def _text_columns(layout: tabular.Layout, column: str | None, known: list[str]) -> tuple[str, ...]:
     if column is not None:
-        tabular.check_columns(layout, [column], known)
-        return column
+        fields = fields_of(column, known, layout.name)
+        tabular.check_columns(layout, fields, known)
+        return fields
     if len(known) == 1:
-        return known[0]
+        return (known[0],)
     if tabular.LINE_COLUMN in known:
-        return tabular.LINE_COLUMN
+        return (tabular.LINE_COLUMN,)
     raise UserError(
         f"{layout.name} has the columns {', '.join(known)}; name that of the texts: --text COLUMN"
     )

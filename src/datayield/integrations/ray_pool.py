@@ -7,16 +7,22 @@ Prefect nor a database: each gets a cell, reads `data/<corpus>` and returns a va
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from datayield.cells.draws import sample_digest
 from datayield.cells.worker_pool import CellFailed, WorkerDied, WorkerPool
 from datayield.config import Execution
 from datayield.core.errors import UserError
 from datayield.core.system import machine
+from datayield.core.types import Cell
+from datayield.study.grid import labels_needed
+
+if TYPE_CHECKING:
+    from datayield.cells.corpus_tables import CorpusTables
 
 HELP = "execution.engine: ray"
 
@@ -168,6 +174,14 @@ def _unfit(root: Path, cell: Mapping[str, Any]) -> str | None:
     folder = root / "data" / cell["corpus"]
     if not folder.is_dir():
         return f"{folder} is missing; copy the project's data to the same path on every node"
-    if CorpusTables.load(folder).corpus.digest != identity["data"]:
+    if identity["data"] not in _digests(CorpusTables.load(folder), Cell.from_json(cell)):
         return f"{folder} holds other data than the study's; copy the study's data there"
     return None
+
+
+def _digests(tables: "CorpusTables", cell: Cell) -> Iterator[str]:
+    """Yield the digests by which a cell on this data may name what it reads (`study.grid`)."""
+    yield tables.corpus.digest
+    if tables.corpus.settled:
+        batch, labels = tables.draws.batch(cell.draw), labels_needed(cell.arm, cell.n)
+        yield sample_digest(tables.corpus, batch, labels)

@@ -1,6 +1,7 @@
 """Says in a plan which differences the study will see, from what earlier studies measured."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from datayield.analysis.statistics import StudyStatistics
 from datayield.analysis.typed_json import from_json, to_json
 from datayield.analysis.visible_difference import MOST_DRAWS, RESOLUTION
 from datayield.config import Params
+from datayield.config.own_data import FEWEST_SHARE
 from datayield.core.errors import UserError
 from datayield.report import wording
 
@@ -33,8 +35,12 @@ def with_differences(params: Params, plan: Mapping[str, Any], root: Path) -> dic
     corpora = []
     for counted in plan["corpora"]:
         corpus = _planned_corpus(params, counted)
-        found = planned_differences(corpus, _components(earlier, counted))
+        components = _components(earlier, counted)
+        found = planned_differences(corpus, components)
+        source = params.corpora.get(counted["corpus"])
         sees = sentences(found, unforeseen(corpus))
+        if source is not None and source.settled and source.test_share > FEWEST_SHARE:
+            sees = [*_test_set(corpus, components), *sees]
         corpora.append(counted | {"differences": to_json(found), "sees": sees})
     return {**plan, "corpora": corpora, "unused": unused}
 
@@ -119,6 +125,18 @@ def sentences(found: Sequence[PlannedDifference], without: Sequence[str]) -> lis
             " grid, or a baseline of another architecture"
         )
     return lines
+
+
+def _test_set(corpus: PlannedCorpus, components: Sequence[Sequence[BudgetComponents]]) -> list[str]:
+    """Return what a plan says of a test set that was made larger than a tenth of a small file."""
+    texts = corpus.pool + corpus.texts
+    usual = replace(corpus, texts=max(2, round(FEWEST_SHARE * texts)))
+    found = [x for x in planned_differences(usual, components) if x.visible is not None]
+    line = f"test set: {corpus.texts:,} of {texts:,} texts, so that smaller differences show"
+    if not found:
+        return [line]
+    visible = 100 * (found[-1].visible or 0)
+    return [f"{line} (with a tenth of the texts only {visible:.1f} points {_where(found[-1])})"]
 
 
 def _where(x: PlannedDifference) -> str:

@@ -271,6 +271,12 @@ class Strategy:
     source: str = ""
 
 
+def reads_other_texts(strategy: Strategy) -> bool:
+    """Return whether a strategy reads texts of the corpus that are not in its sample."""
+    reads = (strategy.unlabelled, strategy.query, strategy.pretrain, strategy.precomputed)
+    return any(reads) or "language_model" in strategy.needs
+
+
 class Synonyms(Protocol):
     """A thesaurus; see datayield.text.word_vectors and datayield.text.wordnet."""
 

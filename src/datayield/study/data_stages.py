@@ -1,15 +1,19 @@
 """Reads what the data stages wrote, as the grid, the searches and the estimates of time need it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from datayield import corpora
+from datayield.cells import draws
 from datayield.config import Params
 from datayield.core import files
 from datayield.core.metrics import lead_metric
 from datayield.core.tables import hash_of
+from datayield.core.types import Corpus
 from datayield.corpora.embeddings import embedding_digests
 from datayield.corpora.noisy_labels import noisy_digest
 from datayield.models import accelerator
@@ -86,7 +90,23 @@ def scope(params: Params, name: str, root: Path) -> grid.Scope:
             "difficulties": _digest(folder / "difficulties.parquet"),
         },
         accelerator.choose_device(params.execution.device),
+        sampled(params, corpus) if corpus.settled else None,
     )
+
+
+def sampled(params: Params, corpus: Corpus) -> Callable[[int, int], str]:
+    """Return what gives the digest of a sample, (draw, labels), and computes each only once."""
+    study = params.study
+
+    @cache
+    def drawn(draw: int) -> pa.RecordBatch:
+        return next(draws.tabulate(corpus, [draw], study.seed, study.sampling))
+
+    @cache
+    def digest_of(draw: int, labels: int) -> str:
+        return draws.sample_digest(corpus, drawn(draw), labels)
+
+    return digest_of
 
 
 def metric(params: Params, name: str, root: Path) -> str:

@@ -1,6 +1,6 @@
 """Derives the cells of a study from its parameters."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from itertools import pairwise, product
@@ -13,7 +13,7 @@ from datayield.core.arm import WEIGHTED, Arm
 from datayield.core.errors import UserError
 from datayield.core.types import RECIPE, Cell
 from datayield.models.settings import OUTSIDE
-from datayield.strategies.base import RunProtocol
+from datayield.strategies.base import RunProtocol, reads_other_texts
 from datayield.strategies.registry import arguments_of, compose
 from datayield.study.arms import control_of, describe, parse_arm
 from datayield.study.screened_arms import named_budgets, ranking_texts, screened
@@ -32,6 +32,8 @@ class Scope:
     digest: str
     precomputed: Mapping[str, str]  # digest per data table: variants, difficulties, vectors
     device: str = "cpu"  # device that trains networks on this machine
+    sampled: Callable[[int, int], str] | None = None
+    """(draw, labels) -> digest of that sample and the test set; None: only `digest` may identify cells."""
 
 
 def budgets(blocks: Sequence[Block], pool: int) -> tuple[list[list[int]], list[str]]:
@@ -168,7 +170,7 @@ def _lacking(arm: Arm, n: int, pool: int) -> str:
     """Return what an arm needs at n labels and a pool of this size does not have; "" if nothing."""
     if arm.members:
         return next((need for m in arm.members if (need := _lacking(m.arm, n, pool))), "")
-    needed = _labels_needed(arm, n)
+    needed = labels_needed(arm, n)
     if needed > pool:
         return f"{needed} texts of a pool of {pool}"
     if needed == pool and any(p.unlabelled for p in compose(arm.strategies, {}).parts):
@@ -176,7 +178,8 @@ def _lacking(arm: Arm, n: int, pool: int) -> str:
     return ""
 
 
-def _labels_needed(arm: Arm, n: int) -> int:
+def labels_needed(arm: Arm, n: int) -> int:
+    """Return the labels that an arm trains on at a budget of n."""
     protocol = compose(arm.strategies, {}).one("protocol") if arm.strategies else None
     return protocol(RunProtocol(n, 0)).labels if protocol else n
 
@@ -255,7 +258,7 @@ def cell(
     """Make one cell with everything that determines its result."""
     identity: dict[str, Any] = {
         "recipe": RECIPE,
-        "data": scope.digest,
+        "data": _data(params, scope, arm, n, draw),
         "study_seed": params.study.seed,
         "sampling": params.study.sampling,
         "validation_folds": _validation_folds(params, draw),
@@ -281,6 +284,15 @@ def cell(
     return replace(plain_cell, identity={**identity, "stack": stacking.stack_version(plain_cell)})
 
 
+def _data(params: Params, scope: Scope, arm: Arm, n: int, draw: int) -> str:
+    """Return the digest of the texts that a cell depends on: of the corpus, or of what it reads of it."""
+    parts = compose(arm.strategies, {}).parts
+    reads_pool = arm.architecture in OUTSIDE or any(map(reads_other_texts, parts))
+    if scope.sampled is None or reads_pool or draw in params.study.screening:
+        return scope.digest
+    return scope.sampled(draw, labels_needed(arm, n))
+
+
 def _validation_folds(params: Params, draw: int) -> int:
     """Return the number of folds that the cells of a draw hold out."""
     study = params.study
@@ -298,7 +310,7 @@ def arms_with_rewrites(params: Params, pool: int) -> Iterator[tuple[str, int]]:
     largest: dict[str, int] = {}
     for arm, n in arms_and_budgets(params, pool)[0]:
         parts = compose(arm.strategies, {})
-        needed = pool if parts.one("query") else _labels_needed(arm, n)
+        needed = pool if parts.one("query") else labels_needed(arm, n)
         for part in parts.parts:
             if part.rewrite is not None:
                 largest[part.name] = max(needed, largest.get(part.name, 0))

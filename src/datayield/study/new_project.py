@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import yaml
 
 from datayield import config, corpora
-from datayield.config import own_data, project
+from datayield.config import FileSource, own_data, project
 from datayield.config.own_data import OwnStudyOptions
 from datayield.core import files
 from datayield.core.errors import UserError, nearest
-from datayield.corpora import input_files
+from datayield.corpora import growth, input_files
+from datayield.corpora.corpus_card import share_read
 from datayield.corpora.input_files import InputFiles
 from datayield.corpora.loaders.catalog import catalog
 from datayield.models import outside
@@ -58,6 +60,10 @@ def create_own_project(
     source, notices = input_files.corpus_entry(inputs)
     for sentence in notices:
         announce(sentence)
+    if isinstance(source, FileSource):
+        source, sentences = _divided(source, options, folder)
+        for sentence in sentences:
+            announce(sentence)
     seed = config.load_text(config.preset("default")).study.seed
     corpus, card = corpora.build(options.name, source, seed, Path())
     entry = input_files.entry_in(source, folder)
@@ -67,8 +73,10 @@ def create_own_project(
             "left out: arms with a sentence encoder that has read other text; to compare them too:"
             f" {EXTRA}, then the same command again"
         )
+    pool = corpus.settled or len(corpus.texts)  # later texts change no budget
+    max_tokens = own_data.tokens_to_read(partial(share_read, card), own_data.MOST_TOKENS)
     text = own_data.params_text(
-        with_outside, entry, len(corpus.texts), corpus.classes, len(corpus.unlabelled)
+        with_outside, entry, pool, corpus.classes, len(corpus.unlabelled), max_tokens
     )
     if not project.is_project(folder):
         announce(f"made {folder} with {project.make(folder, text, options.name)}")
@@ -80,6 +88,28 @@ def create_own_project(
         f"{options.name}: {counts['pool']:,} texts to learn from, {counts['test']:,} test texts,"
         f" {len(corpus.classes)} classes; project: {folder}"
     )
+
+
+def _divided(
+    source: FileSource, options: OwnStudyOptions, folder: Path
+) -> tuple[FileSource, list[str]]:
+    """Return the entry with the share of its test set, as an earlier entry had it, and what to say."""
+    texts = source.settled or 0
+    source = growth.with_test_share(source, options.budget)
+    earlier = _earlier_entry(folder, options.name)
+    if earlier is None:
+        return source, []
+    source = growth.continued(source, earlier, Path())
+    return source, growth.sentences(options.name, source, earlier, texts)
+
+
+def _earlier_entry(folder: Path, name: str) -> FileSource | None:
+    """Return the entry of a corpus in an earlier project; None if there is none that can be read."""
+    try:
+        entry = config.load(folder / "params.yaml").corpora.get(name)
+    except UserError:
+        return None  # the file is kept under another name (`replace_params`)
+    return entry if isinstance(entry, FileSource) else None
 
 
 def replace_params(folder: Path, text: str) -> list[str]:

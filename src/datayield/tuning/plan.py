@@ -1,7 +1,7 @@
 """Counts the cells and trials of a study and predicts their time before anything runs."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,9 +75,51 @@ def _counted(
         "trials": params.tuning.trials,
         "notices": notices,
         "metric": metric,
+        "tokens_read": _tokens_read(params, name, root),
         **_compared(params, corpus, _entries_of(params, wanted, entries)),
     }
     return counted, cells, [cell for s, more in left for cell in searches.foreseen(s, more)]
+
+
+def _tokens_read(params: "Params", name: str, root: Path) -> dict[str, Any]:
+    """Return how much of its texts a network reads: max_tokens, share of all tokens, what would be enough."""
+    from datayield.config import own_data
+    from datayield.core import files
+    from datayield.core.types import Settings
+    from datayield.corpora import corpus_card
+    from datayield.study.corpus_folder import corpus_folder
+
+    path = corpus_folder(root, name) / "card.json"
+    card = files.read_json(path)
+    if corpus_card.WITHIN not in card:
+        return {}  # written by an earlier version
+    shares = partial(corpus_card.share_read, card)
+    limit = params.model.get("max_tokens", Settings().max_tokens)
+    try:
+        enough = own_data.tokens_to_read(shares, corpus_card.LIMITS[-1])
+        exact = limit in corpus_card.LIMITS
+        found = {"max_tokens": limit, "share": shares(limit), "exact": exact}
+        more = {"enough": enough, "share_enough": shares(enough)}
+    except (KeyError, TypeError, ValueError) as e:
+        raise files.damaged_error(path, f"it does not say how many tokens are read: {e}") from e
+    return found if found["share"] >= 1 - own_data.MOST_UNREAD else found | more
+
+
+def _reading(found: Mapping[str, Any]) -> list[str]:
+    """Return what a plan says of the tokens that networks read."""
+    if not found:
+        return []
+    limit, share = found["max_tokens"], 100 * found["share"]
+    read = f"{'' if found['exact'] else 'at least '}{share:.1f} %"
+    line = f"networks read the first {limit} tokens of a text, {read} of all tokens"
+    if "enough" not in found:
+        return [line]
+    more = 100 * found["share_enough"]
+    return [
+        f"{line}; TF-IDF and NB-SVM read all",
+        f"  model.max_tokens: {found['enough']} in params.yaml reads {more:.1f} %, in up to"
+        f" {found['enough'] / limit:.0f} times the time",
+    ]
 
 
 def _entries_of(
@@ -149,6 +191,7 @@ def lines(plan: dict[str, Any]) -> list[str]:
                 "  which strategies reach the fresh draws is open; this plan lets chance decide"
             )
         out += [f"  notice: {sentence}" for sentence in c["notices"]]
+        out += [f"  {sentence}" for sentence in _reading(c.get("tokens_read", {}))]
         out += [f"  {sentence}" for sentence in c.get("sees", ())]
         if c["searches"]:
             out.append(f"  tuning: {c['searches']} searches of {c['trials']} trials")

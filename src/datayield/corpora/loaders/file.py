@@ -17,9 +17,11 @@ from datayield.core.types import Ints
 from datayield.corpora import annotators, exports, label_names, row_account, tabular
 from datayield.corpora.build import Labelled
 from datayield.corpora.columns import POOL_SPLITS, TEST_SPLITS
+from datayield.corpora.moments import moment_of
 from datayield.corpora.row_account import Label, ReadingReport
 from datayield.corpora.row_labels import NO_LABEL, Absent, Answers
 from datayield.corpora.separated import SeparatedOptions
+from datayield.corpora.text_fields import fields_in, joined
 from datayield.text import sequences
 
 MEMORY_CHECK = 2**18  # rows after which the memory that is left is looked at again
@@ -85,9 +87,9 @@ def describe(
     Raises:
         UserError: as `source_of` and `load`.
     """
+    choices = {"settled": 1, **choices}  # until the texts are counted
     source = source_of(path, text, label, encoding, split, more, test, **choices)
-    read(path.stem, source, Path())
-    return source
+    return source.model_copy(update={"settled": len(read(path.stem, source, Path()).texts)})
 
 
 def source_of(
@@ -189,6 +191,8 @@ def read(name: str, source: FileSource, root: Path, rare: bool = False) -> Label
         report.left_out,
         sequences.SelectedTexts(rows.texts, unlabelled),
         report,
+        [rows.groups[i] for i in labelled] if source.group else None,
+        np.array([rows.times[i] for i in labelled]) if source.time else None,
     )  # fmt: skip
 
 
@@ -235,6 +239,8 @@ class _FileRows:
         who: annotator of each row, (rows,); empty where no row has one.
         lines: line number of each row, (rows,).
         files: name of each file and the number of its rows.
+        groups: (rows,); empty without a column of groups.
+        times: (rows,), 0 where a row is not labelled; empty without a column of moments.
     """
 
     name: str
@@ -244,6 +250,8 @@ class _FileRows:
     who: list[str | None]
     lines: Sequence[int]
     files: Sequence[tuple[str, int]]
+    groups: Sequence[str]
+    times: Sequence[float]
 
     def accounts(self, labels: Sequence[Label]) -> tuple[row_account.RowAccount, ...]:
         """Count where the rows of each file went."""
@@ -266,8 +274,9 @@ def _rows_of(source: FileSource, parts: Sequence[FileSource | FilePart], root: P
         raise UserError(f"{parts[0].path} has no rows below its header; wanted labelled texts")
     who = reading.who if any(x is not None for x in reading.who) else []
     return _FileRows(
-        parts[0].path, texts, reading.labels, reading.in_test, who, reading.lines, reading.files
-    )
+        parts[0].path, texts, reading.labels, reading.in_test, who, reading.lines, reading.files,
+        reading.groups, reading.times,
+    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -281,6 +290,8 @@ class _Reading:
     who: list[str | None] = field(default_factory=list)
     lines: "array[int]" = field(default_factory=lambda: array("q"))
     files: list[tuple[str, int]] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
 
     def texts(self, part: FileSource | FilePart) -> Iterator[str]:
         """Yield the texts of one file."""
@@ -294,20 +305,31 @@ class _Reading:
         test = isinstance(part, FilePart) and part.test
         split = source.split if own is None else None
         annotator = annotator_column(way.tool, source.annotator if own is None else None)
-        needed = [c for c in (way.text, way.label, split) if c is not None]
+        fields = fields_in(layout, way.text)
+        named = (*fields, way.label, split, source.group, source.time)
+        needed = [c for c in named if c is not None]
         for number, row in tabular.rows(layout, needed):
-            text = tabular.text_of(layout, number, row, way.text)
+            text = joined(layout, number, row, fields)
             label = _label(layout, number, row, way.label)
             self.labels.append(label if text.strip() else WITHOUT_TEXT)
+            self._place(layout, number, row)
             self.in_test.append(test if split is None else _in_test(layout, number, row, split))
             who = tabular.text_of(layout, number, row, annotator) if annotator else ""
             self.who.append(sys.intern(who) or None)
             self.lines.append(number)
-            if len(self.lines) % MEMORY_CHECK == 0:
-                # Refuse before the system ends a process that grows too large.
+            if len(self.lines) % MEMORY_CHECK == 0:  # before the system ends this process
                 machine.require_corpus(part.path, len(self.lines))
             yield text
         self.files.append((part.path, len(self.lines) - before))
+
+    def _place(self, layout: tabular.Layout, number: int, row: dict[str, Any]) -> None:
+        """Keep what decides about the side of a row's text."""
+        group, time = self.source.group, self.source.time
+        if group is not None:
+            self.groups.append(tabular.text_of(layout, number, row, group).strip())
+        if time is not None:
+            absent = isinstance(self.labels[-1], Absent)
+            self.times.append(0.0 if absent else moment_of(layout, number, row, time))
 
 
 def _label(layout: tabular.Layout, number: int, row: dict[str, Any], column: str) -> Label:
