@@ -25,6 +25,9 @@ BLENDS = ("blend(lstm:plain, tfidf)", "lstm:plain*2")  # the second is the contr
 READING_BLENDS = ("blend(lstm:distil, tfidf)",)
 OUTSIDE = ("outside-encoder", "blend(outside-encoder, tfidf)")  # they have read other text
 READING_OUTSIDE = ("lstm:distil_encoder",)
+TOKEN_READERS = (
+    "lstm:encoder",
+)  # the encoder's state at every token of every text is stored for it
 LANGUAGE_MODEL = "lstm:lm"  # so does this one, which reads all of them first in every draw
 TEST_TEXTS = 1000  # they show differences of about two points
 FEWEST_SHARE, MOST_SHARE = 0.1, 0.5  # of the test set
@@ -187,11 +190,14 @@ def _grid(
     """Return the blocks of the study's grid: all arms, the checks, the baselines' curves."""
     budgets = ladder(largest_budget(options.budget, pool), classes)
     few = min(CHECK_DRAWS, options.draws)
+    few_texts = pool + unlabelled <= MOST_READ
     # A language model pays where many texts are read that no budget labels.
     unread = unlabelled or pool >= 2 * budgets[-1]
-    read = unread and pool + unlabelled <= MOST_READ
+    read = unread and few_texts
     doubled = max((b for b in budgets if 2 * b <= pool), default=None)
-    arms = [*ARMS, *BLENDS, *(OUTSIDE if options.outside else ())]
+    arms = [*ARMS, *BLENDS]
+    if options.outside:
+        arms += [*OUTSIDE, *(TOKEN_READERS if few_texts else ())]
     if read:
         arms += [*READERS, *READING_BLENDS, *(READING_OUTSIDE if options.outside else ())]
     checks = ["lstm:permuted_labels", *(["lstm:double"] if doubled else [])]
