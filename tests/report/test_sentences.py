@@ -66,8 +66,8 @@ def test_a_gain_is_worth_labels_only_where_that_is_clear() -> None:
     d = decided(interval(0.7, 0.69, 0.71), gain=interval(0.021, 0.012, 0.03), budgets=(1200,))
     clear = replace(d, worth=worth(1.31, 1.2, 1.5))
     assert sentences.better(clear, "plain LSTM") == (
-        "It beats plain LSTM by 2.1 points (1.2 to 3.0): as much as 1.31 times the labels (1.20 to 1.50)"
-        " would do for plain LSTM."
+        "It beats plain LSTM by 2.1 points (1.2 to 3.0). Plain LSTM would need 1.31 times the labels (1.20 to"
+        " 1.50) for that."
     )
     for unclear in (worth(1.31, 0.9, 1.5), worth(1.31, None, 1.5), None):
         assert "times" not in sentences.better(replace(d, worth=unclear), "b")
@@ -129,29 +129,25 @@ def test_the_last_labels_are_named_where_nothing_lies_beyond() -> None:
 def test_methods_are_weighed_against_twice_the_labels() -> None:
     y = Yardstick("lstm:plain", (300,), interval(0.07, 0.06, 0.08))
     small, large = interval(0.02, 0.01, 0.03), interval(0.10, 0.09, 0.11)
-    said = "Twice the 300 labels would add 7.0 points (6.0 to 8.0) to plain LSTM"
-    assert sentences.twice(y, "plain LSTM", [small]) == (
-        f"{said}, more than any method compared here."
+    text = "Twice the 300 labels would bring plain LSTM from 60 to 67 %, 7.0 points (6.0 to 8.0)"
+    assert sentences.twice(y, "plain LSTM", 0.6, [small]) == (
+        f"{text}: more than any method compared here gains."
     )
-    assert (
-        sentences.twice(y, "plain LSTM", [small, large])
-        == f"{said}, less than the best method here."
+    assert sentences.twice(y, "plain LSTM", 0.6, [small, large]) == (
+        f"{text}: less than the best method here gains."
     )
     for open_question in ([small, interval(0.07, 0.05, 0.09)], [], [interval(0.02, None, None)]):
-        assert sentences.twice(y, "plain LSTM", open_question) == f"{said}."
+        assert sentences.twice(y, "plain LSTM", 0.6, open_question) == f"{text}."
     unknown = replace(y, gain=interval(0.07, None, None))
-    assert sentences.twice(unknown, "plain LSTM", [small]) is None
+    assert sentences.twice(unknown, "plain LSTM", 0.6, [small]) is None
 
 
 def test_methods_that_do_as_well_are_named() -> None:
-    assert sentences.tied(["A"], "A", 17.0, 2.0) == (
-        "It could not be told from A, which trains in 2 instead of 17 seconds."
-    )
-    assert sentences.tied(["A", "B"], "A", 17.0, 2.0).endswith(
-        "A and B, and A trains in 2 instead of 17 seconds."
+    assert sentences.tied(["A (71.0 %)"], "A", 17.0, 2.0) == (
+        "As far as this study can see, as good: A (71.0 %). A trains in 2 seconds instead of 17."
     )
     assert sentences.tied(["A", "B", "C", "D"], None, 17.0, 12.0) == (
-        "It could not be told from A, B, C and 1 more."
+        "As far as this study can see, as good: A; B; C; 1 more."
     )
 
 
@@ -159,7 +155,7 @@ def test_the_screen_names_a_method_only_where_its_test_does() -> None:
     strong, quiet = statistics({"strong": 3.0, "useless": 1.0}), statistics({"useless": 1.0})
     screen = first_screen(strong.corpora[0], strong)
     assert "from lstm:strong" in screen.answer[0] and screen.steps[0] == "Use lstm:strong."
-    assert [n.label for n in screen.numbers][-1].startswith("one label is worth")
+    assert [n.label for n in screen.numbers][-1] == "each label does the work of"
     screen = first_screen(quiet.corpora[0], quiet)
     assert "from lstm:plain" in screen.answer[0] and "No method is shown" in screen.answer[1]
     assert screen.steps[0].startswith("Keep lstm:plain")
@@ -194,8 +190,10 @@ def test_a_faster_method_that_does_as_well_is_named() -> None:
         made = replace(c, costs=costs, decision=replace(c.decision, ties=ties))
         return " ".join(first_screen(made, s).answer)
 
-    assert "told from tfidf, which trains in 0.5 instead of 2 seconds." in said("tfidf")
-    assert "told from lstm:useless." in said("lstm:useless") and "told from" not in said()
+    assert "as good: tfidf (" in said("tfidf")
+    assert "tfidf trains in 0.5 seconds instead of 2." in said("tfidf")
+    assert "trains in" not in said("lstm:useless") and "as good" not in said()
+    assert "as good: lstm:useless (" in said("lstm:useless")
 
 
 def test_one_draw_says_nothing_of_methods() -> None:

@@ -83,25 +83,24 @@ def better(d: Decision, base: str) -> str:
     text = f"It beats {base} by {in_points(d.gain)}{where}"
     worth = times(d.worth, d.n) if d.worth else None
     clear = d.worth is not None and (d.worth.low or 0) > 1
-    return f"{text}: as much as {worth} would do for {base}." if worth and clear else f"{text}."
+    need = f"{base[0].upper()}{base[1:]} would need"
+    return f"{text}. {need} {worth} for that." if worth and clear else f"{text}."
 
 
 def tied(others: Sequence[str], fastest: str | None, ours: float, theirs: float) -> str:
     """Say which methods do as well as far as the study can see, and which of them is much faster.
 
     Args:
-        others: their names.
-        fastest: one of them; None: none is much faster.
+        others: their names and scores, the fastest first.
+        fastest: the name of the first; None: it is not much faster.
         ours: seconds of one training of the recommended method.
         theirs: seconds of the fastest.
     """
     some = others if len(others) <= FEW else [*others[:FEW], f"{len(others) - FEW} more"]
-    text = f"It could not be told from {wording.listed(some)}"
+    text = f"As far as this study can see, as good: {'; '.join(some)}."
     if fastest is None:
-        return f"{text}."
-    who = fastest if len(others) > 1 else "which"
-    joint = ", and " if len(others) > 1 else ", "
-    return f"{text}{joint}{who} trains in {theirs:.2g} instead of {ours:.2g} seconds."
+        return text
+    return f"{text} {fastest} trains in {theirs:.2g} seconds instead of {ours:.2g}."
 
 
 def no_pick(rows: Sequence[MethodRow], names: dict[str, str], base: str) -> str:
@@ -153,22 +152,24 @@ def last_labels(g: NextLabels) -> str | None:
     return f"The last {g.more:,} labels added {gain}; as many again usually add less."
 
 
-def twice(y: Yardstick, base: str, gains: Sequence[Interval]) -> str | None:
+def twice(y: Yardstick, base: str, score: float, gains: Sequence[Interval]) -> str | None:
     """Say what twice the labels would do, and whether that is more than every method, or less than one.
 
     Args:
         y: twice the labels at one budget.
         base: the name of the baseline, whose curve it is read off.
+        score: of the baseline at that budget.
         gains: of the methods at the same budget, holding at once.
     """
     gain = y.gain
     if gain.low is None or gain.high is None:
         return None
-    text = f"Twice the {y.budgets[0]:,} labels would add {in_points(gain)} to {base}"
+    ends = f"from {100 * score:.0f} to {100 * (score + gain.estimate):.0f} %"
+    text = f"Twice the {y.budgets[0]:,} labels would bring {base} {ends}, {in_points(gain)}"
     if gains and all(x.high is not None and x.high < gain.low for x in gains):
-        return f"{text}, more than any method compared here."
+        return f"{text}: more than any method compared here gains."
     if any(x.low is not None and x.low > gain.high for x in gains):
-        return f"{text}, less than the best method here."
+        return f"{text}: less than the best method here gains."
     return f"{text}."
 
 

@@ -57,26 +57,40 @@ def _answer(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[str]:
             for x in c.differences
             if x.n == d.n and x.claim and x.arm in {r.arm for r in ours}
         ]
-        out += [x for x in [sentences.twice(d.doubled, base, gains)] if x]
+        own = next(x.score.estimate for x in c.scores if (x.arm, x.n) == (s.baseline, d.n))
+        out += [x for x in [sentences.twice(d.doubled, base, own, gains)] if x]
     return out
 
 
 def _tied(c: CorpusStatistics, d: Decision) -> list[str]:
     """Name the methods that the test set does not tell from the recommended one, and a much faster one."""
-    called = names(c)
-    seconds = {x.arm: x.cell_seconds for x in c.costs if x.n == d.n}
-    tied = sorted((a for a in d.ties if a in seconds), key=lambda a: seconds[a])
-    if not d.shown or not tied or d.arm not in seconds:
+    called, seconds, tied = names(c), _seconds(c, d), _ties(c, d)
+    if not tied:
         return []
-    fast = tied[0] if seconds[d.arm] >= CHEAPER * seconds[tied[0]] else None
-    return [
-        sentences.tied(
-            [called[a] for a in tied],
-            called[fast] if fast else None,
-            seconds[d.arm],
-            seconds[tied[0]],
-        )
-    ]
+    scores = {x.arm: wording.percent(x.score.estimate) for x in c.scores if x.n == d.n}
+    fast = _much_faster(c, d)
+    others = [f"{called[a]} ({scores[a]})" for a in tied]
+    fastest = called[fast] if fast else None
+    return [sentences.tied(others, fastest, seconds[d.arm], seconds[tied[0]])]
+
+
+def _seconds(c: CorpusStatistics, d: Decision) -> dict[str, float]:
+    """Return the seconds of one training at the labels of the screen, by arm."""
+    return {x.arm: x.cell_seconds for x in c.costs if x.n == d.n}
+
+
+def _ties(c: CorpusStatistics, d: Decision) -> list[str]:
+    """Return the methods that do as well as the recommended one, the fastest first."""
+    seconds = _seconds(c, d)
+    if not d.shown or d.arm not in seconds:
+        return []
+    return sorted((a for a in d.ties if a in seconds), key=lambda a: seconds[a])
+
+
+def _much_faster(c: CorpusStatistics, d: Decision) -> str | None:
+    """Return the fastest of them where it is much faster."""
+    seconds, tied = _seconds(c, d), _ties(c, d)
+    return tied[0] if tied and seconds[d.arm] >= CHEAPER * seconds[tied[0]] else None
 
 
 def _numbers(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[Number]:
@@ -103,9 +117,9 @@ def _numbers(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[Numbe
             )
         )
     if d.worth is not None and d.worth.point is not None and not d.worth.reason:
-        note = f"{_between(d.worth.low, d.worth.high, 1, '', 2)}labels of {called[s.baseline]}"
-        value = f"{d.worth.point:.2f} labels"
-        out.append(Number("one label is worth", value, note))
+        between = _between(d.worth.low, d.worth.high, 1, "", 2)
+        note = f"{between}labels of {called[s.baseline]}"
+        out.append(Number("each label does the work of", f"{d.worth.point:.2f}", note))
     elif d.doubled is not None:
         g = d.doubled.gain
         out.append(
@@ -169,7 +183,8 @@ def _steps(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[str]:
     if d.arm == s.baseline:
         out.append(f"Keep {called[d.arm]}: no other method is shown to pay.")
     else:
-        same = ", or one that could not be told from it" if d.ties else ""
+        fast = _much_faster(c, d)
+        same = f", or {called[fast]}, which is as good here and faster" if fast else ""
         out.append(f"Use {called[d.arm]}{same}.")
     target = _target(c, s, d)
     if target is not None and target.labels.high is not None and target.labels.high <= d.n:
@@ -196,8 +211,8 @@ def _labels_step(d: Decision) -> list[str]:
         "" if g.low is not None and g.low > 0 else ", though they may add nothing that can be seen"
     )
     return [
-        f"Label {g.more:,} more if about {sentences.in_points_of(g.estimate)} are worth their price{sure}; the"
-        " command datayield need says it in money."
+        f"Label {g.more:,} more if about {sentences.in_points_of(g.estimate)} are worth their price{sure}; "
+        "datayield need counts the price."
     ]
 
 
