@@ -4,19 +4,19 @@ A further format is one function that yields (line number, {column: value}) and 
 labelling tools export in one of these formats is read by `corpora.exports`.
 """
 
-import codecs
 import hashlib
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from datayield.core.errors import UserError, nearest
 from datayield.corpora import (
+    dialects,
     exports,
     json_rows,
     packed,
@@ -105,13 +105,15 @@ def _json_format(path: Path) -> str:
 
 
 def encoding_of(path: Path) -> str:
-    """Return "utf-16" if the file begins with the byte order mark of UTF-16, else "utf-8"."""
+    """Return UTF-16 or UTF-32 by a file's byte order mark or by its first zeros, else "utf-8"."""
     try:
         with packed.open_binary(path) as file:
-            marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+            start = file.read(4)
     except OSError:
         return "utf-8"  # whoever reads the rows raises the error
-    return "utf-16" if marked else "utf-8"
+    return next(
+        (name for pattern, name in text_files.STARTS if re.match(pattern, start, re.S)), "utf-8"
+    )
 
 
 def separator_of(path: Path, encoding: str, format: str = "csv") -> str | None:
@@ -228,13 +230,13 @@ def text_of(layout: Layout, number: int, row: dict[str, Any], column: str) -> st
     """Return a field as text; "" if it is missing.
 
     Raises:
-        UserError: the field holds bytes, a list or a mapping.
+        UserError: the field holds bytes, a list or an object.
     """
     value = row.get(column)
     if is_missing(value) or isinstance(value, (Absent, Answers)):
         return ""
     if isinstance(value, (list, dict, bytes)):
-        kind = "bytes" if isinstance(value, bytes) else "a list"
+        kind = {bytes: "bytes", list: "a list"}.get(type(value), "an object")
         raise UserError(
             f'{layout.name}, line {number}: column "{column}" holds {kind}, wanted text'
         )
@@ -277,8 +279,8 @@ def dialect_of(layout: Layout) -> separated.Dialect:
 def _dialect(layout: Layout, stamp: tuple[int, int, int]) -> separated.Dialect:
     """Return how a file is written; the same file, by its `stamp`, is looked at once."""
     separator = "\t" if layout.format == "tsv" else layout.separator or ","
-    with text_files.opened(layout.path, layout.name, layout.encoding, newline="") as file:
-        return separated.dialect_of(layout.name, file, separator, layout.options)
+    opened = partial(text_files.opened, layout.path, layout.name, layout.encoding, newline="")
+    return dialects.dialect_of(layout.name, opened, separator, layout.options)
 
 
 def _separated_rows(layout: Layout, file: TextIO) -> Iterator[Row]:

@@ -10,6 +10,23 @@ from datayield.corpora import packed
 
 ENCODINGS = "--encoding utf-8, latin-1, cp1252, ..."
 
+STARTS = (
+    (rb"\xff\xfe\0\0|\0\0\xfe\xff", "utf-32"),
+    (rb"\xff\xfe|\xfe\xff", "utf-16"),
+    (rb"[^\0]\0[^\0]\0", "utf-16-le"),
+    (rb"\0[^\0]\0[^\0]", "utf-16-be"),
+)
+"""First bytes of a file and its encoding; the last two are of two letters without a mark before them."""
+
+NO_TEXTS = (
+    (b"PK\x03\x04", "an Excel file (.xlsx) or a zip archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls): save its sheet as .xlsx or csv"),
+    (b"\x1f\x8b", "packed by gzip (.gz)"),
+    (b"PAR1", "a parquet file"),
+    (b"%PDF", "a PDF document"),
+)
+"""First bytes of files that are no text, and what they are."""
+
 
 def opened(path: Path, name: str, encoding: str, newline: str | None) -> TextIO:
     """Open a file of text after its byte order mark; the caller closes it.
@@ -60,6 +77,9 @@ def undecodable(path: Path, name: str, encoding: str, error: UnicodeError) -> Us
         try:
             codecs.lookup(encoding).decode(content)
         except UnicodeDecodeError as e:
+            found = next((kind for first, kind in NO_TEXTS if content.startswith(first)), None)
+            if found:
+                return UserError(f"{name} is no text but {found}; wanted the ending that says so")
             line = content[: e.start].count(b"\n") + 1
             return UserError(
                 f"{name}, line {line}: byte {content[e.start]:#04x} is not {encoding}; {advice}"
