@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from datayield.core.errors import UserError, nearest
-from datayield.corpora import tabular
+from datayield.corpora import exports, tabular
 from datayield.corpora.row_labels import Absent, Answers
 from datayield.corpora.text_fields import fields_of
 from datayield.text import tokens
@@ -41,6 +41,7 @@ class ColumnSummary:
     many: bool = False  # more different values than labels can have
     filled: int = 0  # values that are not empty
     answered: bool = False  # whether it holds answers of annotators
+    reasons: Counter[str] = field(default_factory=Counter)  # why rows have no value
 
     def add(self, value: Any) -> None:
         """Add the value of one more row; the reason why a row has none does not count."""
@@ -48,7 +49,11 @@ class ColumnSummary:
             self.answered = True
             for _, label in value.given:
                 self.add(label)
-        elif not tabular.is_missing(value) and not isinstance(value, Absent):
+        elif isinstance(value, Absent):
+            self.reasons[value.reason] += 1
+        elif isinstance(value, (list, dict)):
+            self.reasons["lists or objects"] += 1
+        elif not tabular.is_missing(value):
             self._add(str(value))
 
     def _add(self, value: str) -> None:
@@ -88,9 +93,8 @@ class ColumnSummary:
 
     def can_be_labels(self, known: Collection[str]) -> bool:
         """Return whether the column holds answers, can hold labels, or holds known labels alone."""
-        return (
-            self.answered or self.labels or 0 < len(self.counts.keys() & known) == len(self.counts)
-        )
+        known_alone = 0 < len(self.counts.keys() & known) == len(self.counts)
+        return (self.answered and not self.texts) or self.labels or known_alone
 
     @property
     def split(self) -> bool:
@@ -104,7 +108,9 @@ class ColumnSummary:
         return self.split and any(v.lower() in TEST_SPLITS for v in self.counts)
 
     def described(self) -> str:
-        """Return the name with a few values."""
+        """Return the name with a few values, or with the reasons why there are none."""
+        if self.reasons and not self.filled:
+            return f"{self.name} ({', '.join(f'{n:,} {why}' for why, n in self.reasons.items())})"
         examples = ", ".join(f'"{_short(v)}"' for v in islice(dict.fromkeys(self.values), 3))
         different = f"over {MOST_LABELS}" if self.many else str(len(self.counts))
         return f"{self.name} ({different} different values, e.g. {examples or 'none'})"
@@ -256,12 +262,24 @@ def _only(
         guesses.append(f'{content}: "{by_name[0]}", by its name')
         return by_name[0]
     many = "several columns can hold" if candidates else "no column looks like it holds"
-    shown = "; ".join(c.described() for c in candidates or columns)
+    shown = "; ".join(c.described() for c in candidates or columns) or _no_column(layout)
     joining = " (several of them are joined: --text title,body)"
     several = joining if candidates and content == "texts" else ""
     raise UserError(
         f"{layout.name}: {many} the {content}; name it by {option}{several}. There are: {shown}"
     )
+
+
+def _no_column(layout: tabular.Layout) -> str:
+    """Return why a file has no further column."""
+    if layout.tool:
+        title = exports.TOOLS[layout.tool].title
+        return f"none: no answer of this export of {title} is a class (spans, drafts, predictions are not)"
+    if layout.format in ("csv", "tsv"):
+        return (
+            "none: every line is one field; wanted a separator: comma (in .tsv: tab), ;, | or tab"
+        )
+    return "none"
 
 
 def _number(value: str) -> bool:

@@ -29,10 +29,15 @@ class Absent:
 
 
 NO_LABEL = Absent(WITHOUT_LABEL)
+SPANS = Absent("whose labels are spans of text, not classes", left_out=True)
+WITHOUT_TEXT = Absent("without a text", left_out=True)
+REPEATED_HEADER = Absent("that repeat the names of the columns", left_out=True)
 
 
 def single(labels: Sequence[Any]) -> str | Absent:
     """Return the only one of some labels, or the reason why there is not one."""
+    if any(isinstance(label, (list, dict)) for label in labels):
+        return SPANS
     if not labels:
         return NO_LABEL
     return str(labels[0]) if len(labels) == 1 else Absent(SEVERAL_LABELS, left_out=True)

@@ -12,6 +12,7 @@ from datayield.corpora.row_labels import NO_LABEL, Absent, of_annotators, single
 _RESPONSES = ".responses"
 _OLD = ("annotation", "annotation_agent", "status")
 _DISCARDED = Absent("discarded in Argilla, so without a label")
+_DRAFT = Absent("with a draft in Argilla, so without a label")
 
 
 def _recognises(rows: Sequence[Fields]) -> bool:
@@ -59,7 +60,7 @@ def _voted(given: Sequence[Any]) -> Any:
     answers = [x for x in given if isinstance(x, dict)]
     kept = [x for x in answers if x.get("status", "submitted") == "submitted"]
     if answers and not kept:
-        return _DISCARDED
+        return _DRAFT if any(x["status"] == "draft" for x in answers) else _DISCARDED
     return of_annotators(
         [(str(x.get("user_id", i)), _labels(x.get("value"))) for i, x in enumerate(kept)]
     )

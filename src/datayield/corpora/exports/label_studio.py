@@ -41,12 +41,22 @@ def _annotations(row: Fields) -> Iterator[Fields]:
 
 
 def _chosen(annotation: Fields) -> Iterator[tuple[str, list[Any]]]:
-    """Yield the control and the choices of every result of an annotation that is a choice."""
+    """Yield the control and the classes of every result of an annotation that names classes."""
     results = annotation.get("result")
     for result in results if isinstance(results, list) else ():
         value = result.get("value") if isinstance(result, dict) else None
-        if isinstance(value, dict) and isinstance(value.get(_CHOICES), list):
-            yield str(result.get("from_name", _CHOICES)), value[_CHOICES]
+        labels = _classes(value) if isinstance(value, dict) else None
+        if labels is not None:
+            yield str(result.get("from_name", _CHOICES)), labels
+
+
+def _classes(value: Fields) -> list[Any] | None:
+    """Return the choices, the rating or the paths in a taxonomy that a result holds; None: none of them."""
+    if isinstance(value.get(_CHOICES), list):
+        return list(value[_CHOICES])
+    if isinstance(value.get("taxonomy"), list):
+        return [" / ".join(map(str, x)) if isinstance(x, list) else x for x in value["taxonomy"]]
+    return [value["rating"]] if isinstance(value.get("rating"), int) else None
 
 
 # ---- rows

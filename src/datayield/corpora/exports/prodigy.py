@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from datayield.corpora.exports.tool import LABEL, TEXT, Fields, Tool, plain
-from datayield.corpora.row_labels import Absent, single
+from datayield.corpora.row_labels import NO_LABEL, SPANS, Absent, single
 
 ANNOTATOR = "annotator"
 _UNDECIDED = {
@@ -31,7 +31,9 @@ def _label(row: Fields) -> str | Absent:
     accepted = row.get("accept")
     if isinstance(accepted, list):
         return single(accepted)
-    return single([] if row.get(LABEL) in (None, "") else [row[LABEL]])
+    if row.get(LABEL) in (None, ""):
+        return SPANS if row.get("spans") else NO_LABEL
+    return single([row[LABEL]])
 
 
 ANSWERS = Tool("prodigy", "Prodigy", _recognises, _read, ANNOTATOR)

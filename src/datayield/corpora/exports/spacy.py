@@ -20,6 +20,8 @@ def _read(row: Fields) -> dict[str, Any]:
 def _label(scores: Any) -> str | Absent:
     if not isinstance(scores, dict):
         return single([])
+    if any(_number(score) > 1 for score in scores.values()):
+        return Absent("whose scores are not from 0 to 1", left_out=True)
     above = [name for name, score in scores.items() if _number(score) > THRESHOLD]
     return single(above) if above or not scores else Absent("without a class above 0.5")
 
