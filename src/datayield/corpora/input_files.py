@@ -261,11 +261,13 @@ def expand(names: Sequence[str]) -> list[Path]:
 
 
 def _tables_in(folder: Path) -> list[Path]:
-    """Return the files of rows in a folder, sorted; packed ones by the name that they have inside."""
+    """Return the files of rows in a folder, sorted, but hidden ones; packed ones by the name inside."""
     if not folder.is_dir():
         return []
     return sorted(
-        p for p in folder.iterdir() if packed.outer_name(p).suffix.lower() in tabular.FORMATS
+        p
+        for p in folder.iterdir()
+        if packed.outer_name(p).suffix.lower() in tabular.FORMATS and not p.name.startswith(".")
     )
 
 

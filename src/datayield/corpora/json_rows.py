@@ -8,9 +8,21 @@ from typing import Any, TextIO
 from datayield.core.errors import UserError
 
 LARGEST_ARRAY = 2**30  # characters of a file that is one array; larger ones can be JSON lines
+LINES = "; wanted one object on each line, or an array of objects"
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")  # first of two escapes that are one character
 _BLANK = re.compile(r"[ \t\r\n]*")
-_DECODER = json.JSONDecoder()
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; raise ValueError if a name in it occurs twice, so that no value is lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+        raise ValueError(f'the name "{twice}" occurs twice in one object')
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def of_lines(name: str, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -26,9 +38,9 @@ def of_lines(name: str, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int,
     for number, line in lines:
         if line.strip():
             place = f"{name}, line {number}"
-            row, end = _decoded(line, len(_blank(line, 0)), place)
+            row, end = _decoded(line, len(_blank(line, 0)), place, LINES)
             if line[end:].strip():
-                raise UserError(f"{place}: not JSON (Extra data at column {end + 1})")
+                raise UserError(f"{place}: not JSON (Extra data at column {end + 1}){LINES}")
             yield number, _checked(row, line, place)
 
 
@@ -66,11 +78,11 @@ def _blank(text: str, place: int) -> str:
     return found.group() if found else ""
 
 
-def _decoded(text: str, place: int, where: str) -> tuple[Any, int]:
+def _decoded(text: str, place: int, where: str, wanted: str = "") -> tuple[Any, int]:
     try:
         return _DECODER.raw_decode(text, place)
     except json.JSONDecodeError as e:
-        raise UserError(f"{where}: not JSON ({e.msg} at column {e.colno})") from e
+        raise UserError(f"{where}: not JSON ({e.msg} at column {e.colno}){wanted}") from e
     except (ValueError, RecursionError) as e:  # a number of thousands of digits, deep nesting
         raise UserError(f"{where}: not JSON that can be read ({e})") from e
 

@@ -7,13 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datayield.core.errors import UserError
 from datayield.corpora.build import SMALLEST_CLASS
 from datayield.corpora.row_account import Label
-from datayield.corpora.row_labels import SEVERAL_LABELS, Absent, Answers
+from datayield.corpora.row_labels import SEVERAL_LABELS, Absent, Answers, single
 from datayield.text import tokens
 
 MERGED, AS_THEY_ARE = "merged", "as-they-are"
-MISSING = frozenset({"nan", "null", "none", "n/a", "#n/a", "<na>"})
+MISSING = frozenset({"nan", "na", "null", "none", "n/a", "#n/a", "<na>"})
 """Labels, without regard to case, by which programs mark a missing one."""
 
+_ITEM = r"""'[^']*'|"[^"]*"|-?\d+"""
+_LIST = re.compile(
+    rf"\s*\[\s*((?:{_ITEM})(?:[\s,]+(?:{_ITEM}))*)?\s*\]\s*"
+)  # as programs write a list
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")  # a whole number that was kept as a fraction
 _JOINTS = re.compile(r"\s*[,;|#]\s*")  # between the labels of one text
 NAMED = 5  # small classes up to which each of them is named
@@ -59,9 +63,10 @@ def names(file: str, counts: Mapping[str, int], decision: str | None) -> dict[st
             f" class, say --labels {AS_THEY_ARE}."
         )
     numbers = {x: m[1] for x in counts if (m := _WHOLE.fullmatch(x)) and m[1] in counts}
+    lists = {x: of for x in counts if (of := _of_list(x)) is not None}
     spellings = defaultdict(list)
     for label in counts:
-        if label not in missing and label not in numbers:
+        if label not in missing and label not in numbers and label not in lists:
             spellings[tokens.key(label)].append(label)
     _check_several(file, counts, [x for xs in spellings.values() for x in xs])
     alike = [group for group in spellings.values() if len({x.strip() for x in group}) > 1]
@@ -71,7 +76,14 @@ def names(file: str, counts: Mapping[str, int], decision: str | None) -> dict[st
     changed: dict[str, str | Absent] = {
         x: merged.get(name, name) for x, name in (blanks | merged | numbers).items()
     }
-    return {x: name for x, name in (changed | missing).items() if x != name}
+    return {x: name for x, name in (changed | missing | lists).items() if x != name}
+
+
+def _of_list(label: str) -> str | Absent | None:
+    """Return the label in a list that was written as text, as ['pos'], or why there is not one; None: no list."""
+    if not _LIST.fullmatch(label):
+        return None
+    return single([x.strip("'\"") for x in re.findall(_ITEM, label)])
 
 
 def _commonest(group: Sequence[str], counts: Mapping[str, int]) -> str:

@@ -118,14 +118,18 @@ def _archive(path: Path) -> zipfile.ZipFile:
 
 
 def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    """Return the only file of an archive; what macOS adds to archives does not count."""
-    files = [f for f in archive.infolist() if not f.is_dir() and "__MACOSX" not in f.filename]
+    """Return the only file of an archive; hidden ones (.DS_Store) and what else macOS adds do not count."""
+    files = [f for f in archive.infolist() if not f.is_dir() and _is_shown(Path(f.filename))]
     if len(files) != 1:
         names = ", ".join(f.filename for f in files[:5])
         raise UserError(
             f"{path} holds {len(files)} files ({names}); wanted one. Unpack it and name the files."
         )
     return files[0]
+
+
+def _is_shown(name: Path) -> bool:
+    return "__MACOSX" not in name.parts and not name.name.startswith(".")
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:

@@ -19,13 +19,12 @@ from datayield.corpora.build import Labelled
 from datayield.corpora.columns import POOL_SPLITS, TEST_SPLITS
 from datayield.corpora.moments import moment_of
 from datayield.corpora.row_account import Label, ReadingReport
-from datayield.corpora.row_labels import NO_LABEL, Absent, Answers
+from datayield.corpora.row_labels import NO_LABEL, REPEATED_HEADER, WITHOUT_TEXT, Absent, Answers
 from datayield.corpora.separated import SeparatedOptions
 from datayield.corpora.text_fields import fields_in, joined
 from datayield.text import sequences
 
 MEMORY_CHECK = 2**18  # rows after which the memory that is left is looked at again
-WITHOUT_TEXT = Absent("without a text", left_out=True)
 
 
 def load(name: str, source: FileSource, seed: int, root: Path) -> Labelled:
@@ -217,8 +216,8 @@ def _names(source: FileSource, rows: "_FileRows") -> dict[str, str | Absent]:
 
 def _classes(rows: "_FileRows", names: Mapping[str, str | Absent]) -> list[Label]:
     """Return the class of every row, or the classes that several annotators chose."""
-    label_names.check_single(rows.name, rows.labels)
     labels = label_names.renamed(rows.labels, names)
+    label_names.check_single(rows.name, labels)
     return annotators.gathered(rows.texts, labels, rows.who) if any(rows.who) else labels
 
 
@@ -311,6 +310,7 @@ class _Reading:
         for number, row in tabular.rows(layout, needed):
             text = joined(layout, number, row, fields)
             label = _label(layout, number, row, way.label)
+            label = REPEATED_HEADER if (text, label) == (way.text, way.label) else label
             self.labels.append(label if text.strip() else WITHOUT_TEXT)
             self._place(layout, number, row)
             self.in_test.append(test if split is None else _in_test(layout, number, row, split))
