@@ -33,7 +33,7 @@ def test_what_people_have_is_read_or_refused(situation: Situation, tmp_path: Pat
         message = str(refusal.value)
         assert situation.says in message
         assert path.name in message or message.startswith("corpus c:")
-    assert "\n" not in message and len(message) < 600, "one sentence that fits a terminal"
+        assert "\n" not in message and len(message) < 600, "one sentence that fits a terminal"
         return
     _, notices, card, corpus = read(path, **situation.options)
     (rows,) = card["rows"]
