@@ -183,7 +183,7 @@ READING = (
     Situation("an old Excel file (.xls)", "dilshod/xlsx2csv#25", "old.xls",
               b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), None, "wanted a file ending in .csv, .json, "),
     Situation("an old Excel file that is named .csv", "pandas-dev/pandas#42071", "renamed.csv",
-              b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), None, "is no text but an old Excel file (.xls)"),
+              b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), None, "is not text but an old Excel file (.xls)"),
     Situation("a page of HTML that is named .csv", "python-excel/xlrd#350", "page.csv",
               "<div>\n<table><tr><td>rain over the harbour</td></tr></table>\n</div>\n", None,
               "no column looks like it holds the labels"),

@@ -79,7 +79,7 @@ def undecodable(path: Path, name: str, encoding: str, error: UnicodeError) -> Us
         except UnicodeDecodeError as e:
             found = next((kind for first, kind in NO_TEXTS if content.startswith(first)), None)
             if found:
-                return UserError(f"{name} is no text but {found}; wanted the ending that says so")
+                return UserError(f"{name} is not text but {found}; wanted the ending that says so")
             line = content[: e.start].count(b"\n") + 1
             return UserError(
                 f"{name}, line {line}: byte {content[e.start]:#04x} is not {encoding}; {advice}"
