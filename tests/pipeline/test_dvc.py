@@ -101,7 +101,7 @@ def test_analysis_alone_retrains_nothing(pipeline: Path) -> None:
     write_params(pipeline, params)
     said = dvc(pipeline, "repro")
     assert "to compute" not in said and "Running stage 'analyse'" in said
-    assert "90 % intervals" in (pipeline / "reports/small/report.md").read_text()
+    assert "90 % intervals" in (pipeline / "reports/small/index.html").read_text()
 
 
 def test_no_network_is_needed(pipeline: Path) -> None:

@@ -66,7 +66,7 @@ def test_arms_with_an_encoder_are_computed_and_marked(computed: Path) -> None:
         assert read == ({table: digests[table]} if table else None)
     for name in ("analyse", "report"):
         assert datayield(computed, "stage", name).returncode == 0
-    assert "has read other text" in (computed / "reports/small/report.md").read_text()
+    assert "has read other text" in (computed / "reports/small/index.html").read_text()
 
 
 @pytest.mark.slow

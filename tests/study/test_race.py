@@ -175,7 +175,7 @@ def test_claims_come_from_the_fresh_draws_alone(raced: Path) -> None:
     assert {x.arm for x in c.differences if c.arms[x.arm].role == "strategy"} == {kept}
     assert {x.cells for x in c.scores} == {3} and c.cells == c.planned
     assert c.race is not None and len(c.race.rounds[0].ranked) == 5
-    page = (raced / "reports/small/report.md").read_text()
+    page = (raced / "reports/small/index.html").read_text()
     assert "How the strategies were screened" in page and "Of 5 strategies" in page
     assert (
         "10,0 done" not in page and "16 done" not in flow(raced, "study").stderr.split("0 to")[-1]
