@@ -87,9 +87,10 @@ def test_objectives_live_there_too(
     model, batch = made(SMALL)
     if registry.compose((name,), {}).pins(100).get("normalised"):
         model.normalise_by(torch.ones(model.embedding.num_embeddings))
-    objective = registry.make_strategy(name).objective
-    assert objective is not None
-    loss, _ = objective(model, batch, (batch,), None, np.random.default_rng(0))
+    strategy = registry.make_strategy(name)
+    assert strategy.objective is not None
+    unlabelled = (batch,) * (3 if strategy.versions else 1)  # the texts, and two versions of them
+    loss, _ = strategy.objective(model, batch, unlabelled, None, np.random.default_rng(0))
     (loss * batch.weights).mean().backward()
     assert loss.device.type == "meta" and loss.shape == (6,)
 
