@@ -284,7 +284,7 @@ def test_prefects_pages_show_a_refresh(deployed: Deployed, tmp_path: Path) -> No
         link = "[...document.querySelectorAll('a')].find(a => a.innerText == 'the report of small').href"
         assert browser.run(link) == f"{deployed.reports}/small/index.html"
         browser.open(browser.run(link))
-        browser.wait("small", "Best arm at each budget")
+        browser.wait("small", "How the methods compare")
 
         deployment = run["deployment_id"]
         browser.open(f"{pages}/deployments/deployment/{deployment}?tab=Parameters")

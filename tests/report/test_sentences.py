@@ -196,6 +196,15 @@ def test_a_faster_method_that_does_as_well_is_named() -> None:
     assert "as good: lstm:useless (" in said("lstm:useless")
 
 
+def test_no_number_is_beyond_a_hundred_percent() -> None:
+    s = statistics({"strong": 3.0, "useless": 1.0})
+    (c,) = s.corpora
+    assert c.decision is not None
+    wide = replace(c.decision, score=interval(0.9, 0.7, 1.1))
+    number, *_ = first_screen(replace(c, decision=wide), s).numbers
+    assert number.note.startswith("70.0 to 100.0 %")
+
+
 def test_one_draw_says_nothing_of_methods() -> None:
     s = statistics({"strong": 3.0}, draws=1)
     screen = first_screen(s.corpora[0], s)

@@ -59,8 +59,8 @@ def _curve(axis: Axes, c: CorpusStatistics, line: Line) -> None:
     own = [x for x in c.scores if x.arm == line.arm]
     n, mean = [x.n for x in own], [100 * x.score.estimate for x in own]
     ends = [(x.score.low, x.score.high) for x in own]
-    low = [m if e[0] is None else 100 * e[0] for m, e in zip(mean, ends, strict=True)]
-    high = [m if e[1] is None else 100 * e[1] for m, e in zip(mean, ends, strict=True)]
+    low = [m if e[0] is None else max(0.0, 100 * e[0]) for m, e in zip(mean, ends, strict=True)]
+    high = [m if e[1] is None else min(100.0, 100 * e[1]) for m, e in zip(mean, ends, strict=True)]
     drawn = axis.plot(
         n, mean, marker="o", ms=4, lw=2.2, color=line.colour, label=line.title,
         gid=hover(line.title, line.arm),

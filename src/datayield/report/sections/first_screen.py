@@ -100,7 +100,7 @@ def _numbers(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[Numbe
         Number(
             f"{metric} with {d.n:,} labels",
             wording.percent(d.score.estimate),
-            _between(d.score.low, d.score.high, 100, " %") + called[d.arm],
+            _between(_share(d.score.low), _share(d.score.high), 100, " %") + called[d.arm],
         )
     ]
     target = _target(c, s, d)
@@ -130,6 +130,11 @@ def _numbers(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[Numbe
             )
         )
     return out
+
+
+def _share(value: float | None) -> float | None:
+    """Keep an end of an interval inside [0, 1], where scores lie."""
+    return None if value is None else min(1.0, max(0.0, value))
 
 
 def _target(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> TargetLabels | None:
