@@ -236,7 +236,13 @@ def test_a_file_of_a_thousand_rows_grows(tmp_path: Path) -> None:
         params = config.load(folder / "params.yaml")
         corpus, _ = corpora.build("reviews", params.corpora["reviews"], params.study.seed, folder)
         sampled = data_stages.sampled(params, corpus)
-        names = ("neighbours", "vectors", "difficulties", "outside-encoder")
+        names = (
+            "neighbours",
+            "vectors",
+            "difficulties",
+            "outside-encoder",
+            "outside-encoder-tokens",
+        )
         tables = dict.fromkeys(names, corpus.digest)
         scope = grid.Scope("reviews", len(corpus.texts), corpus.digest, tables, "cpu", sampled)
         chosen = {
