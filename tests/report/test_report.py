@@ -182,7 +182,7 @@ def test_several_corpora_start_with_a_line_each_and_published_scores() -> None:
     families, published = screen.sections
     assert "1 families: fewer than 4" in families.paragraphs[0]
     assert [row[0] for row in screen.matrix.rows] == list(across_corpora.EDA_CORPORA)
-    assert screen.answer[0] == "On 0 of 5 corpora a method is shown to beat lstm:plain."
+    assert screen.answer[0] == "On 0 of 5 corpora the method to use is shown to beat lstm:plain."
     assert all(cell.endswith("; no pick") for row in screen.matrix.rows for cell in row[2:])
     assert "the same + EDA" in [row[0] for row in published.tables[0].rows]
     assert overview(replace(s, corpora=corpora[:1])) is None

@@ -2,17 +2,22 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from datayield.analysis import analyse, claims, decision
+from datayield.analysis.arm_costs import costs
 from datayield.analysis.claim_statements import Claim, Verdict
 from datayield.analysis.decision_statements import Decision, MethodRow, Yardstick
 from datayield.analysis.intervals import Interval
 from datayield.analysis.multipliers import LabelRange
+from datayield.analysis.recommend import recommend
 from datayield.analysis.statements import NextLabels
 from datayield.report import sentences
 from datayield.report.sections.first_screen import first_screen
-from tests.report_data import statistics
+from tests.calibration.simulate import Study, simulate
+from tests.report_data import statistics, tables
 
 
 def interval(estimate: float, low: float | None, high: float | None) -> Interval:
@@ -120,9 +125,7 @@ def test_what_more_labels_add(
 
 def test_the_last_labels_are_named_where_nothing_lies_beyond() -> None:
     g = NextLabels("lstm:plain", 600, 600, 0.03, 0.024, 0.036)
-    assert sentences.last_labels(g) == (
-        "The last 600 labels added 3.0 points (2.4 to 3.6); as many again usually add less."
-    )
+    assert sentences.last_labels(g) == ("The last 600 labels added 3.0 points (2.4 to 3.6).")
     assert sentences.last_labels(replace(g, low=None)) is None
 
 
@@ -194,6 +197,51 @@ def test_a_faster_method_that_does_as_well_is_named() -> None:
     assert "tfidf trains in 0.5 seconds instead of 2." in said("tfidf")
     assert "trains in" not in said("lstm:useless") and "as good" not in said()
     assert "as good: lstm:useless (" in said("lstm:useless")
+
+
+def test_what_a_study_sees_names_the_method_that_varies_most() -> None:
+    said = sentences.visible(0.006, 0.015, 3, "plain LSTM")
+    assert "by 0.6 points, on average" in said and "1.5 points for the one that varies most" in said
+    assert "varies most" not in sentences.visible(0.006, 0.0065, 1, "plain LSTM")
+
+
+def test_claims_are_named_even_where_the_held_out_texts_pick_no_method() -> None:
+    """Otherwise the screen would deny what the table below it says."""
+    s = statistics({"strong": 3.0, "useless": 1.0})
+    (c,) = s.corpora
+    assert c.decision is not None
+    kept = replace(c.decision, arm="lstm:plain", shown=False, gain=None, budgets=(), worth=None)
+    screen = first_screen(replace(c, decision=kept), s)
+    said = " ".join(screen.answer)
+    assert "lstm:strong is shown to beat it" in said and "No method" not in said
+    assert screen.steps[0] == "Keep lstm:plain: another method is not sure to pay."
+    two = sentences.not_leading(["A", "B"], "plain LSTM")
+    assert "A and B are shown to beat it" in two
+
+
+def test_harm_at_these_labels_outweighs_a_gain_on_the_mean(tmp_path: Path) -> None:
+    params = tables(tmp_path, simulate(Study(draws=6, effects={"strong": 3.0, "tfidf": 0.9}), 2))
+    loaded = analyse.load(params, "written", tmp_path)
+    f, simple = loaded.frame, "tfidf"
+    differences, means = claims.claims(f)
+    rows = decision.method_rows(f, differences, means, costs(loaded.lines))
+    picks = recommend(f)
+
+    def decided_with(verdict: Verdict) -> Decision:
+        changed = [
+            replace(d, claim=replace(d.claim, verdict=verdict))
+            if (d.arm, d.n) == ("lstm:strong", 400) and d.claim
+            else d
+            for d in differences
+        ]
+        found = decision.decide(f, picks, changed, rows, simple)
+        assert found is not None
+        return found
+
+    assert decided_with("helps").budgets == (400,) and decided_with("helps").worth is not None
+    mean = decided_with("undecided")
+    assert mean.arm == "lstm:strong" and mean.budgets == (200, 400) and mean.worth is None
+    assert decided_with("harms").arm == "lstm:plain" and not decided_with("harms").shown
 
 
 def test_no_number_is_beyond_a_hundred_percent() -> None:

@@ -46,8 +46,8 @@ def decide(
         for d in differences
         if d.n == n and d.baseline == f.baseline and d.claim is not None
     }
-    # At n if it is shown there, else on the mean over budgets.
-    known = means | {arm: x for arm, x in claimed.items() if x[0].verdict == "helps"}
+    # What is decided at n counts there, harm too; else the mean over budgets.
+    known = means | {a: x for a, x in claimed.items() if x[0].verdict in ("helps", "harms")}
     helped = [r.arm for r in rows if r.arm in known and known[r.arm][0].verdict == "helps"]
     there = [arm for arm in helped if (arm, n) in f.scores]
     preferred = [r.arm for r in recommended if r.n == n] + ([simple] if simple else [])
@@ -62,7 +62,9 @@ def decide(
         n, arm, shown is not None, f.interval(values, n),
         spread=float(values.mean(1).std(ddof=1)) if len(values) > 1 else None,
         gain=gained[0].interval if gained else None, budgets=gained[1] if gained else (),
-        worth=multiplier(f, arm, n, f.baseline, _level(f, gained[0])) if gained else None,
+        worth=multiplier(f, arm, n, f.baseline, _level(f, gained[0]))
+        if gained and gained[1] == (n,)
+        else None,
         doubled=yardstick(f, [n]),
         ties=pick.ties if pick else (),
         **dict(zip(("next", "last"), _more_labels(f, arm, n), strict=True)),

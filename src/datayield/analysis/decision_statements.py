@@ -41,14 +41,12 @@ class Decision:
 
     n: int  # the largest budget at which methods were compared
     arm: str  # the method to use
-    shown: (
-        bool  # whether it is shown to beat the baseline; False: nothing is, and it is the baseline
-    )
+    shown: bool  # whether it is shown to beat the baseline; False: it is the baseline
     score: Interval  # mean over the samples of n labels
     spread: float | None  # standard deviation of the score from sample to sample
     gain: Interval | None  # over the baseline at n, or on the mean over budgets; where it is shown
     budgets: tuple[int, ...]  # of the gain
-    worth: LabelRange | None  # of a label at n, in the baseline's; as multiples of n
+    worth: LabelRange | None  # of a label, in the baseline's; where the gain is that at n
     doubled: Yardstick | None  # what twice the n labels gain the baseline
     ties: tuple[str, ...]  # methods that the test set does not tell apart from it at n
     next: NextLabels | None  # what more labels buy: this arm, or the baseline whose curve is longer

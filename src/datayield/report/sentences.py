@@ -15,6 +15,7 @@ from datayield.report import wording
 from datayield.report.wording import Estimate
 
 FEW = 3  # names in a sentence
+MUCH = 1.2  # times as large: from there on a second number is worth its words
 FINE = 0.015  # width of an interval from which on whole percent are exact enough
 
 
@@ -103,6 +104,21 @@ def tied(others: Sequence[str], fastest: str | None, ours: float, theirs: float)
     return f"{text} {fastest} trains in {theirs:.2g} seconds instead of {ours:.2g}."
 
 
+def not_leading(helping: Sequence[str], base: str) -> str:
+    """Say which methods the test set puts ahead of the baseline, where the held-out texts pick none of them.
+
+    Args:
+        helping: names of the methods with a claim, at least one.
+        base: the name of the baseline.
+    """
+    some = helping if len(helping) <= FEW else [*helping[:FEW], f"{len(helping) - FEW} more"]
+    verb = "is" if len(helping) == 1 else "are"
+    return (
+        f"By the held-out texts nothing leads {base}; by the test texts {wording.listed(some)} {verb} shown to"
+        " beat it, so a larger study should compare them."
+    )
+
+
 def no_pick(rows: Sequence[MethodRow], names: dict[str, str], base: str) -> str:
     """Say that no method is shown to help, and what the largest estimate was."""
     if not rows:
@@ -149,7 +165,7 @@ def last_labels(g: NextLabels) -> str | None:
     if g.estimate is None or g.low is None or g.high is None:
         return None
     gain = in_points_of(g.estimate, g.low, g.high)
-    return f"The last {g.more:,} labels added {gain}; as many again usually add less."
+    return f"The last {g.more:,} labels added {gain}."
 
 
 def twice(y: Yardstick, base: str, score: float, gains: Sequence[Interval]) -> str | None:
@@ -173,12 +189,20 @@ def twice(y: Yardstick, base: str, score: float, gains: Sequence[Interval]) -> s
     return f"{text}."
 
 
-def visible(size: float, budgets: int, base: str) -> str:
-    """Say which differences from the baseline a study sees."""
+def visible(size: float, widest: float, budgets: int, base: str) -> str:
+    """Say which differences from the baseline a study sees.
+
+    Args:
+        size: for a method that varies as most do.
+        widest: for the method that varies most.
+        budgets: over which the difference is a mean.
+        base: the name of the baseline.
+    """
     where = ", on average over its numbers of labels," if budgets > 1 else ""
+    most = f" ({in_points_of(widest)} for the one that varies most)" if widest > MUCH * size else ""
     return (
         f"If a method truly differs from {base} by {in_points_of(size)}{where} this study finds it 4 times out"
-        " of 5; smaller differences it may miss."
+        f" of 5{most}; smaller differences it may miss."
     )
 
 

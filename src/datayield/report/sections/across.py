@@ -21,7 +21,9 @@ def _answer(s: StudyStatistics) -> list[str]:
     """Say on how many corpora a method is shown to help, and what helps over all of them."""
     helped = [c for c in s.corpora if c.decision is not None and c.decision.shown]
     base = _called(s, s.baseline)
-    start = f"On {len(helped)} of {len(s.corpora)} corpora a method is shown to beat {base}"
+    start = (
+        f"On {len(helped)} of {len(s.corpora)} corpora the method to use is shown to beat {base}"
+    )
     named = [f"{_called(s, c.decision.arm)} on {c.corpus}" for c in helped if c.decision]
     out = [f"{start}: {wording.listed(named)}." if 0 < len(named) <= FEW else f"{start}."]
     means = [r for r in s.across.rows if r.n is None and r.differs]

@@ -44,7 +44,13 @@ def _answer(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[str]:
     base = called[s.baseline]
     out = [sentences.expect(d, called[d.arm], wording.metric(c.metric))]
     ours = [r for r in c.methods if r.baseline == s.baseline]
-    out.append(sentences.better(d, base) if d.shown else sentences.no_pick(ours, called, base))
+    helping = _helping(c, s, d)
+    if d.shown:
+        out.append(sentences.better(d, base))
+    elif helping:
+        out.append(sentences.not_leading([called[arm] for arm in helping], base))
+    else:
+        out.append(sentences.no_pick(ours, called, base))
     out += _tied(c, d)
     if d.next is not None and (d.last is None or d.next.estimate is not None):
         other = None if d.next.arm == d.arm else called[d.next.arm]
@@ -60,6 +66,17 @@ def _answer(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[str]:
         own = next(x.score.estimate for x in c.scores if (x.arm, x.n) == (s.baseline, d.n))
         out += [x for x in [sentences.twice(d.doubled, base, own, gains)] if x]
     return out
+
+
+def _helping(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[str]:
+    """Return the methods that are shown to beat the baseline, at these labels or on the mean."""
+    means = [r.arm for r in c.methods if r.baseline == s.baseline and r.claim.verdict == "helps"]
+    there = [
+        x.arm
+        for x in c.differences
+        if (x.n, x.baseline) == (d.n, s.baseline) and x.claim and x.claim.verdict == "helps"
+    ]
+    return list(dict.fromkeys([*means, *there]))
 
 
 def _tied(c: CorpusStatistics, d: Decision) -> list[str]:
@@ -159,15 +176,19 @@ def _between(
 def _sure(c: CorpusStatistics, s: StudyStatistics) -> list[str]:
     if s.draws < 2:
         return ["With one draw nothing is known of how far these numbers vary."]
+    every = [(r.claim.visible, len(r.budgets)) for r in c.methods if r.claim.visible is not None]
     known = [x for x in c.components if x.baseline == s.baseline and x.visible is not None]
+    if not known and not every:
+        return []
+    base = names(c)[s.baseline]
     if not known:
-        of_methods = [
-            (r.claim.visible, len(r.budgets)) for r in c.methods if r.claim.visible is not None
-        ]
-        return [sentences.visible(*max(of_methods), names(c)[s.baseline])] if of_methods else []
+        size, budgets = max(every)
+        return [sentences.visible(size, size, budgets, base)]
     widest = max(known, key=lambda x: (len(x.budgets), x.budgets))
     assert widest.visible is not None
-    out = [sentences.visible(widest.visible, len(widest.budgets), names(c)[s.baseline])]
+    sizes = [v for v, budgets in every if budgets == len(widest.budgets)]
+    most = max([widest.visible, *sizes])
+    out = [sentences.visible(widest.visible, most, len(widest.budgets), base)]
     twice = Design(2 * widest.draws, widest.texts, max(1, widest.tests), s.level)
     seen = visible_difference(widest.components, twice)
     if seen is not None and seen < widest.visible and s.population == "pool":
@@ -186,7 +207,10 @@ def _steps(c: CorpusStatistics, s: StudyStatistics, d: Decision) -> list[str]:
     if any(k.holds is False for k in c.checks):
         out.append("See first why a check of the machinery does not agree (Controls and checks).")
     if d.arm == s.baseline:
-        out.append(f"Keep {called[d.arm]}: no other method is shown to pay.")
+        why = (
+            "another method is not sure to pay" if _helping(c, s, d) else "no other is shown to pay"
+        )
+        out.append(f"Keep {called[d.arm]}: {why}.")
     else:
         fast = _much_faster(c, d)
         same = f", or {called[fast]}, which is as good here and faster" if fast else ""
