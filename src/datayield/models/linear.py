@@ -51,6 +51,22 @@ class Linear:
     probabilistic: bool = True  # whether scores are probabilities
 
 
+def logistic_strength(x: sparse.csr_matrix, labels: Ints, seed: int) -> tuple[float, int]:
+    """Return the logistic regression's C with the best accuracy by cross-validation, and the fits made.
+
+    Args:
+        x: features, (rows, features).
+        labels: class indices, (rows,).
+        seed: of the folds.
+    """
+
+    def scores(fitted: Ints, held_out: Ints) -> list[float]:
+        models = logistic.path(x[fitted], labels[fitted], STRENGTHS)
+        return [float((m.predict(x[held_out]) == labels[held_out]).mean()) for m in models]
+
+    return choose_strength(STRENGTHS, scores, labels, seed)
+
+
 def tfidf(training_set: TrainingSet, seed: int) -> Linear:
     """Fit logistic regression on sublinear TF-IDF of (1,2)-grams; choose C by cross-validation."""
     labels, classes = training_set.targets.argmax(1), training_set.targets.shape[1]
@@ -58,12 +74,7 @@ def tfidf(training_set: TrainingSet, seed: int) -> Linear:
     x = vectorizer.fit_transform(training_set.texts)
     if len(np.unique(labels)) < 2:
         return majority(training_set, seed)
-
-    def scores(fitted: Ints, held_out: Ints) -> list[float]:
-        models = logistic.path(x[fitted], labels[fitted], STRENGTHS)
-        return [float((m.predict(x[held_out]) == labels[held_out]).mean()) for m in models]
-
-    strength, fits = choose_strength(STRENGTHS, scores, labels, seed)
+    strength, fits = logistic_strength(x, labels, seed)
     [model] = logistic.path(x, labels, [strength], training_set.weights)
     parts = ModelArrays(
         "tfidf",

@@ -286,7 +286,7 @@ def cell(
 
 def _data(params: Params, scope: Scope, arm: Arm, n: int, draw: int) -> str:
     """Return the digest of the texts that a cell depends on: of the corpus, or of what it reads of it."""
-    parts = compose(arm.strategies, {}).parts
+    parts = compose(arm.strategies, params.strategies).parts
     reads_pool = arm.architecture in OUTSIDE or any(map(reads_other_texts, parts))
     if scope.sampled is None or reads_pool or draw in params.study.screening:
         return scope.digest

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from datayield.core import seeds
@@ -85,7 +84,8 @@ def out_of_fold(
     """
     x = TfidfVectorizer(**linear.GRAMS, sublinear_tf=True).fit_transform(texts)
     order = seeds.rng(seed, "audit order").permutation(len(labels))  # a file may be sorted by class
-    strength = _strength(x[order], labels[order], seed)
+    own_seed = seeds.integer(seed, "audit strength")
+    strength, _ = linear.logistic_strength(x[order], labels[order], own_seed)
     fold = _folds(labels, groups, seed)
     p = np.empty((len(labels), classes), np.float32)
     for k in np.unique(fold).tolist():
@@ -93,17 +93,6 @@ def out_of_fold(
         [model] = logistic.path(x[others], labels[others], [strength])
         p[held_out] = linear.spread(model.predict_proba(x[held_out]), model.classes_, classes)
     return p
-
-
-def _strength(x: sparse.csr_matrix, labels: Ints, seed: int) -> float:
-    """Return the C with the best accuracy by cross-validation, as `linear.tfidf` chooses it."""
-
-    def scores(fitted: Ints, held_out: Ints) -> list[float]:
-        models = logistic.path(x[fitted], labels[fitted], linear.STRENGTHS)
-        return [float((m.predict(x[held_out]) == labels[held_out]).mean()) for m in models]
-
-    own_seed = seeds.integer(seed, "audit strength")
-    return linear.choose_strength(linear.STRENGTHS, scores, labels, own_seed)[0]
 
 
 def _folds(labels: Ints, groups: Ints, seed: int) -> Ints:
