@@ -1,6 +1,7 @@
 """What a plan says of the differences that a study will see, against what the study sees."""
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -261,6 +262,8 @@ def test_a_small_file_gets_a_test_set_that_can_decide(
     if share > 0.1:
         assert seen[-1] < 0.9 * tenth[-1]
         assert f"test set: {round(share * rows):,} of {rows:,} texts, so that" in sentences[0]
+        sizes = re.findall(r"([\d.]+) points", " ".join(sentences))
+        assert sizes and max(map(float, sizes)) < 100, "no difference of two scores is larger"
     pool = rows - round(share * rows)
     assert pool >= (budget or 0) and pool >= rows / 2
     assert share * rows <= own_data.TEST_TEXTS + rows / 100

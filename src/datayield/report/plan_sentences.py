@@ -135,8 +135,9 @@ def _test_set(corpus: PlannedCorpus, components: Sequence[Sequence[BudgetCompone
     line = f"test set: {corpus.texts:,} of {texts:,} texts, so that smaller differences show"
     if not found:
         return [line]
-    visible = 100 * (found[-1].visible or 0)
-    return [f"{line} (with a tenth of the texts only {visible:.1f} points {_where(found[-1])})"]
+    visible = found[-1].visible or 0.0
+    seen = f"{100 * visible:.1f} points {_where(found[-1])}" if visible < 1 else "none at all"
+    return [f"{line} (with a tenth of the texts: {seen})"]
 
 
 def _where(x: PlannedDifference) -> str:
