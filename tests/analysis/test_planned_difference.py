@@ -225,7 +225,7 @@ if __name__ == "__main__":
 
 
 def own_plan(
-    rows: int, share: float, budget: int | None, root: Path
+    rows: int, share: float, budget: int | None, root: Path, draws: int = own_data.DRAWS
 ) -> tuple[list[float], list[str]]:
     """The visible differences that the plan of a file prints, budget by budget, and its sentences."""
     source = {
@@ -233,7 +233,7 @@ def own_plan(
         "format": "csv", "test_share": share, "settled": rows,
     }  # fmt: skip
     test = round(share * rows)
-    options = own_data.OwnStudyOptions("a", budget)
+    options = own_data.OwnStudyOptions("a", budget, draws)
     params = load_text(own_data.params_text(options, source, rows - test, ("x", "y")))
     entries = grid.arms_and_budgets(params, rows - test)[0]
     counts = grid.draws_of(params, rows - test)
@@ -262,11 +262,16 @@ def test_a_small_file_gets_a_test_set_that_can_decide(
     if share > 0.1:
         assert seen[-1] < 0.9 * tenth[-1]
         assert f"test set: {round(share * rows):,} of {rows:,} texts, so that" in sentences[0]
-        sizes = re.findall(r"([\d.]+) points", " ".join(sentences))
-        assert sizes and max(map(float, sizes)) < 100, "no difference of two scores is larger"
     pool = rows - round(share * rows)
     assert pool >= (budget or 0) and pool >= rows / 2
     assert share * rows <= own_data.TEST_TEXTS + rows / 100
+
+
+def test_no_plan_sees_differences_beyond_a_hundred_points(tmp_path: Path) -> None:
+    _, sentences = own_plan(300, own_data.test_share(300, None), None, tmp_path, draws=2)
+    sizes = re.findall(r"([\d.]+) points", " ".join(sentences))
+    assert sizes and max(map(float, sizes)) < 100
+    assert "(with a tenth of the texts: none at all)" in sentences[0]
 
 
 def test_a_large_file_is_tested_on_a_tenth(tmp_path: Path) -> None:
