@@ -109,7 +109,7 @@ def test_a_file_of_predictions(model: Path, studied: Path, name: str, monkeypatc
         (["model", "t.txt", "--text", "body"], "a text per line, without columns"),
         (["model", "t.txt", "--out", "o.xlsx"], "wanted a file ending in .csv"),
         (["model", "t.txt", "--out", "o.csv", "--json"], "Name a file ending in .jsonl"),
-        (["model", "t.parquet", "--format", "lines"], "is not utf-8"),
+        (["model", "t.parquet", "--format", "lines"], "is not text but a parquet file"),
         (["model", "t.txt", "--format", "parquet"], "is not a readable parquet file"),
         (["model", "t.txt", "--format", "jsonl"], "t.txt, line 1: not JSON"),
         (["model", "t.txt", "--encoding", "utf-9"], "unknown encoding 'utf-9'"),

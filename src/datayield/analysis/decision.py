@@ -40,14 +40,7 @@ def decide(
     n = max([r.n for r in recommended] or f.budgets(f.baseline), default=0)
     if (f.baseline, n) not in f.scores:
         return None
-    means = {r.arm: (r.claim, r.budgets) for r in rows if r.baseline == f.baseline}
-    claimed = {
-        d.arm: (d.claim, (n,))
-        for d in differences
-        if d.n == n and d.baseline == f.baseline and d.claim is not None
-    }
-    # What is decided at n counts there, harm too; else the mean over budgets.
-    known = means | {a: x for a, x in claimed.items() if x[0].verdict in ("helps", "harms")}
+    known = _known_claims(f, n, differences, rows)
     helped = [r.arm for r in rows if r.arm in known and known[r.arm][0].verdict == "helps"]
     there = [arm for arm in helped if (arm, n) in f.scores]
     preferred = [r.arm for r in recommended if r.n == n] + ([simple] if simple else [])
@@ -69,6 +62,20 @@ def decide(
         ties=pick.ties if pick else (),
         **dict(zip(("next", "last"), _more_labels(f, arm, n), strict=True)),
     )  # fmt: skip
+
+
+def _known_claims(
+    f: Frame, n: int, differences: Sequence[ArmDifference], rows: Sequence[MethodRow]
+) -> dict[str, tuple[Claim, tuple[int, ...]]]:
+    """Return each method's claim against the study's baseline, with the budgets it is about."""
+    means = {r.arm: (r.claim, r.budgets) for r in rows if r.baseline == f.baseline}
+    claimed = {
+        d.arm: (d.claim, (n,))
+        for d in differences
+        if d.n == n and d.baseline == f.baseline and d.claim is not None
+    }
+    # What is decided at n counts there, harm too; else the mean over budgets.
+    return means | {a: x for a, x in claimed.items() if x[0].verdict in ("helps", "harms")}
 
 
 def _more_labels(f: Frame, arm: str, n: int) -> tuple[NextLabels | None, NextLabels | None]:

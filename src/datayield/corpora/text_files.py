@@ -19,13 +19,22 @@ STARTS = (
 """First bytes of a file and its encoding; the last two are of two letters without a mark before them."""
 
 NO_TEXTS = (
+    (b"PK\x03\x04", "an Excel file or a zip archive; wanted the ending .xlsx or .zip"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls); wanted its sheet saved as .xlsx or .csv"),
+    (b"\x1f\x8b", "packed by gzip; wanted the ending .gz"),
+    (b"PAR1", "a parquet file; wanted the ending .parquet and no other --format"),
+    (b"%PDF", "a PDF document; wanted its texts in a .csv or .txt file"),
+)
+"""First bytes of a file and its encoding; the last two are of two letters without a mark before them."""
+
+NO_TEXTS = (
     (b"PK\x03\x04", "an Excel file (.xlsx) or a zip archive"),
     (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls): save its sheet as .xlsx or csv"),
     (b"\x1f\x8b", "packed by gzip (.gz)"),
     (b"PAR1", "a parquet file"),
     (b"%PDF", "a PDF document"),
 )
-"""First bytes of files that are no text, and what they are."""
+"""First bytes of files that are no text, what they are, and what is wanted."""
 
 
 def opened(path: Path, name: str, encoding: str, newline: str | None) -> TextIO:
@@ -79,7 +88,7 @@ def undecodable(path: Path, name: str, encoding: str, error: UnicodeError) -> Us
         except UnicodeDecodeError as e:
             found = next((kind for first, kind in NO_TEXTS if content.startswith(first)), None)
             if found:
-                return UserError(f"{name} is not text but {found}; wanted the ending that says so")
+                return UserError(f"{name} is not text but {found}")
             line = content[: e.start].count(b"\n") + 1
             return UserError(
                 f"{name}, line {line}: byte {content[e.start]:#04x} is not {encoding}; {advice}"

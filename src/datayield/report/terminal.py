@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import fill
+from textwrap import wrap
 
 from datayield.analysis import statistics
 from datayield.analysis.labels_needed import TargetAnswer, TargetCost
@@ -16,6 +16,7 @@ from datayield.report.sections import across
 from datayield.report.sections.first_screen import first_screen
 
 MOST_WIDE = 110  # columns of a line in the terminal
+MOST_LINES = 8  # of the last words of a study
 
 
 def target(a: TargetAnswer, metric: str, level: float) -> list[str]:
@@ -120,24 +121,36 @@ def need_lines(p: NeedAnswer) -> list[str]:
 def answer_lines(s: StudyStatistics, page: Path) -> list[str]:
     """Return the last lines of a study: what its report begins with, and where the report is.
 
+    At most `MOST_LINES` lines of `MOST_WIDE` columns: the last sentences give way, first those about
+    how sure the study is, then those of the answer; the report has them all.
+
     Args:
         s: the statistics.
         page: the report's page.
     """
     whole = across.overview(s)
     if whole is not None:
-        return [*whole.answer, f"report: {page}"]
+        return [*_wrapped(whole.answer), f"report: {page}"]
     (c,) = s.corpora
     screen = first_screen(c, s)
     numbers = [f"{x.label}: {x.value} ({x.note})" for x in screen.numbers]
-    return [" ".join(screen.answer), *numbers, " ".join(screen.sure), f"report: {page}"]
+    answer, sure = list(screen.answer), list(screen.sure)
+
+    def lines() -> list[str]:
+        return [*_wrapped([" ".join(answer), *numbers, " ".join(sure)]), f"report: {page}"]
+
+    while len(lines()) > MOST_LINES and len(answer) > 1:
+        (sure or answer).pop()
+    return lines()
+
+
+def _wrapped(paragraphs: Sequence[str]) -> list[str]:
+    """Return paragraphs as lines of at most `MOST_WIDE` columns."""
+    return [line for p in paragraphs if p for line in wrap(p, MOST_WIDE, break_on_hyphens=False)]
 
 
 def print_answer(params: Params, root: Path) -> None:
     """Print the last lines of the study in this folder."""
     folder = report_folder(params, root)
     found = statistics.read(folder / "statistics.json")
-    *lines, page = answer_lines(found, folder / "index.html")
-    print(
-        *(fill(line, MOST_WIDE, break_on_hyphens=False) for line in lines if line), page, sep="\n"
-    )
+    print(*answer_lines(found, folder / "index.html"), sep="\n")
