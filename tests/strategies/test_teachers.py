@@ -15,6 +15,7 @@ from datayield.models import pooling
 from datayield.models.settings import ENCODER
 from datayield.strategies import co_training, registry
 from datayield.strategies.base import Strategy, StrategyContext
+from datayield.strategies.self_training import rows_to_choose_by
 from datayield.study import arms, data_stages
 from datayield.testing import StrategyContract, build_tables
 from datayield.testing.small_corpus import LABELS
@@ -63,6 +64,16 @@ def test_a_weighted_teacher_fits_its_exponents_on_a_fold_that_its_members_did_no
     folds = context_of(data, registry.make_strategy("distil_blend"))[0].folds(rows)
     assert seen == [int((folds == folds.min()).sum())] and 0 < seen[0] < len(rows) / 2
     assert cost.helper_fits == 4 and np.allclose(p.sum(1), 1, atol=1e-5)
+
+
+def test_rounds_are_chosen_where_the_first_fold_is_held_out(data: CorpusTables) -> None:
+    context, _ = context_of(data, registry.make_strategy("self_training"))
+    rows = labelled_rows(data)
+    folds = context.folds(rows)
+    without_first = rows.take(np.flatnonzero(folds != folds.min()))
+    chosen = rows_to_choose_by(without_first, context)
+    assert 0 < chosen.sum() < len(chosen) / 2
+    assert set(context.folds(without_first)[chosen]) == {sorted(set(folds))[1]}
 
 
 def test_a_student_learns_its_teachers_probabilities(data: CorpusTables) -> None:

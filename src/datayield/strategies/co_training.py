@@ -12,7 +12,7 @@ from datayield.strategies.base import (
     check_count,
     check_number,
 )
-from datayield.strategies.self_training import accuracy_on
+from datayield.strategies.self_training import accuracy_on, rows_to_choose_by
 
 POOLED = 10  # texts that a round chooses from, for each text that it labels (75 for 8 in the paper)
 
@@ -36,8 +36,7 @@ def co_training(rounds: int = 4, added: float = 0.5) -> Strategy:
 
     def transform(training_set: TrainingSet, context: StrategyContext) -> TrainingSet:
         order = context.rng.permutation(len(context.unlabelled_ids))
-        folds = context.folds(training_set)
-        held_out = folds == folds[folds >= 0].min()
+        held_out = rows_to_choose_by(training_set, context)
         seen, unseen = (training_set.take(np.flatnonzero(rows)) for rows in (~held_out, held_out))
         network, waiting = context.fit(seen), order
         scores = [accuracy_on(network, unseen)]

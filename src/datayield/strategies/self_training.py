@@ -20,8 +20,6 @@ from datayield.strategies.base import (
     trainings,
 )
 
-HELD_OUT = 0  # the fold of the labels on which the number of rounds is chosen
-
 
 def self_training(rounds: int = 2, threshold: float = 0.9, kind: Kind = "network") -> Strategy:
     """Add unlabelled texts with the labels that a confident teacher predicts, in rounds.
@@ -46,7 +44,7 @@ def self_training(rounds: int = 2, threshold: float = 0.9, kind: Kind = "network
         space=(TunableArgument("threshold", 0.6, 0.99),),
         compute="up to two helper trainings per round, and one more",
         effort=1.5 * (rounds + 1) + 1.5 * rounds,
-        version=2,
+        version=3,
         source="Scudder 1965; Xie et al. 2020, arXiv 1911.04252 (noised student, balanced classes)",
     )
 
@@ -75,6 +73,7 @@ def self_training_blend(
         space=(TunableArgument("threshold", 0.5, 0.99),),
         compute="up to two trainings of its teacher per round, and one more",
         effort=1.5 + 1.5 * (2 * rounds + 1) * trainings(arm),
+        version=2,
         source="Scudder 1965; Xie et al. 2020, arXiv 1911.04252 (noised student, balanced classes)",
     )
 
@@ -94,7 +93,7 @@ def _in_rounds(
             p = teacher.predict(texts)
             return _with_pseudo_labels(labelled, texts, ids, confident(p, threshold), p)
 
-        held_out = context.folds(training_set) == HELD_OUT
+        held_out = rows_to_choose_by(training_set, context)
         seen, unseen = (training_set.take(np.flatnonzero(rows)) for rows in (~held_out, held_out))
         teacher = fit(context, seen)
         scores = [accuracy_on(teacher, unseen)]
@@ -107,6 +106,16 @@ def _in_rounds(
         return current
 
     return transform
+
+
+def rows_to_choose_by(training_set: TrainingSet, context: StrategyContext) -> NDArray[np.bool_]:
+    """Return the rows, (rows,), on which a number of rounds is chosen: the first fold that is there.
+
+    A training that predicts a held-out fold has only the other four.
+    """
+    folds = context.folds(training_set)
+    first: NDArray[np.bool_] = folds == folds[folds >= 0].min()
+    return first
 
 
 def accuracy_on(teacher: Fitted, rows: TrainingSet) -> float:
