@@ -56,7 +56,7 @@ def study(corpus: str, device: str, workers: int) -> tuple[float, list[Row]]:
     root = Path()
     params = config.load(root / "params.yaml")
     scope = replace(data_stages.scope(params, corpus, root), device=device)
-    entries, _ = grid.arms_and_budgets(params, scope.pool)
+    entries, _ = grid.arms_and_budgets(params, scope.pool, scope.unlabelled)
     cells = [
         grid.cell(params, scope, arm, n, draw, seed, arms.default_settings(params, arm, n))
         for arm, n in sorted(entries, key=lambda e: -e[1])

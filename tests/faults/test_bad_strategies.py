@@ -149,6 +149,8 @@ def test_no_text_without_a_label_is_left(name: str) -> None:
     told = f"lstm:{name} learns from texts without labels, and each of its budgets takes the whole pool of 60"
     with pytest.raises(UserError, match=told):
         grid.arms_and_budgets(config.parse(raw), 60)
+    every, notices = grid.arms_and_budgets(config.parse(raw), 60, unlabelled=1)
+    assert [(str(a), n) for a, n in every] == [(f"lstm:{name}", 60)] and not notices
 
 
 def test_too_few_labels_for_folds() -> None:

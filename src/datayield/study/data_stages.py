@@ -91,6 +91,7 @@ def scope(params: Params, name: str, root: Path) -> grid.Scope:
         },
         accelerator.choose_device(params.execution.device),
         sampled(params, corpus) if corpus.settled else None,
+        len(corpus.unlabelled),
     )
 
 

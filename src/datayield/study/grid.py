@@ -34,6 +34,7 @@ class Scope:
     device: str = "cpu"  # device that trains networks on this machine
     sampled: Callable[[int, int], str] | None = None
     """(draw, labels) -> digest of that sample and the test set; None: only `digest` may identify cells."""
+    unlabelled: int = 0  # texts of the corpus without labels, beyond the pool
 
 
 def budgets(blocks: Sequence[Block], pool: int) -> tuple[list[list[int]], list[str]]:
@@ -104,15 +105,23 @@ def arms_of(block: Block) -> list[Arm]:
     return list(dict.fromkeys(a for arm in arms for a in (*(m.arm for m in arm.members), arm)))
 
 
-def arms_and_budgets(params: Params, pool: int) -> tuple[list[tuple[Arm, int]], list[str]]:
-    """Return every (arm, budget) of a study once, in the order of params.yaml, and notices."""
+def arms_and_budgets(
+    params: Params, pool: int, unlabelled: int = 0
+) -> tuple[list[tuple[Arm, int]], list[str]]:
+    """Return every (arm, budget) of a study once, in the order of params.yaml, and notices.
+
+    Args:
+        params: the study.
+        pool: labelled texts to draw from.
+        unlabelled: texts of the corpus without labels.
+    """
     per_block, notices = budgets(params.study.grid, pool)
     entries: dict[tuple[Arm, int], None] = {}
     without: dict[Arm, int] = {}
     for block, sizes in zip(params.study.grid, per_block, strict=True):
         for arm in arms_of(block):
             for n in sizes:
-                need = _lacking(arm, n, pool)
+                need = _lacking(arm, n, pool, unlabelled)
                 if need:
                     notices.append(f"{arm} at {n} labels needs {need} and was left out")
                     without.setdefault(arm, n)
@@ -166,14 +175,16 @@ def check_controls(params: Params) -> None:
                 )
 
 
-def _lacking(arm: Arm, n: int, pool: int) -> str:
-    """Return what an arm needs at n labels and a pool of this size does not have; "" if nothing."""
+def _lacking(arm: Arm, n: int, pool: int, unlabelled: int) -> str:
+    """Return what an arm needs at n labels and these texts do not have; "" if nothing."""
     if arm.members:
-        return next((need for m in arm.members if (need := _lacking(m.arm, n, pool))), "")
+        needs = (_lacking(m.arm, n, pool, unlabelled) for m in arm.members)
+        return next((need for need in needs if need), "")
     needed = labels_needed(arm, n)
     if needed > pool:
         return f"{needed} texts of a pool of {pool}"
-    if needed == pool and any(p.unlabelled for p in compose(arm.strategies, {}).parts):
+    learns = any(p.unlabelled for p in compose(arm.strategies, {}).parts)
+    if learns and needed == pool and not unlabelled:
         return "texts without labels, and this budget leaves none of the pool"
     return ""
 
@@ -192,7 +203,7 @@ def make_grid(params: Params, scope: Scope, chosen: Mapping[str, Mapping[str, An
         scope: the properties of the corpus.
         chosen: settings.json of the tune stage: budget -> arm -> draw (or ALL) -> settings.
     """
-    planned, notices = arms_and_budgets(params, scope.pool)
+    planned, notices = arms_and_budgets(params, scope.pool, scope.unlabelled)
     counts = draws_of(params, scope.pool)
     arms = {str(arm): describe(arm, params.strategies) for arm, _ in planned}
     raced = screened(params, planned) if params.study.race else []
@@ -302,13 +313,13 @@ def _validation_folds(params: Params, draw: int) -> int:
     return study.validation_folds if validated else 0
 
 
-def arms_with_rewrites(params: Params, pool: int) -> Iterator[tuple[str, int]]:
+def arms_with_rewrites(params: Params, pool: int, unlabelled: int) -> Iterator[tuple[str, int]]:
     """Yield (strategy, largest budget) of every strategy whose variants the augment stage makes.
 
     In an arm that also queries, any text of the pool may get a label: the budget is the whole pool.
     """
     largest: dict[str, int] = {}
-    for arm, n in arms_and_budgets(params, pool)[0]:
+    for arm, n in arms_and_budgets(params, pool, unlabelled)[0]:
         parts = compose(arm.strategies, {})
         needed = pool if parts.one("query") else labels_needed(arm, n)
         for part in parts.parts:

@@ -60,7 +60,7 @@ def _counted(
     from datayield.tuning import searches
 
     corpus = corpora.load(corpus_folder(root, name))
-    entries, notices = grid.arms_and_budgets(params, len(corpus.texts))
+    entries, notices = grid.arms_and_budgets(params, len(corpus.texts), len(corpus.unlabelled))
     scope = _scope(params, name, root)
     metric = data_stages.metric(params, name, root)
     specs = searches.searches(params, scope, metric)
@@ -219,8 +219,14 @@ def _scope(params: "Params", name: str, root: Path) -> "Scope":
     try:
         return data_stages.scope(params, name, root)
     except UserError:
-        pool = len(corpora.load(corpus_folder(root, name)).texts)
-        return grid.Scope(name, pool, "not built", defaultdict(str))
+        corpus = corpora.load(corpus_folder(root, name))
+        return grid.Scope(
+            name,
+            len(corpus.texts),
+            "not built",
+            defaultdict(str),
+            unlabelled=len(corpus.unlabelled),
+        )
 
 
 def _grid(
@@ -238,7 +244,7 @@ def _grid(
     path = root / "results" / name / "settings.json"
     known = files.read_json(path) if path.exists() else {}
     chosen: dict[str, dict[str, Any]] = {}
-    for arm, n in grid.arms_and_budgets(params, scope.pool)[0]:
+    for arm, n in grid.arms_and_budgets(params, scope.pool, scope.unlabelled)[0]:
         by = searches.served(params, arm, n) if params.tuning.trials else None
         searched = by is not None and by not in open_regimes
         tuned = known.get(str(n), {}).get(str(arm)) if searched else None

@@ -63,7 +63,7 @@ def searches(params: Params, scope: grid.Scope, metric: str) -> list[SearchSpec]
     if not params.tuning.trials:
         return []
     wanted: dict[tuple[int, bool, Arm], None] = {}
-    for arm, n in grid.arms_and_budgets(params, scope.pool)[0]:
+    for arm, n in grid.arms_and_budgets(params, scope.pool, scope.unlabelled)[0]:
         search = served(params, arm, n)
         if search is not None:
             served_arm, labels = search

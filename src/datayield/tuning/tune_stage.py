@@ -13,6 +13,7 @@ from datayield.cells.draws import TUNING_DRAW
 from datayield.cells.worker_pool import WorkerPool
 from datayield.config import Params
 from datayield.core import files, tables
+from datayield.core.arm import Arm
 from datayield.core.errors import UserError
 from datayield.study import data_stages, grid
 from datayield.study.corpus_folder import corpus_folder
@@ -105,32 +106,36 @@ def _write(
     rows: list[dict[str, Any]],
 ) -> None:
     results = root / "results" / corpus
-    pool = len(corpora.load(corpus_folder(root, corpus)).texts)
-    tuning = {**params.tuning.model_dump(mode="json"), "served": _served(params, pool)}
+    loaded = corpora.load(corpus_folder(root, corpus))
+    planned, _ = grid.arms_and_budgets(params, len(loaded.texts), len(loaded.unlabelled))
+    tuning = {**params.tuning.model_dump(mode="json"), "served": _served(params, planned)}
     trials = pa.Table.from_pylist(rows, tables.TRIALS)
     labelled = trials.replace_schema_metadata({"tuning": files.canonical(tuning)})
     tables.write_table(labelled, results / "trials.parquet")
-    files.write_json(_chosen(specs, params, pool, kept), results / "settings.json")
+    files.write_json(_chosen(specs, params, planned, kept), results / "settings.json")
 
 
-def _served(params: Params, pool: int) -> list[dict[str, Any]]:
+def _served(params: Params, planned: Sequence[tuple[Arm, int]]) -> list[dict[str, Any]]:
     """Return for each arm and budget the arm and budget whose search it used."""
     if not params.tuning.trials:
         return []
     return [
         {"arm": str(arm), "n": n, "by": str(by[0]), "at": by[1]}
-        for arm, n in grid.arms_and_budgets(params, pool)[0]
+        for arm, n in planned
         if (by := served(params, arm, n)) is not None
     ]
 
 
 def _chosen(
-    specs: Sequence[SearchSpec], params: Params, pool: int, kept: optuna_search.Storage
+    specs: Sequence[SearchSpec],
+    params: Params,
+    planned: Sequence[tuple[Arm, int]],
+    kept: optuna_search.Storage,
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return settings by budget, arm and draw: those of the best trial, or the untuned ones."""
     best = {(s.cell.arm, s.cell.n, s.cell.draw): optuna_search.best(s, kept) for s in specs}
     chosen: dict[str, dict[str, dict[str, Any]]] = {}
-    for arm, n in grid.arms_and_budgets(params, pool)[0]:
+    for arm, n in planned:
         by = served(params, arm, n) if specs else None
         draws = drawn(params) if by else (TUNING_DRAW,)
         chosen.setdefault(str(n), {})[str(arm)] = {

@@ -33,7 +33,9 @@ def run(params: Params, name: str, root: Path) -> None:
     thesauri: dict[str, Synonyms] = {}
     digests: dict[str, str] = {}
     tables = [VARIANTS.empty_table()]
-    for strategy, largest in grid.arms_with_rewrites(params, len(corpus.texts)):
+    for strategy, largest in grid.arms_with_rewrites(
+        params, len(corpus.texts), len(corpus.unlabelled)
+    ):
         drawn_ids = [drawn.first(d, largest) for d in (draws.TUNING_DRAW, *params.study.all_draws)]
         ids = np.unique(np.concatenate(drawn_ids))
         rewrite = make_strategy(strategy, params.strategies.get(strategy, {})).rewrite
