@@ -84,6 +84,13 @@ def _preset(options: argparse.Namespace) -> None:
 
 
 def _stage(options: argparse.Namespace) -> None:
+    from datayield.config import stage_inputs
+
+    with stage_inputs.held(common.ROOT, options.name, options.corpus):
+        _run_stage(options)
+
+
+def _run_stage(options: argparse.Namespace) -> None:
     if options.name in DATA_STAGES:
         from importlib import import_module
 

@@ -70,13 +70,22 @@ def pipeline() -> str:
 
 def code() -> str:
     """Return the text of code.yaml: stage -> digest of the installed files that the stage runs."""
-    pipeline = yaml.safe_load((skeleton() / "dvc.yaml").read_text(encoding="utf-8"))
-    digests = {
-        name: _digest([dep for dep in stage["deps"] if _is_code(dep)])
-        for name, stage in pipeline["stages"].items()
-    }
+    digests = {name: _digest(deps) for name, deps in _code_deps().items()}
     head = "# Digests of datayield's code by stage, written by `datayield study`: do not edit.\n"
     return head + yaml.safe_dump({k: v for k, v in digests.items() if v}, sort_keys=False)
+
+
+def code_digest(stage: str) -> str:
+    """Return the digest of the installed files that a stage runs; "" for a stage that is not known."""
+    return _digest(_code_deps().get(stage, []))
+
+
+def _code_deps() -> dict[str, list[str]]:
+    pipeline = yaml.safe_load((skeleton() / "dvc.yaml").read_text(encoding="utf-8"))
+    return {
+        name: [dep for dep in stage["deps"] if _is_code(dep)]
+        for name, stage in pipeline["stages"].items()
+    }
 
 
 def _is_code(dep: str) -> bool:

@@ -31,14 +31,16 @@ def run_flow(name: str, module: str) -> int:
         machine.prepare_process()
         machine.prepare_prefect_home(root)
         from datayield import config
+        from datayield.config import stage_inputs
         from datayield.study.corpus_folder import known_corpus
 
-        params = config.load(root / "params.yaml")
-        known_corpus(params, corpus)
-        with prefect_server.serving(root) as wait_until_ready:
-            flow = import_module(module)
-            wait_until_ready()
-            server_lost = flow.run(corpus, params, root)
+        with stage_inputs.held(root, name, corpus):
+            params = config.load(root / "params.yaml")
+            known_corpus(params, corpus)
+            with prefect_server.serving(root) as wait_until_ready:
+                flow = import_module(module)
+                wait_until_ready()
+                server_lost = flow.run(corpus, params, root)
         if server_lost:
             _leave(0)
 
