@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+from datayield.core.errors import UserError
 from datayield.core.system.secrets import masked
 from datayield.core.types import Row
 
@@ -110,9 +111,10 @@ class Recorder:
                 self._log = None  # opened again, it knows which runs had been logged
             if not self._away:
                 self._away = True
+                fault = f"it {services.log_fault(e, mlflow_runs.uri(self._root))}"
                 _say(
-                    f"MLflow does not record: it {services.log_fault(e, mlflow_runs.uri(self._root))}; the"
-                    " study goes on and tries again. `datayield record` fills the log later."
+                    f"MLflow does not record: {e if isinstance(e, UserError) else fault}; the study goes on"
+                    " and tries again. `datayield record` fills the log later."
                 )
             return refused
         self._reached = True

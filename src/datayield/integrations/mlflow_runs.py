@@ -8,6 +8,7 @@ the pipeline never reads the log, so `datayield record` can rebuild all of it.
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from sqlalchemy.pool import NullPool
 from datayield.core.errors import UserError
 from datayield.core.system import services
 from datayield.core.types import Row
-from datayield.integrations import mlflow_curves
+from datayield.integrations import mlflow_curves, mlflow_file
 
 _PARENT = "mlflow.parentRunId"
 _SCORES = ("accuracy", "macro_f1", "validation_accuracy", "validation_macro_f1")
@@ -43,18 +44,35 @@ def refused(error: Exception) -> bool:
 
 def uri(root: Path) -> str:
     """Return MLFLOW_TRACKING_URI, or the address of the project's own `state/mlflow.db`."""
-    state = (root / "state").resolve()
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{state / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_own_log(root)}"
+
+
+def _own_log(root: Path) -> Path:
+    return (root / "state").resolve() / "mlflow.db"
+
+
+def prepare(root: Path) -> None:
+    """Make the project's own log, or set a broken one aside and say so, where no other log is named.
+
+    Raises:
+        UserError: something else stands at its place, or it cannot be written.
+    """
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        return
+    if sentence := mlflow_file.prepare(_own_log(root)):
+        print(f"notice: {sentence}", file=sys.stderr)
 
 
 def client(root: Path) -> MlflowClient:
-    """Return MLflow's client for this project.
+    """Return MLflow's client for this project, whose own log is made or mended before.
 
     Raises:
+        UserError: the project's own log cannot be opened.
         SQLAlchemyError: its address is a database that cannot be reached. MLflow itself would try
             for more than a minute, and the caller would wait as long.
     """
     address = uri(root)
+    prepare(root)
     if address.startswith(("postgresql", "mysql", "mssql")):
         create_engine(address, poolclass=NullPool).connect().close()
     return MlflowClient(tracking_uri=address)
@@ -64,7 +82,6 @@ class Log:
     """The log of one study: an experiment, its parent run and the cells logged so far."""
 
     def __init__(self, study: str, root: Path) -> None:
-        (root / "state").mkdir(parents=True, exist_ok=True)
         self._study = study
         self._study_tags = {"study": study, **_revision(root)}  # tags of all runs
         self._client = client(root)

@@ -58,7 +58,7 @@ def _mlflow(root: Path, port: int) -> Iterator[str]:
     if log.startswith("http"):
         yield log
         return
-    (root / "state").mkdir(parents=True, exist_ok=True)
+    mlflow_runs.prepare(root)
     # By the environment: a command line can be read by every user of the machine.
     with _served("mlflow", "server", port, "--workers", "1", MLFLOW_BACKEND_STORE_URI=log):
         yield f"http://{HOST}:{port}"
