@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from datayield.config.bounded_yaml import from_yaml
 from datayield.config.fields import Frozen
 from datayield.config.params import Params
 from datayield.config.sources import DownloadSource
@@ -26,7 +27,7 @@ def load(path: Path) -> Params:
             file, the place in it, the expected value and the value found.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = from_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as e:
         raise UserError(
             f"{path} is missing. Run this in a datayield folder (one with params.yaml and dvc.yaml)."
@@ -111,7 +112,7 @@ def changes(old: str, new: str) -> list[str]:
         new: the later text.
     """
     try:
-        before = yaml.safe_load(old) or {}
+        before = from_yaml(old) or {}
     except yaml.YAMLError:
         before = {}
     return _changes(before, yaml.safe_load(new), "")

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from datayield.config import project
+from datayield.config.bounded_yaml import from_yaml
 from datayield.core.errors import UserError
 
 PARAMS = "params.yaml"
@@ -78,7 +79,7 @@ def inputs(root: Path, stage: str, corpus: str | None = None) -> Mapping[str, st
 def _params(root: Path) -> dict[str, Any]:
     """Return the content of params.yaml; an empty one while it cannot be read."""
     try:
-        content = yaml.safe_load((root / PARAMS).read_text(encoding="utf-8"))
+        content = from_yaml((root / PARAMS).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):  # an editor may be writing it
         return {}
     return content if isinstance(content, dict) else {}

@@ -86,6 +86,15 @@ def write_json(value: Mapping[str, Any], path: Path, ordered: bool = True) -> No
     write_text(json.dumps(signed, indent=1, sort_keys=ordered, ensure_ascii=False) + "\n", path)
 
 
+def check_regular(path: Path) -> None:
+    """Raise UserError if a pipe or a device stands at this path; a missing file is left to its reader."""
+    if path.exists() and not path.is_file():
+        raise UserError(
+            f"{path} is not a file but a folder, a pipe or a device, and it is read more than once."
+            " Save its content in a file and name that."
+        )
+
+
 def damaged_error(path: Path, why: str) -> UserError:
     """Return the error about a file of a stage whose content is not as it was written."""
     return UserError(f"{path} is damaged ({why}). Delete it and run `dvc repro`.")

@@ -21,6 +21,7 @@ from datayield.config import (
     HubSource,
     UnlabelledFile,
 )
+from datayield.core import files
 from datayield.core.errors import UserError
 from datayield.core.system import machine
 from datayield.core.types import Ints
@@ -256,6 +257,8 @@ def expand(names: Sequence[str]) -> list[Path]:
                 raise UserError(f"{name}: no file fits this pattern")
         else:
             matches = [path]
+        for match in matches:
+            files.check_regular(match)
         out |= dict.fromkeys(matches)
     return list(out)
 

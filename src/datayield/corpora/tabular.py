@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
+from datayield.core import files
 from datayield.core.errors import UserError, nearest
 from datayield.corpora import (
     dialects,
@@ -161,6 +162,7 @@ def layout_of(
 
 def check_filled(path: Path) -> None:
     """Raise UserError if a file is missing, cannot be read, or holds only white space."""
+    files.check_regular(path)
     try:
         with packed.open_binary(path) as file:
             if any(block.strip() for block in iter(lambda: file.read(2**20), b"")):

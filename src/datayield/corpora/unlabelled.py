@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from datayield.config import UnlabelledFile
+from datayield.core import files
 from datayield.core.errors import UserError
 from datayield.core.system import machine
 from datayield.core.types import Corpus
@@ -128,6 +129,8 @@ def open_texts(
             path = Path(stack.enter_context(_spooled(sys.stdin.buffer)).name)
         elif not path.exists():
             raise UserError(f"{path} does not exist. Check the path.")
+        else:
+            files.check_regular(path)
         separator = tabular.separator_of(path, encoding, format)
         yield _texts(tabular.Layout(path, format, encoding, separator, title), column)
 
