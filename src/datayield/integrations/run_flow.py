@@ -8,11 +8,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from datayield.core.system import machine
-from datayield.core.system.subprocesses import exit_code_of
+from datayield.core.system import machine, subprocesses
 from datayield.integrations import prefect_server
 
-STOPPED = (130, 143)  # exit codes of Ctrl-C and SIGTERM
+STOPPED = (130, *subprocesses.ENDING.values())  # exit codes of Ctrl-C and of signals
 
 
 def run_flow(name: str, module: str) -> int:
@@ -46,7 +45,7 @@ def run_flow(name: str, module: str) -> int:
 
     named = prefect_server.URL in os.environ  # else the server is this study's own
     try:
-        code = exit_code_of(run)
+        code = subprocesses.exit_code_of(run)
     except BaseException:
         if named:
             raise

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from datayield.core.errors import UserError
-from datayield.core.system import machine
+from datayield.core.system import machine, subprocesses
 from datayield.core.system.secrets import masked
 from datayield.integrations import mlflow_runs
 from datayield.tuning import optuna_search
@@ -43,7 +43,9 @@ def serve(root: Path, runs: int, trials: int, flows: int) -> None:
     if len(set(used.values())) < len(used):
         raise UserError(f"each page needs a port of its own, got {used}. Name others.")
     optuna_search.storage(root)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for sign, code in subprocesses.ENDING.items():
+        if signal.getsignal(sign) is signal.SIG_DFL:
+            signal.signal(sign, lambda *_, code=code: sys.exit(code))
     with _mlflow(root, runs) as log, _prefect(flows) as flow_pages:
         print(f"runs:   {masked(log)}", file=sys.stderr)
         print(f"flows:  {masked(flow_pages)}", file=sys.stderr)
@@ -86,7 +88,8 @@ def _served(tool: str, command: str, port: int, *more: str, **settings: str) -> 
         stdout=subprocess.DEVNULL,
     )
     try:
-        yield
+        with subprocesses.watched(server.pid):
+            yield
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait()

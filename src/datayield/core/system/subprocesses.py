@@ -13,9 +13,10 @@ from types import FrameType
 from typing import Any
 
 from datayield.core.errors import UserError
+from datayield.core.system import group_watch
 
-GRACE = ((signal.SIGINT, 60.0), (signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0))
-"""The signals by which a process group is ended, and the seconds it has after each."""
+ENDING = {signal.SIGTERM: 143, signal.SIGHUP: 129}
+"""The signals that end a process as Ctrl-C does, with its exit code; SIGHUP: its terminal was closed."""
 
 
 _NO_ROOM = (
@@ -26,7 +27,7 @@ _NO_ROOM = (
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: the process ends as after Ctrl-C, having cleaned up."""
+    """A signal of `ENDING`, its argument: the process ends as after Ctrl-C, having cleaned up."""
 
 
 def ran(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -38,14 +39,19 @@ def ran(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[st
 def started(command: Sequence[str], **options: Any) -> "Iterator[subprocess.Popen[str]]":
     """Start a command in its own process group; the end of the block waits for the command.
 
-    If the block is left early, by Ctrl-C, SIGTERM or an error, the whole group is ended first: a terminal
-    sends Ctrl-C only to our group, and SIGTERM reaches only one process.
+    If the block is left early, by Ctrl-C, a signal of `ENDING` or an error, the whole group is ended first:
+    a terminal sends Ctrl-C only to our group, and SIGTERM reaches only one process. If we are killed, a
+    watcher ends the group.
 
     Args:
         command: program and arguments.
         options: further arguments of `subprocess.Popen`.
     """
-    with _terminable(), subprocess.Popen(command, process_group=0, text=True, **options) as child:
+    with (
+        _terminable(),
+        subprocess.Popen(command, process_group=0, text=True, **options) as child,
+        watched(child.pid),
+    ):
         try:
             yield child
             child.wait()
@@ -54,10 +60,25 @@ def started(command: Sequence[str], **options: Any) -> "Iterator[subprocess.Pope
             raise
 
 
+@contextmanager
+def watched(group: int) -> Iterator[None]:
+    """Have a process group ended if we are killed inside the block, by whatever signal."""
+    watcher = subprocess.Popen(
+        [sys.executable, "-I", group_watch.__file__, str(group)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # no signal of a terminal reaches it
+    )
+    try:
+        yield
+    finally:
+        watcher.kill()  # before the pipe ends, which it would take for our end
+        watcher.communicate()
+
+
 def _end(child: "subprocess.Popen[str]") -> None:
-    for sign, seconds in GRACE:
-        if sign == signal.SIGINT and signal.getsignal(sign) is signal.SIG_IGN:
-            continue  # started by a script with `&`: we and our children ignore Ctrl-C
+    for sign, seconds in group_watch.grace():
         with suppress(ProcessLookupError):
             os.killpg(child.pid, sign)
         with suppress(subprocess.TimeoutExpired):
@@ -67,22 +88,23 @@ def _end(child: "subprocess.Popen[str]") -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM raise `Terminated` inside the block, unless another handler (of Prefect) is set."""
-    installed = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    )
-    if installed:
-        signal.signal(signal.SIGTERM, _terminate)
+    """Let the signals of `ENDING` raise `Terminated` inside the block.
+
+    One that has another handler (Prefect's), or is ignored (by nohup), stays as it is.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    free = [s for s in ENDING if main and signal.getsignal(s) is signal.SIG_DFL]
+    for sign in free:
+        signal.signal(sign, _terminate)
     try:
         yield
     finally:
-        if installed:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for sign in free:
+            signal.signal(sign, signal.SIG_DFL)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
+    raise Terminated(number)
 
 
 def exit_code_of(action: Callable[[], object]) -> int:
@@ -106,9 +128,10 @@ def exit_code_of(action: Callable[[], object]) -> int:
         print(f"datayield: {e.strerror or e}{place}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt as e:
-        print(
-            "\ndatayield: stopped; finished cells are kept, the same command continues",
-            file=sys.stderr,
-        )
-        return 143 if isinstance(e, Terminated) else 130
+        with suppress(OSError):  # the terminal may be gone
+            print(
+                "\ndatayield: stopped; finished cells are kept, the same command continues",
+                file=sys.stderr,
+            )
+        return ENDING[e.args[0]] if isinstance(e, Terminated) else 130
     return code if isinstance(code, int) else 0
