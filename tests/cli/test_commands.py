@@ -81,6 +81,8 @@ TUTORIAL = "tests/docs/test_tutorial.py::test_the_tutorial_prints_what_it_quotes
 PARSED = {
     "datayield study reviews.csv": "tests/cli/test_own_data.py::test_a_file_gets_its_answer_and_goes_on",
     # command → why it is not run here: it names the test that runs it, or what it would take
+    "datayield preset eda5": "tests/docs/test_research.py::test_the_small_replication_is_a_study",
+    "python docs/replication.py": "tests/docs/test_research.py::test_the_replication_is_read_from_a_report",
     "python docs/tickets.py ../tickets.csv": TUTORIAL,
     "cd .. && datayield audit tickets.csv": TUTORIAL,
     "datayield study tickets.csv --budget 1350 --draws 3 --plan": TUTORIAL,
