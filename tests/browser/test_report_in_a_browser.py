@@ -65,7 +65,7 @@ def seen(tmp_path: Path, script: str, width: int, html: str | None = None) -> di
     return json.loads(found.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
 
 
-@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("width", [390, 768, 1200])
 def test_the_page_fits_its_window(tmp_path: Path, width: int) -> None:
     found = seen(
         tmp_path,
@@ -112,7 +112,7 @@ def test_every_fold_opens_by_keyboard_and_in_print(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("width", [390, 768, 1200])
 def test_axe_finds_no_fault(tmp_path: Path, width: int, scheme: str) -> None:
     need(AXE.exists(), f"axe-core: see {Path(__file__).parent / 'requirements.txt'}")
     dark = page().replace("(prefers-color-scheme: dark)", "all")

@@ -76,9 +76,22 @@ PRESETS = r"datayield preset \w+ && datayield study"
 
 SCHEDULE = "tests/integrations/test_schedule.py::test_a_schedule_refreshes_a_study"
 
+TUTORIAL = "tests/docs/test_tutorial.py::test_the_tutorial_prints_what_it_quotes"
+
 PARSED = {
     "datayield study reviews.csv": "tests/cli/test_own_data.py::test_a_file_gets_its_answer_and_goes_on",
     # command → why it is not run here: it names the test that runs it, or what it would take
+    "datayield preset eda5": "tests/docs/test_research.py::test_the_small_replication_is_a_study",
+    "python docs/replication.py": "tests/docs/test_research.py::test_the_replication_is_read_from_a_report",
+    "python docs/tickets.py ../tickets.csv": TUTORIAL,
+    "cd .. && datayield audit tickets.csv": TUTORIAL,
+    "datayield study tickets.csv --budget 1350 --draws 3 --plan": TUTORIAL,
+    "cd tickets-study && datayield study": TUTORIAL,
+    "datayield need --target 0.45 --label-price 0.10": TUTORIAL,
+    "datayield need --have 780 --more 500": TUTORIAL,
+    "datayield next --labelled ../tickets.csv --unlabelled ../tickets.csv --n 100 --out ../next.csv": TUTORIAL,
+    "datayield export --arm tfidf": TUTORIAL,
+    "datayield predict models/tickets-tickets ../tickets.csv --text message --out ../labelled.csv": TUTORIAL,
     "make study": "hours on a bare machine: .ci/run sets up, and LONG runs the study",
     "make test": "it is what runs here",
     "python -m tests.golden.test_rows": "it rewrites the golden rows that tests/golden/test_rows.py compares with",

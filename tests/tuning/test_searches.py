@@ -490,6 +490,18 @@ def test_a_plan_knows_which_searches_are_done(
     assert none is None
 
 
+@pytest.mark.slow
+def test_a_plan_counts_an_arm_whose_tables_are_not_written_yet(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = read_params(project)
+    params["study"]["grid"][0]["arms"].append("lstm:eda")
+    write_params(project, params)
+    monkeypatch.chdir(project)
+    found = plan.planned(config.load(project / "params.yaml"), ["written"], project)
+    assert found["corpora"][0]["cells_of_arms"]["lstm:eda"] == 4
+
+
 def test_a_plan_foresees_trials_from_all_of_the_space(search: SearchSpec) -> None:
     cells = searches.foreseen(search, 200)
     assert len(cells) == 200 * searches.trainings(search.cell.n)

@@ -46,8 +46,8 @@ class Looks(Frozen):
 class RaceRound(Frozen):
     """One round of a race: how many draws it adds, and how many strategies it keeps."""
 
-    draws: int = Field(ge=1, le=100)
-    keep: int = Field(ge=1, le=1000)
+    draws: int = Field(ge=1, le=100, description="draws that this round adds")
+    keep: int = Field(ge=1, le=1000, description="strategies that go on after it")
 
 
 class RacePlan(Frozen):

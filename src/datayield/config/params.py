@@ -14,7 +14,10 @@ from datayield.core.errors import UserError, nearest
 class Block(Frozen):
     """A rectangle of the grid: every arm at every budget."""
 
-    arms: Listed[str] = Field(min_length=1)
+    arms: Listed[str] = Field(
+        min_length=1,
+        description="arms, each as an architecture with a strategy (lstm:eda), a blend or a simple baseline",
+    )
     budgets: Annotated[tuple[int, ...] | Literal["half_octaves"], FromList] = Field(
         description="labels paid per budget, ascending; or half_octaves: from the smallest budget of"
         " the other blocks to 4x the largest, each sqrt(2) times the one before"
@@ -42,9 +45,11 @@ class Block(Frozen):
 class Study(Frozen):
     """The arms, budgets and corpora that are compared, and the number of repetitions."""
 
-    name: Name
-    seed: int = Field(ge=0)
-    corpora: Listed[Name] = Field(min_length=1)
+    name: Name = Field(description="name of the study; its report is reports/NAME")
+    seed: int = Field(ge=0, description="number that fixes all random choices")
+    corpora: Listed[Name] = Field(
+        min_length=1, description="corpora that are studied, by their names below corpora"
+    )
     draws: int = Field(
         ge=1,
         le=1000,
@@ -79,8 +84,13 @@ class Study(Frozen):
         le=1000,
         description="draws whose cells hold folds out, the first of the study's; default: all of them",
     )
-    sampling: Literal["stratified", "iid"] = "stratified"
-    grid: Listed[Block] = Field(min_length=1)
+    sampling: Literal["stratified", "iid"] = Field(
+        default="stratified",
+        description="stratified: every class has its share in each draw; iid: classes are not looked at",
+    )
+    grid: Listed[Block] = Field(
+        min_length=1, description="blocks of arms and budgets; their cells are united"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -174,8 +184,12 @@ class Execution(Frozen):
         le=1,
         description="share of a GPU that Ray reserves for a worker on cuda",
     )
-    workers: int | Literal["auto"] = "auto"
-    cell_timeout_minutes: int = Field(default=60, ge=1)
+    workers: int | Literal["auto"] = Field(
+        default="auto", description="processes that train; auto: one for each core"
+    )
+    cell_timeout_minutes: int = Field(
+        default=60, ge=1, description="time after which a cell is ended and counts as failed"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto",
         description="device of networks; auto: cuda if PyTorch finds it and there are fewer than 8 cores",
@@ -196,10 +210,14 @@ class Execution(Frozen):
 class Limits(Frozen):
     """The values that a search tries for one setting: from low to high, or one of some options."""
 
-    low: int | float | None = None
-    high: int | float | None = None
-    log: bool = False
-    options: Annotated[tuple[Any, ...] | None, FromList] = Field(default=None, min_length=1)
+    low: int | float | None = Field(default=None, description="smallest value")
+    high: int | float | None = Field(default=None, description="largest value")
+    log: bool = Field(
+        default=False, description="whether values are tried evenly on a logarithmic scale"
+    )
+    options: Annotated[tuple[Any, ...] | None, FromList] = Field(
+        default=None, min_length=1, description="the values to try, instead of low and high"
+    )
 
     @model_validator(mode="after")
     def _not_empty(self) -> "Limits":
@@ -241,14 +259,22 @@ class Tuning(Frozen):
 class Analysis(Frozen):
     """The questions that the report answers from the result tables."""
 
-    level: float = Field(default=0.95, gt=0.5, lt=1)
-    baseline: str = "lstm:plain"
+    level: float = Field(
+        default=0.95,
+        gt=0.5,
+        lt=1,
+        description="share of studies in which an interval holds the truth",
+    )
+    baseline: str = Field(default="lstm:plain", description="arm that all others are compared with")
     metric: Literal["auto", "accuracy", "macro_f1"] = Field(
         default="auto",
         description="main metric; auto: macro_f1 where a class has more than 60 % of the texts",
     )
     target: float | None = Field(default=None, gt=0, lt=1, description="score to reach")
-    population: Literal["pool", "new_texts"] = "pool"
+    population: Literal["pool", "new_texts"] = Field(
+        default="pool",
+        description="texts that the intervals speak about: this pool, or texts outside it too",
+    )
     texts: Literal["shown", "hidden"] = Field(
         default="shown",
         description="hidden: no text of the corpora in the report, so it can be shared",

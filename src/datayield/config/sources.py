@@ -13,16 +13,16 @@ from datayield.core.system.secrets import has_secret, masked
 class UnlabelledFile(Frozen):
     """A file with additional texts without labels."""
 
-    path: Place
-    sha256: Sha256
-    text: str
-    encoding: Place = "utf-8"
+    path: Place = Field(description="the file, relative to the project")
+    sha256: Sha256 = Field(description="hash that the file must have")
+    text: str = Field(description="column that holds the texts")
+    encoding: Place = Field(default="utf-8", description="encoding of the file")
 
 
 class NoisyFile(UnlabelledFile):
     """A file with cheaper labels of pool texts, by a language model or by untrained annotators."""
 
-    label: str
+    label: str = Field(description="column that holds the cheaper labels")
     price: float | None = Field(default=None, ge=0, description="money for one noisy label")
     clean_price: float | None = Field(
         default=None, gt=0, description="money for one label of the corpus, in the same unit"
@@ -63,8 +63,10 @@ class PydocsSource(_Texts):
     """The built-in corpus: docstrings of Python libraries, labelled by library."""
 
     loader: Literal["pydocs"]
-    libraries: Listed[str] = Field(min_length=2)
-    per_class: int = Field(ge=50)
+    libraries: Listed[str] = Field(
+        min_length=2, description="installed Python libraries, which are the classes"
+    )
+    per_class: int = Field(ge=50, description="texts of each library")
 
 
 Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "lines"]
@@ -75,19 +77,23 @@ Separator = Annotated[str, Field(min_length=1, max_length=1)]
 class FileColumns(Frozen):
     """The columns of a file and how it is written, where a further file differs from the first."""
 
-    text: str
-    label: str
-    encoding: Place = "utf-8"
-    separator: Separator | None = None
-    tool: Tool | None = None
+    text: str = Field(description="column that holds the texts")
+    label: str = Field(description="column that holds the labels")
+    encoding: Place = Field(default="utf-8", description="encoding of the file")
+    separator: Separator | None = Field(
+        default=None, description="separator of a csv file; null: a comma"
+    )
+    tool: Tool | None = Field(
+        default=None, description="labelling tool that exported the file; null: none"
+    )
 
 
 class FilePart(Frozen):
     """A further file of a corpus."""
 
-    path: Place
-    sha256: Sha256
-    format: Format
+    path: Place = Field(description="the file, relative to the project")
+    sha256: Sha256 = Field(description="hash that the file must have")
+    format: Format = Field(description="form of the file")
     test: bool = Field(default=False, description="its texts are the test set")
     columns: FileColumns | None = Field(
         default=None, description="its columns; null: those of the first file"
@@ -98,12 +104,14 @@ class FileSource(_Texts):
     """One or more files of labelled texts; `datayield corpora add` prints this entry."""
 
     loader: Literal["file"]
-    path: Place
-    sha256: Sha256
-    text: str
-    label: str
-    format: Format
-    encoding: Place = "utf-8"
+    path: Place = Field(description="the file, relative to the project")
+    sha256: Sha256 = Field(description="hash that the file must have")
+    text: str = Field(
+        description="column that holds the texts, or several that are joined: title,body"
+    )
+    label: str = Field(description="column that holds the labels")
+    format: Format = Field(description="form of the file")
+    encoding: Place = Field(default="utf-8", description="encoding of the file")
     separator: Separator | None = Field(
         default=None, description="separator of a csv file; null: a comma"
     )
@@ -137,7 +145,9 @@ class FileSource(_Texts):
         default=None, description="whether the first row names the columns; null: found out"
     )
     more: Listed[FilePart] = Field(default=(), description="further files")
-    family: str | None = None
+    family: str | None = Field(
+        default=None, description="family of corpora that share texts; null: its own"
+    )
 
     @model_validator(mode="after")
     def _one_split(self) -> "FileSource":
@@ -165,13 +175,15 @@ class RemoteFileEntry(Frozen):
         pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
         description="path below the cache; relative and without ..",
     )
-    url: str = Field(pattern=r"^https?://")
-    sha256: Sha256
-    bytes: int = Field(ge=1)
+    url: str = Field(pattern=r"^https?://", description="address of the file, without a password")
+    sha256: Sha256 = Field(description="hash that the file must have")
+    bytes: int = Field(ge=1, description="size of the file")
     rows: int | None = Field(
         default=None, ge=1, description="number of lines, checked after reading"
     )
-    split: Literal["pool", "test"] | None = None
+    split: Literal["pool", "test"] | None = Field(
+        default=None, description="what its texts are; null: a share of them is the test set"
+    )
     member: str | None = Field(
         default=None, description="name of the file inside a zip or tar archive"
     )
@@ -196,16 +208,18 @@ class DownloadSource(_Texts):
     """A corpus fetched by URL and hash; the entries of corpora/loaders/catalog.yaml are of this kind."""
 
     loader: Literal["download"] = "download"
-    title: str
-    task: str = ""
-    note: str = ""
-    family: str | None = None
-    licence: str
-    citation: str
+    title: str = Field(description="name of the corpus for readers")
+    task: str = Field(default="", description="question that the labels answer")
+    note: str = Field(default="", description="what readers should know about the texts")
+    family: str | None = Field(
+        default=None, description="family of corpora that share texts; null: its own"
+    )
+    licence: str = Field(description="licence of the texts, as their source states it")
+    citation: str = Field(description="publication to cite")
     format: str = Field(description="layout of a line: a name in corpora/loaders/catalog.py")
-    encoding: Place = "utf-8"
+    encoding: Place = Field(default="utf-8", description="encoding of the files")
     classes: dict[str, str] = Field(default_factory=dict, description="label in the file → name")
-    files: Listed[RemoteFileEntry] = Field(min_length=1)
+    files: Listed[RemoteFileEntry] = Field(min_length=1, description="the files")
 
     @model_validator(mode="after")
     def _splits(self) -> "DownloadSource":
@@ -219,7 +233,9 @@ class CatalogSource(_Texts):
     """A corpus of the catalog, by its name there (default: the name of the corpus)."""
 
     loader: Literal["catalog"]
-    entry: Name | None = None
+    entry: Name | None = Field(
+        default=None, description="name in the catalog; null: the name of the corpus"
+    )
 
 
 _HUB_NAME = r"[A-Za-z0-9][\w-]*(\.[\w-]+)*(/[A-Za-z0-9][\w-]*(\.[\w-]+)*)?"  # no .. in it
@@ -231,15 +247,21 @@ class HubSource(_Texts):
     loader: Literal["hub"]
     name: str = Field(min_length=1, description="owner/name on the hub, or a folder: ./name")
     revision: str | None = Field(default=None, description="commit on the hub")
-    config: str | None = None
-    text: str
-    label: str
-    pool: str = "train"
+    config: str | None = Field(
+        default=None, description="configuration of the data set; null: its only one"
+    )
+    text: str = Field(description="column that holds the texts")
+    label: str = Field(description="column that holds the labels")
+    pool: str = Field(default="train", description="split with the texts to learn from")
     test: str | None = Field(
         default=None, description="split with the test texts; null: a share of the pool"
     )
-    licence: str = "see the data set's card on the hub"
-    family: str | None = None
+    licence: str = Field(
+        default="see the data set's card on the hub", description="licence of the texts"
+    )
+    family: str | None = Field(
+        default=None, description="family of corpora that share texts; null: its own"
+    )
 
     @property
     def local(self) -> bool:
@@ -268,14 +290,16 @@ class SyntheticSource(_Texts):
     """Generated texts from a grammar of each class; their best possible accuracy is known."""
 
     loader: Literal["synthetic"]
-    classes: int = Field(default=3, ge=2, le=50)
+    classes: int = Field(default=3, ge=2, le=50, description="number of classes")
     pool: int = Field(default=8000, ge=50, description="texts to learn from")
-    test: int = Field(default=2000, ge=10)
+    test: int = Field(default=2000, ge=10, description="test texts")
     length: int = Field(default=12, ge=1, description="filler words per text, on average")
     cues: int = Field(default=2, ge=1, description="phrases per text that show its class")
     concepts: int = Field(default=20, ge=1, description="meanings per class")
     synonyms: int = Field(default=6, ge=1, description="interchangeable words per concept")
-    bayes_error: float = Field(default=0.05, ge=0, lt=0.5)
+    bayes_error: float = Field(
+        default=0.05, ge=0, lt=0.5, description="share of texts whose label is random"
+    )
     negation: float = Field(default=0.0, ge=0, le=1, description="share of phrases: not + cue")
     duplicates: float = Field(default=0.0, ge=0, lt=1, description="share of repeated pool texts")
 

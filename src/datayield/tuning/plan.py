@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,13 +212,15 @@ def lines(plan: dict[str, Any]) -> list[str]:
 
 
 def _scope(params: "Params", name: str, root: Path) -> "Scope":
-    """Return the scope of a corpus; before its data stages ran, one with which no cell counts as done."""
+    """Return the scope of a corpus; cells whose data stage has not run for them count as not done."""
     from datayield import corpora
     from datayield.study import data_stages, grid
     from datayield.study.corpus_folder import corpus_folder
 
     try:
-        return data_stages.scope(params, name, root)
+        built = data_stages.scope(params, name, root)
+        # an arm that was added since then may read a table that no stage has written yet
+        return replace(built, precomputed=defaultdict(str, built.precomputed))
     except UserError:
         corpus = corpora.load(corpus_folder(root, name))
         return grid.Scope(
