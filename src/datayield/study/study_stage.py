@@ -20,6 +20,7 @@ from datayield.cells.worker_pool import CellFailed, WorkerDied, WorkerPool
 from datayield.config import Params
 from datayield.core import dynamics_rows, files, probability_rows
 from datayield.core.errors import UserError
+from datayield.core.metrics import lead_metric
 from datayield.core.progress import Progress
 from datayield.core.rows import read_rows, write_rows
 from datayield.core.types import Cell, Corpus, Row
@@ -28,6 +29,7 @@ from datayield.study.corpus_folder import corpus_folder
 from datayield.study.draws_by_look import DrawsByLook, Judge
 from datayield.study.executor import Executor, RunLog
 from datayield.study.race import Race
+from datayield.study.study_progress import StudyProgress
 
 
 def compute(
@@ -64,14 +66,18 @@ def compute(
     failed: dict[str, str] = {}
     looks = DrawsByLook(params.study, planned, judge, pool.size)
     steps = Race(params, planned) if params.study.race else looks
+    metric = lead_metric(params.analysis.metric, known["majority_share"])
+    study_progress = StudyProgress(corpus, root, planned.arms, params.analysis.baseline, metric)
     for cells in steps:
-        new = [c for c in planned.trained(cells) if c.key not in done and c.key not in failed]
+        trained = planned.trained(cells)
+        new = [c for c in trained if c.key not in done and c.key not in failed]
         missing = _missing(corpus + steps.name, new, store, done, log)
+        study_progress.begin_step(steps.name, trained, done)
         if missing:
             data_stages.check_draws(params, corpus, root)
             seconds = _predict_seconds(missing, scope.device, store, root)
             work = _Work(missing, seconds, keep_dynamics, store, pool)
-            computed, errors = _compute_missing(work, log, execute)
+            computed, errors = _compute_missing(work, log, execute, study_progress)
             done |= computed
             failed |= errors
         failed |= _blend(cells, planned, done, loaded, log)
@@ -203,7 +209,7 @@ def _rows(unit: list[Cell], pool: WorkerPool, retried: bool) -> Iterator[Row | E
 
 
 def _compute_missing(
-    work: _Work, log: RunLog, execute: Executor
+    work: _Work, log: RunLog, execute: Executor, study_progress: StudyProgress
 ) -> tuple[dict[str, Row], dict[str, str]]:
     """Compute all units; return the rows and the errors of cells, by key."""
     progress = Progress(len(work.seconds), sum(work.seconds.values()))
@@ -218,13 +224,16 @@ def _compute_missing(
                 work.stop()
                 continue
             for cell in work.units[first]:
-                if (row := work.store.get(cell.key)) is not None:
+                row = work.store.get(cell.key)
+                if row is not None:
                     rows[cell.key] = row
                     log.row(row)
                 elif error is not None:
                     work.failed.setdefault(cell.key, str(error))
                     print(f"failed: {_name(cell)}: {work.failed[cell.key]}", file=sys.stderr)
                 progress.add(work.seconds[cell.key], _name(cell))
+                study_progress.add(row)
+            study_progress.write(progress.seconds_left, _unit_name(work.units[first]))
     except BaseException:
         work.stop()
         raise
