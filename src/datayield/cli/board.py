@@ -88,9 +88,8 @@ def run_with_board(root: Path, study: str, corpora: Sequence[str]) -> None:
     begun = time.time()
 
     def state(run: DvcRun) -> BoardState:
-        found = {name: read_progress(root, name) for name in corpora}
-        known = {name: p for name, p in found.items() if p is not None}
-        return BoardState(study, tuple(corpora), run, known, begun, time.time())
+        progress = {x: p for x in corpora if (p := read_progress(root, x)) is not None}
+        return BoardState(study, tuple(corpora), run, progress, begun, time.time())
 
     try:
         with logged_repro(root, log) as dvc:
@@ -173,9 +172,9 @@ def _corpora(state: BoardState, width: int) -> list[Text]:
     """Return a line for each corpus, the one that runs first where not all can be named."""
     running = state.run.running.partition("@")[2]
     first = sorted(state.corpora, key=lambda name: name != running)[:ROWS]
-    shown = [name for name in state.corpora if name in first]
-    wide = min(max(map(len, shown)), max(8, width // 4))
-    lines = [_corpus(name, wide, state, width) for name in shown]
+    named = [name for name in state.corpora if name in first]
+    wide = min(max(map(len, named)), max(8, width // 4))
+    lines = [_corpus(name, wide, state, width) for name in named]
     if others := [name for name in state.corpora if name not in first]:
         ended = sum(_is_done(name, state.run) for name in others)
         lines.append(Text(f"and {len(others)} more corpora, {ended} of them done"))

@@ -21,7 +21,7 @@ class MeanCurve:
 
 @dataclass(frozen=True, slots=True)
 class StageProgress:
-    """How far the stage `tune` or `study` is at one corpus."""
+    """Says how far the stage `tune` or `study` is at one corpus."""
 
     corpus: str
     unit: str  # what is counted: "cells" or "searches"

@@ -1,10 +1,12 @@
-"""Follows the cells of one corpus while they are computed: counts them and averages their scores."""
+"""Counts the finished cells of one corpus and averages their scores."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeAlias
 
+from datayield.config.params import Analysis
+from datayield.core.metrics import lead_metric
 from datayield.core.types import Cell, Row
 from datayield.study.stage_progress import MeanCurve, StageProgress, write_progress
 
@@ -22,8 +24,8 @@ class StudyProgress:
         corpus: str,
         root: Path,
         arms: Mapping[str, Mapping[str, Any]],
-        baseline: str,
-        metric: str,
+        analysis: Analysis,
+        majority: float,
     ) -> None:
         """Begin without cells.
 
@@ -31,11 +33,12 @@ class StudyProgress:
             corpus: the name of the corpus.
             root: the project folder.
             arms: the description of every arm, as `grid.Grid` has them.
-            baseline: the arm that the others are compared with.
-            metric: "accuracy" or "macro_f1".
+            analysis: names the baseline and the metric.
+            majority: share of the largest class, which decides on the metric.
         """
-        self._corpus, self._root, self._arms, self._baseline = corpus, root, arms, baseline
-        self._metric, self._step = metric, ""
+        self._corpus, self._root, self._arms = corpus, root, arms
+        self._baseline = analysis.baseline
+        self._metric, self._step = lead_metric(analysis.metric, majority), ""
         self._scores: Scores = {}
         self._done = self._total = self._failed = 0
 

@@ -20,7 +20,6 @@ from datayield.cells.worker_pool import CellFailed, WorkerDied, WorkerPool
 from datayield.config import Params
 from datayield.core import dynamics_rows, files, probability_rows
 from datayield.core.errors import UserError
-from datayield.core.metrics import lead_metric
 from datayield.core.progress import Progress
 from datayield.core.rows import read_rows, write_rows
 from datayield.core.types import Cell, Corpus, Row
@@ -62,24 +61,20 @@ def compute(
     planned, known, store = _begin(corpus, params, root, scope)
     loaded = corpora.load(corpus_folder(root, corpus))
     keep_dynamics = grid.cells_with_dynamics(planned)
-    done: dict[str, Row] = {}
-    failed: dict[str, str] = {}
+    done, failed = dict[str, Row](), dict[str, str]()
     looks = DrawsByLook(params.study, planned, judge, pool.size)
     steps = Race(params, planned) if params.study.race else looks
-    metric = lead_metric(params.analysis.metric, known["majority_share"])
-    study_progress = StudyProgress(corpus, root, planned.arms, params.analysis.baseline, metric)
+    progress = StudyProgress(corpus, root, planned.arms, params.analysis, known["majority_share"])
     for cells in steps:
         trained = planned.trained(cells)
         new = [c for c in trained if c.key not in done and c.key not in failed]
         missing = _missing(corpus + steps.name, new, store, done, log)
-        study_progress.begin_step(steps.name, trained, done)
+        progress.begin_step(steps.name, trained, done)
         if missing:
             data_stages.check_draws(params, corpus, root)
             seconds = _predict_seconds(missing, scope.device, store, root)
             work = _Work(missing, seconds, keep_dynamics, store, pool)
-            computed, errors = _compute_missing(work, log, execute, study_progress)
-            done |= computed
-            failed |= errors
+            failed |= _compute_missing(work, log, execute, progress, done)
         failed |= _blend(cells, planned, done, loaded, log)
         steps.judge(known, done)
     log.curves(list(done.values()))
@@ -209,11 +204,10 @@ def _rows(unit: list[Cell], pool: WorkerPool, retried: bool) -> Iterator[Row | E
 
 
 def _compute_missing(
-    work: _Work, log: RunLog, execute: Executor, study_progress: StudyProgress
-) -> tuple[dict[str, Row], dict[str, str]]:
-    """Compute all units; return the rows and the errors of cells, by key."""
+    work: _Work, log: RunLog, execute: Executor, study_progress: StudyProgress, done: dict[str, Row]
+) -> dict[str, str]:
+    """Compute all units and add their rows to `done`; return the errors of cells, by key."""
     progress = Progress(len(work.seconds), sum(work.seconds.values()))
-    rows: dict[str, Row] = {}
     fatal: UserError | None = None
     try:
         names = {first: _unit_name(unit) for first, unit in work.units.items()}
@@ -226,7 +220,7 @@ def _compute_missing(
             for cell in work.units[first]:
                 row = work.store.get(cell.key)
                 if row is not None:
-                    rows[cell.key] = row
+                    done[cell.key] = row
                     log.row(row)
                 elif error is not None:
                     work.failed.setdefault(cell.key, str(error))
@@ -241,7 +235,7 @@ def _compute_missing(
         progress.close()
     if fatal is not None:
         raise fatal
-    return rows, work.failed
+    return work.failed
 
 
 def _unit_name(unit: Sequence[Cell]) -> str:
