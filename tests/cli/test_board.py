@@ -17,7 +17,7 @@ from datayield.integrations.dvc_log import DvcRun, messages
 from datayield.study import stage_progress
 from datayield.study.stage_progress import MeanCurve, StageProgress
 from datayield.study.study_progress import Scores, curves_so_far
-from tests.conftest import REPO, make_project, tool_environment
+from tests.conftest import REPO, datayield, make_project, tool_environment
 from tests.pty_screen import PtyProgram
 
 PROGRESS = StageProgress(
@@ -299,3 +299,13 @@ def test_the_command_draws_a_board_and_passes_an_error_on(tmp_path: Path) -> Non
     text = left_clean(program)
     assert "messages of DVC, Prefect and MLflow: state/study.log" in text
     assert "not inside of a DVC repository" in text and "All messages: state/study.log" in text
+
+
+def test_a_pipe_gets_plain_lines(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    (tmp_path / "dvc.yaml").write_text((REPO / "dvc.yaml").read_text())
+    done = datayield(tmp_path, "study", TERM="xterm", CI="", NO_COLOR="")
+    assert done.returncode == 2 and done.stderr.startswith("ERROR: you are not inside of a DVC")
+    assert "`dvc repro` ended with an error (above)" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert not (tmp_path / "state" / "study.log").exists()

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any, TypeAlias
 
 from datayield.config.params import Analysis
@@ -104,7 +103,7 @@ def curves_so_far(scores: Scores, baseline: str) -> list[tuple[str, tuple[tuple[
     shared = {arm: _shared(of, against) for arm, of in sorted(scores.items()) if arm != baseline}
     most = max(map(len, shared.values()), default=0)
     gains = {
-        arm: fmean(fmean(scores[arm][n][k] - against[n][k] for k in keys) for n, keys in at.items())
+        arm: _mean([_mean([scores[arm][n][k] - against[n][k] for k in at[n]]) for n in at])
         for arm, at in shared.items()
         if most and len(at) == most
     }
@@ -127,4 +126,8 @@ def _means(
     of: Mapping[int, Mapping[tuple[int, int], float]],
     keys: Mapping[int, set[tuple[int, int]]],
 ) -> tuple[tuple[int, float], ...]:
-    return tuple((n, fmean(of[n][k] for k in keys[n])) for n in sorted(keys))
+    return tuple((n, _mean([of[n][k] for k in keys[n]])) for n in sorted(keys))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
