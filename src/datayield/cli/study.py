@@ -1,6 +1,8 @@
 """Adds the commands `init`, `study` and `plan`: project folders, studies and their predicted time."""
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,7 +103,7 @@ def _add_study(commands: "common.Commands") -> None:
         "--verbose",
         "-v",
         action="store_true",
-        help="DVC's own messages as well (default: without them)",
+        help="lines instead of the board, with all messages of DVC (default: the board, on a terminal)",
     )
     study.set_defaults(run=_study)
 
@@ -122,9 +124,6 @@ def _init(options: argparse.Namespace) -> None:
 
 
 def _study(options: argparse.Namespace) -> None:
-    from datayield.integrations.dvc_repro import repro
-    from datayield.report import terminal
-
     if options.files:
         _own_study(options)
         return
@@ -135,16 +134,13 @@ def _study(options: argparse.Namespace) -> None:
     if options.plan:
         _print_plan(common.ROOT, corpora)
     else:
-        repro(common.ROOT, quiet=options.quiet, verbose=options.verbose)
-        terminal.print_answer(common.checked_params(), common.ROOT)
+        _run(common.ROOT, options)
 
 
 def _own_study(options: argparse.Namespace) -> None:
-    from datayield import config
     from datayield.config.own_data import DRAWS, OwnStudyOptions
     from datayield.corpora import input_files
     from datayield.integrations.dvc_repro import repro
-    from datayield.report import terminal
     from datayield.study import new_project
 
     name = input_files.corpus_name(options.files, options.name)
@@ -156,8 +152,23 @@ def _own_study(options: argparse.Namespace) -> None:
     _print_plan(root, [name])
     if options.plan:
         return
-    repro(root, quiet=options.quiet, verbose=options.verbose)
-    terminal.print_answer(config.load(root / "params.yaml"), root)
+    _run(root, options)
+
+
+def _run(root: Path, options: argparse.Namespace) -> None:
+    """Run the study of a folder and print its answer; a terminal shows the board meanwhile."""
+    from datayield import config
+    from datayield.cli import board
+    from datayield.integrations.dvc_repro import repro
+    from datayield.report import terminal
+
+    params = config.load(root / "params.yaml")
+    lines = options.quiet or options.verbose
+    if lines or not board.drawable(sys.stderr, os.environ):
+        repro(root, quiet=options.quiet, verbose=options.verbose)
+    else:
+        board.run_with_board(root, params.study.name, params.study.corpora)
+    terminal.print_answer(params, root)
 
 
 def _print_plan(root: Path, corpora: Sequence[str]) -> None:

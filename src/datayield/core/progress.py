@@ -74,6 +74,12 @@ class Progress:
         self._bar.set_postfix_str(name, refresh=False)
         self._bar.update(seconds)
 
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the last cell, from the time that the finished ones took; call after `add`."""
+        state = self._bar.format_dict
+        return float(state["elapsed"] * (state["total"] / max(state["n"], 1e-9) - 1))
+
     def close(self) -> None:
         """Show the last state and end the line."""
         self._bar.close()

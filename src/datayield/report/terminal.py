@@ -1,5 +1,7 @@
 """Prints the answers of `datayield need` and the last lines of `datayield study`."""
 
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
@@ -118,39 +120,43 @@ def need_lines(p: NeedAnswer) -> list[str]:
     return out
 
 
-def answer_lines(s: StudyStatistics, page: Path) -> list[str]:
+def answer_lines(s: StudyStatistics, page: Path, columns: int = MOST_WIDE) -> list[str]:
     """Return the last lines of a study: what its report begins with, and where the report is.
 
-    At most `MOST_LINES` lines of `MOST_WIDE` columns: the last sentences give way, first those about
-    how sure the study is, then those of the answer; the report has them all.
+    At most `MOST_LINES` lines of `MOST_WIDE` columns, and more where a terminal is narrower: the last
+    sentences give way, first those about how sure the study is, then those of the answer; the report
+    has them all.
 
     Args:
         s: the statistics.
         page: the report's page.
+        columns: of the terminal.
     """
     whole = across.overview(s)
     if whole is not None:
-        return [*_wrapped(whole.answer), f"report: {page}"]
+        return [*_wrapped(whole.answer, columns), f"report: {page}"]
     (c,) = s.corpora
     screen = first_screen(c, s)
     numbers = [f"{x.label}: {x.value} ({x.note})" for x in screen.numbers]
     answer, sure = list(screen.answer), list(screen.sure)
 
-    def lines() -> list[str]:
-        return [*_wrapped([" ".join(answer), *numbers, " ".join(sure)]), f"report: {page}"]
+    def lines(wide: int) -> list[str]:
+        return [*_wrapped([" ".join(answer), *numbers, " ".join(sure)], wide), f"report: {page}"]
 
-    while len(lines()) > MOST_LINES and len(answer) > 1:
+    while len(lines(MOST_WIDE)) > MOST_LINES and len(answer) > 1:
         (sure or answer).pop()
-    return lines()
+    return lines(columns)
 
 
-def _wrapped(paragraphs: Sequence[str]) -> list[str]:
-    """Return paragraphs as lines of at most `MOST_WIDE` columns."""
-    return [line for p in paragraphs if p for line in wrap(p, MOST_WIDE, break_on_hyphens=False)]
+def _wrapped(paragraphs: Sequence[str], columns: int) -> list[str]:
+    """Return paragraphs as lines of at most this many columns."""
+    return [line for p in paragraphs if p for line in wrap(p, columns, break_on_hyphens=False)]
 
 
 def print_answer(params: Params, root: Path) -> None:
     """Print the last lines of the study in this folder."""
     folder = report_folder(params, root)
     found = statistics.read(folder / "statistics.json")
-    print(*answer_lines(found, folder / "index.html"), sep="\n")
+    terminal = sys.stdout.isatty()
+    columns = min(MOST_WIDE, shutil.get_terminal_size().columns) if terminal else MOST_WIDE
+    print(*answer_lines(found, folder / "index.html", columns), sep="\n")

@@ -28,6 +28,7 @@ from datayield.study.corpus_folder import corpus_folder
 from datayield.study.draws_by_look import DrawsByLook, Judge
 from datayield.study.executor import Executor, RunLog
 from datayield.study.race import Race
+from datayield.study.study_progress import StudyProgress
 
 
 def compute(
@@ -60,20 +61,20 @@ def compute(
     planned, known, store = _begin(corpus, params, root, scope)
     loaded = corpora.load(corpus_folder(root, corpus))
     keep_dynamics = grid.cells_with_dynamics(planned)
-    done: dict[str, Row] = {}
-    failed: dict[str, str] = {}
+    done, failed = dict[str, Row](), dict[str, str]()
     looks = DrawsByLook(params.study, planned, judge, pool.size)
     steps = Race(params, planned) if params.study.race else looks
+    progress = StudyProgress(corpus, root, planned.arms, params.analysis, known["majority_share"])
     for cells in steps:
-        new = [c for c in planned.trained(cells) if c.key not in done and c.key not in failed]
+        trained = planned.trained(cells)
+        new = [c for c in trained if c.key not in done and c.key not in failed]
         missing = _missing(corpus + steps.name, new, store, done, log)
+        progress.begin_step(steps.name, trained, done)
         if missing:
             data_stages.check_draws(params, corpus, root)
             seconds = _predict_seconds(missing, scope.device, store, root)
             work = _Work(missing, seconds, keep_dynamics, store, pool)
-            computed, errors = _compute_missing(work, log, execute)
-            done |= computed
-            failed |= errors
+            failed |= _compute_missing(work, log, execute, progress, done)
         failed |= _blend(cells, planned, done, loaded, log)
         steps.judge(known, done)
     log.curves(list(done.values()))
@@ -203,11 +204,10 @@ def _rows(unit: list[Cell], pool: WorkerPool, retried: bool) -> Iterator[Row | E
 
 
 def _compute_missing(
-    work: _Work, log: RunLog, execute: Executor
-) -> tuple[dict[str, Row], dict[str, str]]:
-    """Compute all units; return the rows and the errors of cells, by key."""
+    work: _Work, log: RunLog, execute: Executor, study_progress: StudyProgress, done: dict[str, Row]
+) -> dict[str, str]:
+    """Compute all units and add their rows to `done`; return the errors of cells, by key."""
     progress = Progress(len(work.seconds), sum(work.seconds.values()))
-    rows: dict[str, Row] = {}
     fatal: UserError | None = None
     try:
         names = {first: _unit_name(unit) for first, unit in work.units.items()}
@@ -218,13 +218,16 @@ def _compute_missing(
                 work.stop()
                 continue
             for cell in work.units[first]:
-                if (row := work.store.get(cell.key)) is not None:
-                    rows[cell.key] = row
+                row = work.store.get(cell.key)
+                if row is not None:
+                    done[cell.key] = row
                     log.row(row)
                 elif error is not None:
                     work.failed.setdefault(cell.key, str(error))
                     print(f"failed: {_name(cell)}: {work.failed[cell.key]}", file=sys.stderr)
                 progress.add(work.seconds[cell.key], _name(cell))
+                study_progress.add(row)
+            study_progress.write(progress.seconds_left, _unit_name(work.units[first]))
     except BaseException:
         work.stop()
         raise
@@ -232,7 +235,7 @@ def _compute_missing(
         progress.close()
     if fatal is not None:
         raise fatal
-    return rows, work.failed
+    return work.failed
 
 
 def _unit_name(unit: Sequence[Cell]) -> str:

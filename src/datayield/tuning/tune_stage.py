@@ -18,6 +18,7 @@ from datayield.core.errors import UserError
 from datayield.study import data_stages, grid
 from datayield.study.corpus_folder import corpus_folder
 from datayield.study.executor import Executor, RunLog
+from datayield.study.stage_progress import StageProgress, write_progress
 from datayield.tuning import optuna_search
 from datayield.tuning.searches import SearchSpec, drawn, searches, served, taken_over
 
@@ -47,13 +48,18 @@ def tune(
     specs = wanted(params, corpus, root)
     if specs:
         data_stages.check_draws(params, corpus, root)
+        write_progress(StageProgress(corpus, "searches", 0, len(specs)), root)
     kept = optuna_search.storage(root, alone=True)
     rows: dict[str, list[dict[str, Any]]] = {}
     for search in _finished(specs, kept, pool, execute):
         rows[search.name] = optuna_search.lines(search, kept)
         log.trials(rows[search.name])
         count = f"{len(rows)}/{len(specs)} searches"
-        print(f"[{count}] {_outcome(rows[search.name])}", file=sys.stderr)
+        outcome = _outcome(rows[search.name])
+        print(f"[{count}] {outcome}", file=sys.stderr)
+        write_progress(
+            StageProgress(corpus, "searches", len(rows), len(specs), latest=outcome), root
+        )
     _write(corpus, params, root, specs, kept, [x for s in specs for x in rows[s.name]])
     return len(specs)
 
