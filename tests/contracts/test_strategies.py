@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from datayield.cells.context import CellContext, CorpusTables
+from datayield.cells.run import run_cell
 from datayield.core.types import Pool
 from datayield.models.settings import ENCODER, STATIC
 from datayield.strategies import registry, uncertainty
@@ -15,7 +16,7 @@ from datayield.strategies.coverage import facility_location, k_center
 from datayield.strategies.deduplication import dedup, first_of_groups
 from datayield.testing import StrategyContract, check_arm
 from datayield.testing.small_corpus import HELD_OUT, LABELS
-from datayield.testing.strategy_contract import Few, context_of, labelled_rows
+from datayield.testing.strategy_contract import Few, cell_of, context_of, labelled_rows
 from tests.contracts.conftest import NAMES
 
 
@@ -46,6 +47,16 @@ class TestOfAnotherPackage(StrategyContract):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_strategy_is_registered_by_its_name(name: str) -> None:
     assert registry.make_strategy(name).name == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_strategy_trains_networks_that_read_long_texts_in_windows(
+    name: str, data: CorpusTables
+) -> None:
+    shape = {"hidden": 6, "embedding": 6, "batch": 8, "max_tokens": 3, "windows": 3}
+    row = run_cell(cell_of([name], shape, updates=4, rounds=2), data)
+    assert np.isfinite(row.accuracy) and np.isfinite([r.loss for r in row.history]).all()
+    assert row.probabilities is not None and np.isfinite(row.probabilities.test).all()
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if registry.make_strategy(n).rewrite])

@@ -38,7 +38,10 @@ def weights(made: Trained) -> np.ndarray:
 
 def test_settings_survive_the_way_to_a_dict_and_back() -> None:
     """A cell's identity holds every setting by name."""
-    for settings in (Settings(), replace(Settings(), ema=10, weight_dropout=0.2)):
+    for settings in (
+        Settings(windows=2),
+        replace(Settings(), windows=3, ema=10, weight_dropout=0.2),
+    ):
         assert settings.to_dict() == asdict(settings)
         assert Settings.from_dict(settings.to_dict()) == settings
 

@@ -227,6 +227,7 @@ def cell(arm: str = "lstm:plain", draw: int = 0, device: str = "cuda", **more: o
         (cell(batch=12), False),
         (cell(batch=13), True),
         (cell(ema=20), False),
+        (cell(windows=2), False),
         (replace(cell(), identity={**cell().identity, "precision": "bf16"}), False),
     ],
 )

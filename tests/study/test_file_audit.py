@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datayield.core import spreadsheet
-from datayield.core.types import Settings
 from datayield.corpora.build import Noise
 from datayield.strategies.selection import confident_errors
 from datayield.study import audit_writers
@@ -38,7 +37,7 @@ def planted(share: float, kind: str = "symmetric") -> tuple[list[str], np.ndarra
 
 
 def audited(texts: Sequence[str], labels: Sequence[object], **options: object) -> FileAudit:
-    return audit_file(texts, [str(x) for x in labels], Settings().max_tokens, **options)  # type: ignore[arg-type]
+    return audit_file(texts, [str(x) for x in labels], **options)  # type: ignore[arg-type]
 
 
 def rows(audit: FileAudit, name: str) -> list[int]:

@@ -30,7 +30,14 @@ def stack_key(cell: Cell) -> StackKey | None:
     if composition.one("objective") or composition.one("pretrain"):
         return None
     s = Settings.from_dict(cell.settings["model"])
-    if s.layers > 1 or s.weight_dropout or s.ema or s.normalised or s.batch < BATCH:
+    if (
+        s.windows > 1
+        or s.layers > 1
+        or s.weight_dropout
+        or s.ema
+        or s.normalised
+        or s.batch < BATCH
+    ):
         return None
     return cell.corpus, str(identity["study_seed"]), digest(s.to_dict())
 

@@ -107,12 +107,14 @@ def _cut(params: "Params", corpus: "Corpus", card: dict[str, Any]) -> "CutCost |
     from datayield.config.own_data import MOST_UNREAD
     from datayield.core.types import Settings
     from datayield.corpora.corpus_card import share_read
+    from datayield.models.settings import settings
     from datayield.study.cut_cost import cut_cost
 
-    limit = params.model.get("max_tokens", Settings().max_tokens)
+    limit = Settings.from_dict(settings("lstm", params.model, 1)).tokens_read
     if share_read(card, limit) >= 1 - MOST_UNREAD:
         return None
-    return cut_cost(corpus, limit, params.study.seed)
+    groups, seed = corpus.duplicate_groups, params.study.seed
+    return cut_cost(corpus.texts, corpus.labels, groups, limit, seed, corpus.name)
 
 
 def _print_checked(name: str, card: dict[str, Any], findings: list[dict[str, Any]]) -> None:

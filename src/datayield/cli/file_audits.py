@@ -36,7 +36,6 @@ def _audit(options: argparse.Namespace) -> None:
     import numpy as np
 
     from datayield.core import files
-    from datayield.core.types import Settings
     from datayield.corpora import input_files
     from datayield.study import audit_writers
     from datayield.study.file_audit import audit_file
@@ -59,7 +58,6 @@ def _audit(options: argparse.Namespace) -> None:
     audit = audit_file(
         labelled.texts,
         labelled.labels,
-        Settings().max_tokens,
         labelled.in_test,
         sequences.JoinedTexts(labelled.unlabelled, unlabelled),
         np.concatenate([np.arange(count := len(labelled.unlabelled)), places + count]),

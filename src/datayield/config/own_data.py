@@ -32,7 +32,7 @@ LANGUAGE_MODEL = "lstm:lm"  # so does this one, which reads all of them first in
 TEST_TEXTS = 1000  # they show differences of about two points
 FEWEST_SHARE, MOST_SHARE = 0.1, 0.5  # of the test set
 SMALLEST_POOL = 60  # texts that are left to learn from
-TOKENS, MOST_TOKENS = 64, 256  # of a text that networks read by default, and in long texts at most
+TOKENS, MOST_TOKENS = 64, 512  # of a text that networks read by default, and in long texts at most
 MOST_UNREAD = 0.05  # share of all tokens; with more, a larger number is chosen or proposed
 TUNING = {"trials": 6, "arms": "one", "scope": "regime"}  # one search per budget for all arms
 

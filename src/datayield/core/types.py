@@ -151,7 +151,8 @@ class Settings:
     batch: int = 32
     clip: float = 1.0  # global gradient norm
     min_count: int = 1  # words rarer than this in the training set become <unk>
-    max_tokens: int = 64  # the rest of a text is not read
+    max_tokens: int = 64  # that are read at once
+    windows: int = 1  # of max_tokens tokens in which a text is read at most; the rest is not read
     updates: int = 200
     rounds: int = 20  # a round is updates / rounds; a schedule is called before each
     evaluations: int = 5  # rounds after which held-out texts are scored for the history
@@ -168,8 +169,17 @@ class Settings:
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every setting by name, as a cell's identity holds them."""
-        return asdict(self)
+        """Return the settings by name, as a cell's identity holds them.
+
+        `windows` is left out at its default, so that cells keep the keys that they had without it.
+        """
+        values = asdict(self)
+        return values if self.windows > 1 else {k: v for k, v in values.items() if k != "windows"}
+
+    @property
+    def tokens_read(self) -> int:
+        """The largest number of tokens of a text that are read."""
+        return self.max_tokens * self.windows
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,39 @@ def flip(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     return flipped.view_as(x)
 
 
+def cut(
+    x: torch.Tensor, lengths: torch.Tensor, width: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Cut texts into windows of `width` tokens: (B, T, F) -> (W, width, F), text by text, in order.
+
+    Returns:
+        The windows that hold tokens, their lengths (W,), and the share of its text's tokens that each
+        of them holds, (B, W), 0 in the rows of other texts.
+    """
+    count = -(-x.shape[1] // width)
+    whole = nn.functional.pad(x, (0, 0, 0, count * width - x.shape[1]))
+    left = (lengths[:, None] - torch.arange(count) * width).flatten()  # tokens from its start on
+    filled = left.gt(0).nonzero()[:, 0]
+    windows = whole.reshape(len(x) * count, width, -1).index_select(0, filled)
+    sizes = left[filled].clamp(max=width)
+    own = torch.arange(len(x))[:, None] == filled // count
+    return windows, sizes, (own * sizes / lengths[:, None]).to(x.dtype)
+
+
+def joined(pooled: torch.Tensor, shares: torch.Tensor, maxima: int) -> torch.Tensor:
+    """Join the vectors of windows to those of their texts: (W, F) -> (B, F).
+
+    Args:
+        pooled: a vector of each window.
+        shares: (B, W), as `cut` returns them; a product adds in one order, so results can be repeated.
+        maxima: number of the first features that are joined by their maximum; the others by the mean
+            over tokens.
+    """
+    own = shares[:, :, None] > 0
+    highest = torch.where(own, pooled[None, :, :maxima], NEGATIVE).amax(1)
+    return torch.cat([highest, shares @ pooled[:, maxima:]], 1)
+
+
 class Swap(torch.autograd.Function):
     """Reorders rows by an order that is its own inverse, so that the gradient is reordered alike.
 
@@ -136,14 +169,27 @@ class Classifier(nn.Module):
         return embedded
 
     def encode(self, embedded: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Read and pool texts: (B, T, E) -> (B, P), before the output dropout."""
+        """Read and pool texts: (B, T, E) -> (B, P), before the output dropout.
+
+        A text of more than `max_tokens` tokens is read in windows of as many, each from its own first
+        state, and the states of all windows are pooled as those of one text.
+        """
+        s = self.settings
+        if s.windows == 1 or embedded.shape[1] <= s.max_tokens:
+            return torch.cat(self._pooled(embedded, lengths), 1)
+        windows, sizes, shares = cut(embedded, lengths, s.max_tokens)
+        maxima = s.hidden if s.pooling == "max_mean" else 0
+        return torch.cat([joined(x, shares, maxima) for x in self._pooled(windows, sizes)], 1)
+
+    def _pooled(self, embedded: torch.Tensor, lengths: torch.Tensor) -> list[torch.Tensor]:
+        """Read texts or windows and pool the states of each direction: (B, T, E) -> (B, P / D) each."""
         states = self.directions(embedded, lengths)
         for number in range(1, self.settings.layers):
             # The layer above reads both directions in the order of the text.
             below = torch.cat([states[0], *(flip(h, lengths) for h in states[1:])], 2)
             states = self.directions(self.dropout(below), lengths, number)
         pool = _last if self.settings.pooling == "last" else _max_mean
-        return torch.cat([pool(h, lengths) for h in states], 1)
+        return [pool(h, lengths) for h in states]
 
     def directions(
         self, x: torch.Tensor, lengths: torch.Tensor, number: int = 0

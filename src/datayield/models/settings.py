@@ -78,6 +78,7 @@ _POSITIVE = (
     "batch",
     "min_count",
     "max_tokens",
+    "windows",
     "updates",
     "rounds",
 )

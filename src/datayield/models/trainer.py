@@ -54,7 +54,7 @@ class Trained:
         return probabilities(self.model, self._encoded(texts))
 
     def _encoded(self, texts: Sequence[str]) -> Encoded:
-        return encode_read(texts, self.vocabulary, self.model.settings.max_tokens, self.states)
+        return encode_read(texts, self.vocabulary, self.model.settings.tokens_read, self.states)
 
     def sample(self, texts: Sequence[str], passes: int) -> NDArray[np.float32]:
         """Return class probabilities under dropout, shape (passes, texts, classes)."""
@@ -162,7 +162,7 @@ def begin(
     states = hooks.start.states if hooks.start else None
     held_out = None
     if validation[0]:
-        held_out = encode_read(validation[0], vocabulary, settings.max_tokens, states)
+        held_out = encode_read(validation[0], vocabulary, settings.tokens_read, states)
     lookup = StateLookup(states, settings.embedding) if states else None
     model = Classifier(settings, len(vocabulary), training_set.targets.shape[1], lookup)
     initialise(model, vocabulary, (*key, "init"), hooks.start.weights if hooks.start else None)
@@ -178,9 +178,9 @@ def _read(
 ) -> tuple[Vocabulary, Encoded]:
     """Return the vocabulary (of the texts, or of `start` if given) and the encoded texts."""
     if start is None:
-        return numbered(texts, settings.max_tokens, settings.min_count)
+        return numbered(texts, settings.tokens_read, settings.min_count)
     vocabulary = Vocabulary.listed(start.vocabulary)
-    return vocabulary, encode_read(list(texts), vocabulary, settings.max_tokens, start.states)
+    return vocabulary, encode_read(list(texts), vocabulary, settings.tokens_read, start.states)
 
 
 def evaluates(number: int, settings: Settings) -> bool:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from datayield.core import spreadsheet
@@ -62,6 +63,7 @@ def as_data(audit: FileAudit) -> dict[str, Any]:
         "labelled": len(audit.labels),
         "unlabelled": len(audit.texts) - len(audit.labels),
         "unread": round(audit.unread, 4),
+        "cut": asdict(audit.cut) if audit.cut else None,
         "agreement": None if audit.judgement is None else round(audit.judgement.agreement, 4),
         "informed": audit.judgement is not None and audit.judgement.informed,
         "classes": [
@@ -113,9 +115,12 @@ def _sentences(audit: FileAudit) -> Iterator[str]:
         yield "No label was judged: that takes two classes of ten different texts each."
     else:
         yield _trust(audit.judgement)
+    read = f"{audit.tokens_read:,}"
     if audit.unread:
-        first = f"the first {audit.max_tokens} of their text"
-        yield f"{audit.unread:.1%} of all tokens lie beyond {first}, where a study does not read."
+        beyond = f"{audit.unread:.1%} of all tokens lie beyond the first {read} of their text"
+        yield f"{beyond}, where a study does not read."
+    if audit.cut:
+        yield f"A study of this file reads up to {read} tokens of a text; {audit.cut.sentence()}."
 
 
 def _trust(j: JudgedLabels) -> str:

@@ -1,11 +1,12 @@
 """Measures what reading only the beginning of long texts costs, with a model that could read all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from datayield.core import seeds
-from datayield.core.types import Bools, Corpus, Ints, TrainingSet
+from datayield.core.types import Bools, Ints, TrainingSet
 from datayield.models import linear
 from datayield.text import tokens
 
@@ -33,26 +34,29 @@ class CutCost:
         )
 
 
-def cut_cost(corpus: Corpus, max_tokens: int, seed: int) -> CutCost:
+def cut_cost(
+    texts: Sequence[str], labels: Ints, groups: Ints, max_tokens: int, seed: int, name: str
+) -> CutCost:
     """Compare TF-IDF on whole texts with TF-IDF on their first tokens, on the same texts and folds.
 
     Args:
-        corpus: the corpus, of which up to TEXTS texts of the pool are read, never a test text.
+        texts: labelled texts, never test texts; up to TEXTS of them are read.
+        labels: their class indices, (texts,).
+        groups: (texts,); equal for duplicates, which are never in two folds.
         max_tokens: tokens of a text that are read.
-        seed: of the sample and the folds.
+        seed: of the sample, the folds and the models.
+        name: of the corpus, by which its sample and folds differ from another's.
 
     Returns:
         The accuracies, with a paired t interval over texts (normal, since there are many).
     """
-    rng = seeds.rng(seed, "cut cost", corpus.name)
-    ids = rng.permutation(len(corpus.texts))[:TEXTS]
-    groups = corpus.duplicate_groups[ids]
-    fold = (rng.permutation(int(groups.max()) + 1) % FOLDS)[groups]
-    texts = [corpus.texts[i] for i in ids]
-    beginnings = [" ".join(tokens.tokens(t)[:max_tokens]) for t in texts]
-    labels = corpus.labels[ids]
-    whole = _right(texts, labels, fold, len(corpus.classes), seed)
-    cut = _right(beginnings, labels, fold, len(corpus.classes), seed)
+    rng = seeds.rng(seed, "cut cost", name)
+    ids = rng.permutation(len(texts))[:TEXTS]
+    fold = (rng.permutation(int(groups[ids].max()) + 1) % FOLDS)[groups[ids]]
+    read = [texts[i] for i in ids]
+    beginnings = [" ".join(tokens.tokens(t)[:max_tokens]) for t in read]
+    classes = int(labels.max()) + 1
+    whole, cut = (_right(t, labels[ids], fold, classes, seed) for t in (read, beginnings))
     difference = cut.astype(float) - whole
     spread = 1.96 * float(difference.std(ddof=1)) / len(ids) ** 0.5
     mean = float(difference.mean())

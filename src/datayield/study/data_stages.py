@@ -1,7 +1,7 @@
 """Reads what the data stages wrote, as the grid, the searches and the estimates of time need it."""
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from datayield.core import files
 from datayield.core.metrics import lead_metric
 from datayield.core.tables import hash_of
 from datayield.core.types import Corpus
+from datayield.corpora.corpus_card import WITHIN, share_read
 from datayield.corpora.embeddings import embedding_digests
 from datayield.corpora.noisy_labels import noisy_digest
 from datayield.models import accelerator
@@ -64,7 +65,11 @@ def shapes(root: Path, names: Iterable[str] | None = None) -> dict[str, Shape]:
 def _shape(path: Path) -> Shape:
     card = files.read_json(path)
     try:
-        return Shape(card["tokens per text"]["mean"], card["texts"]["test"])
+        mean, test = card["tokens per text"]["mean"], card["texts"]["test"]
+        if WITHIN not in card:  # written by an earlier version
+            return Shape(mean, test)
+        share_read(card, 1)  # raises an error if a share is missing
+        return Shape(mean, test, partial(share_read, card))
     except (KeyError, TypeError) as e:
         raise files.damaged_error(path, f"the entry {e} is missing") from e
 

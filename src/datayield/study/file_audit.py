@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from datayield.config import own_data
 from datayield.core.types import Bools, Ints
 from datayield.corpora.build import SMALLEST_CLASS
 from datayield.corpora.text_faults import ADVICE, TextFaults, text_faults
+from datayield.study.cut_cost import CutCost, cut_cost
 from datayield.study.file_duplicates import (
     UNLABELLED,
     FileFinding,
@@ -41,15 +43,15 @@ class FileAudit:
     classes: tuple[ClassCount, ...]  # the largest first
     findings: tuple[FileFinding, ...]
     judgement: JudgedLabels | None  # None: no label can be judged
-    max_tokens: int  # tokens of a text that a study reads
+    tokens_read: int  # of a text, by a study of this file
     unread: float  # share of all tokens beyond them, 0 to 1
+    cut: CutCost | None  # what reading less costs; None: texts are short, or no label can be judged
     rows: Ints  # (texts,) number of a text's row among the labelled rows or the unlabelled ones, from 1
 
 
 def audit_file(
     texts: Sequence[str],
     labels: Sequence[str],
-    max_tokens: int,
     in_test: Sequence[bool] | None = None,
     unlabelled: Sequence[str] = (),
     unlabelled_places: Ints | None = None,
@@ -59,7 +61,6 @@ def audit_file(
     Args:
         texts: the labelled texts.
         labels: their classes, (texts,).
-        max_tokens: tokens of a text that a study reads.
         in_test: whether each labelled text belongs to a test set of the file; None: it has none.
         unlabelled: further texts without labels.
         unlabelled_places: number of the row of each of these, from 0; None: they are all rows.
@@ -69,6 +70,7 @@ def audit_file(
     known = np.array([numbers[label] for label in labels], np.int64)
     x = file_texts(texts, known, in_test, unlabelled)
     faults = text_faults(x.texts)
+    read, unread = _tokens_read(faults.lengths)
     judged = _judged(x, faults.lengths > 0, len(classes))
     judgement = _judgement(x, judged)
     wrong = judgement.wrong if judgement else ()
@@ -80,25 +82,46 @@ def audit_file(
             tuple(SuspiciousText(w.place, None, classes[w.suggested], w.certainty) for w in wrong),
         ),
         *duplicate_findings(x, classes),
-        *_text_findings(faults, max_tokens),
+        *_text_findings(faults, read),
         _rare_classes(known),
     )
     counts = _class_counts(classes, known, judged, wrong)
-    beyond = np.maximum(faults.lengths - max_tokens, 0).sum()
-    unread = float(beyond / max(1, faults.lengths.sum()))
+    less = read if unread > own_data.MOST_UNREAD else own_data.TOKENS
+    cut = _cut_cost(x, judged, less) if unread > own_data.MOST_UNREAD or less < read else None
     places = np.arange(len(unlabelled)) if unlabelled_places is None else unlabelled_places
     rows = np.concatenate([np.arange(len(labels)), places]) + 1
-    return FileAudit(x.texts, tuple(labels), counts, findings, judgement, max_tokens, unread, rows)
+    return FileAudit(x.texts, tuple(labels), counts, findings, judgement, read, unread, cut, rows)
 
 
-def _text_findings(faults: TextFaults, max_tokens: int) -> tuple[FileFinding, ...]:
+def _tokens_read(lengths: Ints) -> tuple[int, float]:
+    """Return how many tokens of a text a study of texts of these lengths reads, and the share beyond them."""
+    total = max(1, int(lengths.sum()))
+
+    def unread(limit: int) -> float:
+        return float(np.maximum(lengths - limit, 0).sum() / total)
+
+    read = own_data.tokens_to_read(lambda limit: 1 - unread(limit), own_data.MOST_TOKENS)
+    return read, unread(read)
+
+
+def _cut_cost(x: FileTexts, judged: Bools, max_tokens: int) -> CutCost | None:
+    """Return what reading only the beginning of texts costs; None without labels that can be judged."""
+    places = np.flatnonzero(judged & ~x.in_test)
+    labels = np.unique(x.labels[places], return_inverse=True)[1]
+    if len(labels) < SMALLEST_CLASS or not labels.any():
+        return None
+    texts = [x.texts[i] for i in places.tolist()]
+    return cut_cost(texts, labels, x.clusters[places], max_tokens, SEED, "file")
+
+
+def _text_findings(faults: TextFaults, read: int) -> tuple[FileFinding, ...]:
     """Return the findings about single texts."""
     count = len(faults.lengths)
     long = FileFinding(
-        f"texts longer than the {max_tokens} tokens that a study reads",
-        "raise model.max_tokens in params.yaml, or shorten the texts",
+        f"texts longer than the {read} tokens that a study reads",
+        "raise model.windows in params.yaml, or shorten the texts",
         count,
-        _all(np.flatnonzero(faults.lengths > max_tokens).tolist()),
+        _all(np.flatnonzero(faults.lengths > read).tolist()),
     )
     damaged = (
         FileFinding(name, ADVICE[name], count, _all(places))

@@ -18,7 +18,7 @@ from scipy.optimize import nnls
 
 from datayield.cells.draws import FOLDS, FOLDS_UP_TO
 from datayield.cells.stacking import stack_key, work_units
-from datayield.core.types import Cell, Floats, Row
+from datayield.core.types import Cell, Floats, Row, Settings
 from datayield.models.stacked import STACK_SIZE
 from datayield.strategies.registry import compose
 
@@ -43,6 +43,14 @@ class Shape:
 
     tokens: float  # mean tokens per text
     test: int  # test texts
+    share_read: Callable[[int], float] | None = None
+    """Tokens of a text that are read -> share of all tokens; None: texts are of one length."""
+
+    def tokens_read(self, limit: int) -> float:
+        """Return the mean tokens per text that are read if at most `limit` are."""
+        if self.share_read is None:
+            return min(self.tokens, limit)
+        return self.tokens * self.share_read(limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +150,7 @@ def features(cell: Cell, shape: Shape, trial: bool = False) -> Floats:
     model = cell.settings.get("model")
     if model is None:
         return np.array([1.0, trainings * cell.n * shape.tokens])
-    tokens = min(shape.tokens, model["max_tokens"])
+    tokens = shape.tokens_read(Settings.from_dict(model).tokens_read)
     directions = 2 if model["bidirectional"] else 1
     width = model["embedding"] + (model["layers"] - 1) * directions * model["hidden"]
     gates = {"lstm": 4, "gru": 3}[model["cell"]]

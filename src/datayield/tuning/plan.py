@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from datayield.core.errors import UserError
 from datayield.core.system import machine
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from datayield.core.arm import Arm
     from datayield.core.types import Cell, Corpus
     from datayield.study.grid import Grid, Scope
+    from datayield.study.time_estimates import Shape, TimeModel
     from datayield.tuning.searches import SearchSpec
+
+Estimate: TypeAlias = "tuple[Mapping[str, Shape], TimeModel, int]"
+"""Shapes of the corpora by name, the model of time, and the number of workers."""
 
 
 def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any]:
@@ -32,6 +36,7 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
     store = CellStore(root / "state" / "cells")
     missing: list[Cell] = []
     trials: list[Cell] = []
+    networks: dict[str, list[Cell]] = {}
     out: list[dict[str, Any]] = []
     for name in names:
         folder = corpus_folder(root, name)
@@ -41,13 +46,19 @@ def planned(params: "Params", names: Sequence[str], root: Path) -> dict[str, Any
         open_cells = [c for c in cells if not store.has(c.key)]
         missing += open_cells
         trials += searched
+        networks[name] = [c for c in cells if "model" in c.settings]
         out.append({**counted, "cells": len(cells), "done": len(cells) - len(open_cells)})
+    estimate = _estimate(params, store, root)
+    for c in out:
+        c["tokens_read"]["more"] = _ways_to_read_more(
+            c["tokens_read"], networks[c["corpus"]], estimate
+        )
     return {
         "corpora": out,
         "missing": len(missing),
         "looks": params.study.looks is not None,  # whether the study may end before its last draw
         "race": params.study.race is not None,  # whether the arms of the fresh draws are open
-        **_seconds(params, missing, trials, store, root),
+        **_seconds(params, missing, trials, estimate),
     }
 
 
@@ -83,11 +94,12 @@ def _counted(
 
 
 def _tokens_read(params: "Params", name: str, root: Path) -> dict[str, Any]:
-    """Return how much of its texts a network reads: max_tokens, share of all tokens, what would be enough."""
+    """Return how much of its texts a network reads: windows, share of all tokens, what would be enough."""
     from datayield.config import own_data
     from datayield.core import files
     from datayield.core.types import Settings
     from datayield.corpora import corpus_card
+    from datayield.models.settings import settings
     from datayield.study.corpus_folder import corpus_folder
 
     path = corpus_folder(root, name) / "card.json"
@@ -95,31 +107,64 @@ def _tokens_read(params: "Params", name: str, root: Path) -> dict[str, Any]:
     if corpus_card.WITHIN not in card:
         return {}  # written by an earlier version
     shares = partial(corpus_card.share_read, card)
-    limit = params.model.get("max_tokens", Settings().max_tokens)
+    reads = Settings.from_dict(settings("lstm", params.model, 1))
+    limit = reads.tokens_read
     try:
         enough = own_data.tokens_to_read(shares, corpus_card.LIMITS[-1])
-        exact = limit in corpus_card.LIMITS
-        found = {"max_tokens": limit, "share": shares(limit), "exact": exact}
+        found = {
+            "max_tokens": reads.max_tokens,
+            "windows": reads.windows,
+            "share": shares(limit),
+            "exact": limit in corpus_card.LIMITS,
+        }
         more = {"enough": enough, "share_enough": shares(enough)}
     except (KeyError, TypeError, ValueError) as e:
         raise files.damaged_error(path, f"it does not say how many tokens are read: {e}") from e
     return found if found["share"] >= 1 - own_data.MOST_UNREAD else found | more
 
 
+def _ways_to_read_more(
+    found: Mapping[str, Any], networks: "Sequence[Cell]", estimate: Estimate
+) -> list[dict[str, Any]]:
+    """Return the settings that would read enough, each with its time over that of the networks now."""
+    from datayield.study import time_estimates
+
+    if "enough" not in found or not networks:
+        return []
+
+    def seconds(changed: Mapping[str, int]) -> float:
+        cells = (
+            replace(c, settings={**c.settings, "model": {**c.settings["model"], **changed}})
+            for c in networks
+        )
+        return time_estimates.wall([*cells], *estimate)
+
+    windows = -(-found["enough"] // found["max_tokens"])
+    at_once = -(-found["enough"] // found["windows"])
+    ways = (("windows", windows), ("max_tokens", at_once))
+    now = seconds({})
+    return [{"setting": k, "value": v, "times": seconds({k: v}) / now} for k, v in ways]
+
+
 def _reading(found: Mapping[str, Any]) -> list[str]:
     """Return what a plan says of the tokens that networks read."""
-    if not found:
+    if "share" not in found:
         return []
-    limit, share = found["max_tokens"], 100 * found["share"]
+    limit, windows, share = found["max_tokens"], found["windows"], 100 * found["share"]
+    first = f"{limit * windows} tokens of a text"
+    how = f"{first}, in {windows} windows of {limit}" if windows > 1 else first
     read = f"{'' if found['exact'] else 'at least '}{share:.1f} %"
-    line = f"networks read the first {limit} tokens of a text, {read} of all tokens"
+    line = f"networks read the first {how}, {read} of all tokens"
     if "enough" not in found:
         return [line]
-    more = 100 * found["share_enough"]
+    enough = f"reads {100 * found['share_enough']:.1f} %"
     return [
         f"{line}; TF-IDF and NB-SVM read all",
-        f"  model.max_tokens: {found['enough']} in params.yaml reads {more:.1f} %, in up to"
-        f" {found['enough'] / limit:.0f} times the time",
+        *(
+            f"  model.{x['setting']}: {x['value']} in params.yaml {enough}, in about"
+            f" {x['times']:.1f} times the networks' time"
+            for x in found["more"]
+        ),
     ]
 
 
@@ -148,14 +193,8 @@ def _compared(
     }
 
 
-def _seconds(
-    params: "Params",
-    missing: "Sequence[Cell]",
-    trials: "Sequence[Cell]",
-    store: "CellStore",
-    root: Path,
-) -> dict[str, Any]:
-    """Predict the wall time of the missing cells and of the trainings of the missing trials."""
+def _estimate(params: "Params", store: "CellStore", root: Path) -> Estimate:
+    """Fit the model of time on the cells that this machine computed."""
     from datayield.models import speed
     from datayield.study import data_stages, time_estimates
 
@@ -163,15 +202,22 @@ def _seconds(
     workers = machine.workers(params.execution.workers, device)
     slower = partial(speed.slower, device, params.execution.precision)
     shapes = data_stages.shapes(root)
-    model = time_estimates.fit(store.rows(), shapes, slower, device)
+    return shapes, time_estimates.fit(store.rows(), shapes, slower, device), workers
+
+
+def _seconds(
+    params: "Params", missing: "Sequence[Cell]", trials: "Sequence[Cell]", estimate: Estimate
+) -> dict[str, Any]:
+    """Predict the wall time of the missing cells and of the trainings of the missing trials."""
+    from datayield.study import time_estimates
+
+    search_seconds = time_estimates.wall(trials, *estimate, trials=True) if trials else None
     return {
-        "seconds": time_estimates.wall(missing, shapes, model, workers),
-        "search_seconds": time_estimates.wall(trials, shapes, model, workers, True)
-        if trials
-        else None,
+        "seconds": time_estimates.wall(missing, *estimate),
+        "search_seconds": search_seconds,
         "prune": params.tuning.prune,
-        "workers": workers,
-        "fitted_on": model.cells,
+        "workers": estimate[2],
+        "fitted_on": estimate[1].cells,
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from datayield.core.types import Settings
 from datayield.models.outside_model import EXTRA
 
 NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
@@ -97,8 +98,8 @@ def _score(value: float | None) -> str:
 
 def _limits(c: Mapping[str, Any]) -> list[str]:
     trained = c.get("members", [c])
-    read = [m["settings"]["model"]["max_tokens"] for m in trained if "model" in m["settings"]]
-    longest = max(read, default=None)
+    networks = [m["settings"]["model"] for m in trained if "model" in m["settings"]]
+    longest = max((Settings.from_dict(m).tokens_read for m in networks), default=None)
     lines = ["## Limits", ""]
     lines.append(
         "- It always names one of its classes, also for a text that belongs to none of them."

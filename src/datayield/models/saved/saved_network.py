@@ -90,7 +90,7 @@ def _predict_from_words(
     from datayield.models.encoding import encode
 
     with torch.inference_mode():
-        return probabilities(model, encode(texts, vocabulary, model.settings.max_tokens))
+        return probabilities(model, encode(texts, vocabulary, model.settings.tokens_read))
 
 
 def _predict_from_states(
@@ -105,4 +105,4 @@ def _predict_from_states(
     states = states_of(texts)
     with alone, torch.inference_mode():
         cast(StateLookup, model.embedding).states = states
-        return probabilities(model, states.encode(texts, model.settings.max_tokens))
+        return probabilities(model, states.encode(texts, model.settings.tokens_read))
