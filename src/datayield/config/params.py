@@ -80,6 +80,13 @@ class Study(Frozen):
         description="draws whose cells hold folds out, the first of the study's; default: all of them",
     )
     sampling: Literal["stratified", "iid"] = "stratified"
+    language_models: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="language models of the pool's texts that all draws share in turn; default: one of its own"
+        " for every draw",
+    )
     grid: Listed[Block] = Field(min_length=1)
 
     @model_validator(mode="before")

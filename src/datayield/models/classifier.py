@@ -18,6 +18,7 @@ from datayield.core import seeds
 from datayield.core.types import Settings
 from datayield.models.device import array, recurrent_precision, tensor
 from datayield.models.encoding import PAD, UNKNOWN, Encoded, Vocabulary, by_length, padded
+from datayield.models.topic_encoder import TopicEncoder
 
 SCORING_TOKENS = 8192  # padded tokens per batch when nothing is learnt
 NEGATIVE = -1e30  # value of padding in a maximum: below every activation
@@ -86,7 +87,12 @@ class Classifier(nn.Module):
     """A recurrent text classifier; objectives may call `embed`, `encode` and `head` separately."""
 
     def __init__(
-        self, settings: Settings, words: int, classes: int, embedding: nn.Module | None = None
+        self,
+        settings: Settings,
+        words: int,
+        classes: int,
+        embedding: nn.Module | None = None,
+        features: TopicEncoder | None = None,
     ) -> None:
         """Build the network; `initialise` gives it its first weights.
 
@@ -95,6 +101,8 @@ class Classifier(nn.Module):
             words: size of the vocabulary, including padding and <unk>.
             classes: number of classes, C.
             embedding: word numbers (B, T) -> (B, T, E); None: a table of embeddings of words.
+            features: word numbers (B, T) -> what else is known of each text, (B, F), which the output
+                layer reads next to the pooled states; None: nothing.
         """
         super().__init__()
         s = self.settings = settings
@@ -107,8 +115,9 @@ class Classifier(nn.Module):
             for width in widths
         )
         pooled = s.hidden * directions * (2 if s.pooling == "max_mean" else 1)
-        self.linear = nn.Linear(pooled, classes)
+        self.linear = nn.Linear(pooled + (features.width if features else 0), classes)
         self.dropout = nn.Dropout(s.dropout)
+        self.features = features
         self.frequency: torch.Tensor | None = None  # (words,), sums to 1; see `normalise_by`
 
     def normalise_by(self, counts: torch.Tensor) -> None:
@@ -118,10 +127,11 @@ class Classifier(nn.Module):
     def embed(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Embed word numbers: (B, T) -> (B, T, E), zero at padding.
 
+        Features of whole texts follow as further columns: (B, T, E + F), the same at every token.
         In training, words are first replaced by <unk> (word dropout); embedding dropout then uses
         one mask per text for all its tokens (Gal & Ghahramani 2016).
         """
-        s = self.settings
+        s, given = self.settings, ids
         if self.training and s.word_dropout > 0:
             dropped = (torch.rand(ids.shape) < s.word_dropout) & (ids != PAD)
             ids = torch.where(dropped, UNKNOWN, ids)
@@ -133,17 +143,24 @@ class Classifier(nn.Module):
         if self.training and s.embedding_dropout > 0:
             mask = torch.ones(len(ids), 1, s.embedding)
             embedded = embedded * nn.functional.dropout(mask, s.embedding_dropout)
-        return embedded
+        if self.features is None:
+            return embedded
+        known = self.features(given)[:, None].expand(-1, ids.shape[1], -1)
+        return torch.cat([embedded, known * (given != PAD)[:, :, None]], 2)
 
     def encode(self, embedded: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Read and pool texts: (B, T, E) -> (B, P), before the output dropout."""
-        states = self.directions(embedded, lengths)
+        """Read and pool texts: (B, T, E) -> (B, P), before the output dropout; features stay as they are."""
+        words = embedded[:, :, : self.settings.embedding]
+        states = self.directions(words, lengths)
         for number in range(1, self.settings.layers):
             # The layer above reads both directions in the order of the text.
             below = torch.cat([states[0], *(flip(h, lengths) for h in states[1:])], 2)
             states = self.directions(self.dropout(below), lengths, number)
         pool = _last if self.settings.pooling == "last" else _max_mean
-        return torch.cat([pool(h, lengths) for h in states], 1)
+        pooled = [pool(h, lengths) for h in states]
+        if self.features is not None:
+            pooled.append(embedded[:, 0, self.settings.embedding :])
+        return torch.cat(pooled, 1)
 
     def directions(
         self, x: torch.Tensor, lengths: torch.Tensor, number: int = 0
