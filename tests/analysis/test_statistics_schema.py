@@ -63,7 +63,7 @@ def test_what_is_written_is_read_back(s: StudyStatistics, tmp_path: Path) -> Non
 def test_a_file_of_another_version_or_shape_is_refused(s: StudyStatistics, tmp_path: Path) -> None:
     path = tmp_path / "statistics.json"
     stored_statistics.write(replace(s, version=4), path)
-    with pytest.raises(UserError, match="has version 4, expected 9"):
+    with pytest.raises(UserError, match="has version 4, expected 10"):
         stored_statistics.read(path)
     wrong = plain(s)
     wrong["corpora"][0]["scores"][0]["score"]["estimate"] = "much"

@@ -224,7 +224,7 @@ def test_harm_at_these_labels_outweighs_a_gain_on_the_mean(tmp_path: Path) -> No
     loaded = analyse.load(params, "written", tmp_path)
     f, simple = loaded.frame, "tfidf"
     differences, means = claims.claims(f)
-    rows = decision.method_rows(f, differences, means, costs(loaded.lines))
+    rows = decision.method_rows(f, differences, means, costs(loaded.lines, 2))
     picks = recommend(f)
 
     def decided_with(verdict: Verdict) -> Decision:

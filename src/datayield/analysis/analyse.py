@@ -142,7 +142,7 @@ def _corpus(params: Params, name: str, loaded: Loaded, root: Path) -> CorpusStat
     history = _compared(tables.read_table(results / "history.parquet", HISTORY), params)
     simple = comparisons.best_simple(frame)
     differences, means = claims.claims(frame)
-    spent, recommended = costs(lines), recommend(frame)
+    spent, recommended = costs(lines, len(summary["classes"])), recommend(frame)
     methods = method_rows(frame, differences, means, spent)
     card, audit = (files.read_json(root / "data" / name / x) for x in ("card.json", "audit.json"))
     worth = comparisons.multipliers(frame, None)

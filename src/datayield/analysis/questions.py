@@ -128,7 +128,7 @@ def _priced(
         return None, None, ()
     f = loaded.frame
     hours: dict[str, list[tuple[int, float]]] = {}
-    for c in costs(loaded.lines):
+    for c in costs(loaded.lines, len(loaded.summary["classes"])):
         seconds = c.cell_seconds + c.pretrain_seconds
         hours.setdefault(c.arm, []).append((c.n, seconds / 3600))
     arms = (

@@ -304,6 +304,9 @@ class ArmCost:
     amortised_pretrain_seconds: (
         float  # the language model's time shared among the cells that use it
     )
+    learning_seconds: float  # preparation, training and the share of a language model
+    seconds_per_thousand: float  # predictions, by one thread
+    exported_mb: float | None  # of the exported model, about; None: a member is missing
 
 
 @dataclass(frozen=True, slots=True)

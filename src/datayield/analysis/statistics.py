@@ -27,7 +27,7 @@ from datayield.analysis.typed_json import from_json, to_json
 from datayield.core import files
 from datayield.core.errors import UserError
 
-VERSION = 9  # of statistics.json; raised when a reader of an older one would misread it
+VERSION = 10  # of statistics.json; raised when a reader of an older one would misread it
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from datayield.core.types import Cost, Floats, Ints, Sample, Settings, TrainingS
 from datayield.models import embedded, linear, pooling, pretraining
 from datayield.models.hooks import NOTHING_SHOWN
 from datayield.models.settings import ARCHITECTURES, OUTSIDE
+from datayield.models.topic_model import PretrainedTopics, kept_topics
 from datayield.models.trainer import HeldOut, TrainingHooks, train
-from datayield.strategies.base import Fitted, Kind, LanguageModel, Strategy
+from datayield.strategies.base import Fitted, Kind, LanguageModel, Strategy, TopicModel
 from datayield.strategies.registry import compose
 from datayield.text import sequences
 
@@ -37,7 +38,20 @@ class CellContext:
         key: tuple[seeds.Key, ...],
         strategy: Strategy,
         labelled: Ints,
+        language_models: int | None = None,
     ) -> None:
+        """Build the context.
+
+        Args:
+            tables: of the corpus.
+            sample: the labelled texts.
+            settings: of the network.
+            cost: of the cell; what the strategy uses is added to it.
+            key: study, corpus, draw, and what else tells this context from others.
+            strategy: the strategy.
+            labelled: ids of the texts that may train.
+            language_models: number of language models that all draws share in turn; None: each has its own.
+        """
         self.rng = seeds.rng(*key, "desk")
         self.classes = len(tables.corpus.classes)
         labels = len(sample.train) + len(sample.validation)
@@ -47,6 +61,7 @@ class CellContext:
         self.labelled = labelled
         self._paid = {int(i) for i in labelled}
         self._limit = len(sample.train)
+        self._language_models = language_models
 
     @property
     def unlabelled(self) -> Sequence[str]:
@@ -105,23 +120,56 @@ class CellContext:
         return np.where(known, folds, -1).astype(np.int64)
 
     def language_model(self, task: str, passes: int) -> LanguageModel:
-        """Return the language model of this corpus and draw; its cost is charged once for a cell."""
+        """Return the language model of this corpus and draw; its cost is charged once for a cell.
+
+        Where draws share K models, draw d reads that of draw d modulo K.
+        """
         texts = corpora.everything(self._tables.corpus)
         shape = {k: getattr(self._settings, k) for k in pretraining.SHAPE}
+        study, corpus, draw = self._key[:3]
+        if self._language_models is not None:
+            draw = int(draw) % self._language_models
         # Study, corpus and draw, not the cell: all cells of a draw share the model.
-        key = (*self._key[:3], "reader", task)
+        key = (study, corpus, draw, "reader", task)
         root = self._tables.folder.parents[1]
         model, trained_now = pretraining.kept(texts, shape, task, passes, key, root)
+        self._charge(model, trained_now, len(texts))
+        return model
+
+    def topic_model(self, topics: int, passes: int) -> TopicModel:
+        """Return the topic model of this corpus; its cost is charged once for a cell."""
+        texts = corpora.everything(self._tables.corpus)
+        s = self._settings
+        shape = {"hidden": s.embedding, "topics": topics, "max_tokens": s.max_tokens}
+        # Study and corpus: all cells share the model.
+        key = (*self._key[:2], "topics")
+        root = self._tables.folder.parents[1]
+        model, trained_now = kept_topics(texts, shape, passes, key, root)
+        self._charge(model, trained_now, len(texts))
+        return model
+
+    def _charge(
+        self,
+        model: pretraining.PretrainedLanguageModel | PretrainedTopics,
+        trained_now: bool,
+        texts: int,
+    ) -> None:
+        """Add the whole cost of a model that other cells use too, once for a cell.
+
+        Args:
+            model: what was learnt from texts without labels.
+            trained_now: whether this cell trained it.
+            texts: number of texts that it read.
+        """
         cost = self._cost
         charged = cost.language_models.split("+") if cost.language_models else []
         if model.name not in charged:  # two strategies of an arm may use the same model
             cost.language_models = "+".join([*charged, model.name])
-            cost.unlabelled = max(cost.unlabelled, len(texts) - len(self._sample.train))
+            cost.unlabelled = max(cost.unlabelled, texts - len(self._sample.train))
             cost.tokens += model.tokens
             cost.pretrain_seconds += model.seconds
         if trained_now:  # reported as pretrain_seconds, so it must not count as preparation too
             cost.prepare_seconds -= model.seconds
-        return model
 
     def fit(self, training_set: TrainingSet, kind: Kind = "network", share: float = 1.0) -> Fitted:
         """Train a helper and add its cost to the cell.
@@ -214,6 +262,7 @@ class CellContext:
                 (*key, part.name),
                 part,
                 self.labelled,
+                self._language_models,
             )
             for part in composition.parts
         ]

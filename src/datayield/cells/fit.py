@@ -88,6 +88,7 @@ def make_contexts(inputs: CellInputs) -> list[CellContext]:
             (*inputs.key, strategy.name),
             strategy,
             labelled,
+            inputs.cell.identity.get("language_models"),
         )
         for strategy in inputs.composition.parts
     ]

@@ -88,6 +88,13 @@ class Study(Frozen):
         default="stratified",
         description="stratified: every class has its share in each draw; iid: classes are not looked at",
     )
+    language_models: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="language models of the pool's texts that all draws share in turn; default: one of its own"
+        " for every draw",
+    )
     grid: Listed[Block] = Field(
         min_length=1, description="blocks of arms and budgets; their cells are united"
     )

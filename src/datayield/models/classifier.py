@@ -18,6 +18,7 @@ from datayield.core import seeds
 from datayield.core.types import Settings
 from datayield.models.device import array, recurrent_precision, tensor
 from datayield.models.encoding import PAD, UNKNOWN, Encoded, Vocabulary, by_length, padded
+from datayield.models.topic_encoder import TopicEncoder
 
 SCORING_TOKENS = 8192  # padded tokens per batch when nothing is learnt
 NEGATIVE = -1e30  # value of padding in a maximum: below every activation
@@ -119,7 +120,12 @@ class Classifier(nn.Module):
     """A recurrent text classifier; objectives may call `embed`, `encode` and `head` separately."""
 
     def __init__(
-        self, settings: Settings, words: int, classes: int, embedding: nn.Module | None = None
+        self,
+        settings: Settings,
+        words: int,
+        classes: int,
+        embedding: nn.Module | None = None,
+        features: TopicEncoder | None = None,
     ) -> None:
         """Build the network; `initialise` gives it its first weights.
 
@@ -128,6 +134,8 @@ class Classifier(nn.Module):
             words: size of the vocabulary, including padding and <unk>.
             classes: number of classes, C.
             embedding: word numbers (B, T) -> (B, T, E); None: a table of embeddings of words.
+            features: word numbers (B, T) -> what else is known of each text, (B, F), which the output
+                layer reads next to the pooled states; None: nothing.
         """
         super().__init__()
         s = self.settings = settings
@@ -140,8 +148,9 @@ class Classifier(nn.Module):
             for width in widths
         )
         pooled = s.hidden * directions * (2 if s.pooling == "max_mean" else 1)
-        self.linear = nn.Linear(pooled, classes)
+        self.linear = nn.Linear(pooled + (features.width if features else 0), classes)
         self.dropout = nn.Dropout(s.dropout)
+        self.features = features
         self.frequency: torch.Tensor | None = None  # (words,), sums to 1; see `normalise_by`
 
     def normalise_by(self, counts: torch.Tensor) -> None:
@@ -151,10 +160,11 @@ class Classifier(nn.Module):
     def embed(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Embed word numbers: (B, T) -> (B, T, E), zero at padding.
 
+        Features of whole texts follow as further columns: (B, T, E + F), the same at every token.
         In training, words are first replaced by <unk> (word dropout); embedding dropout then uses
         one mask per text for all its tokens (Gal & Ghahramani 2016).
         """
-        s = self.settings
+        s, given = self.settings, ids
         if self.training and s.word_dropout > 0:
             dropped = (torch.rand(ids.shape) < s.word_dropout) & (ids != PAD)
             ids = torch.where(dropped, UNKNOWN, ids)
@@ -166,20 +176,28 @@ class Classifier(nn.Module):
         if self.training and s.embedding_dropout > 0:
             mask = torch.ones(len(ids), 1, s.embedding)
             embedded = embedded * nn.functional.dropout(mask, s.embedding_dropout)
-        return embedded
+        if self.features is None:
+            return embedded
+        known = self.features(given)[:, None].expand(-1, ids.shape[1], -1)
+        return torch.cat([embedded, known * (given != PAD)[:, :, None]], 2)
 
     def encode(self, embedded: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Read and pool texts: (B, T, E) -> (B, P), before the output dropout.
 
         A text of more than `max_tokens` tokens is read in windows of as many, each from its own first
-        state, and the states of all windows are pooled as those of one text.
+        state, and the states of all windows are pooled as those of one text. Features stay as they are.
         """
         s = self.settings
-        if s.windows == 1 or embedded.shape[1] <= s.max_tokens:
-            return torch.cat(self._pooled(embedded, lengths), 1)
-        windows, sizes, shares = cut(embedded, lengths, s.max_tokens)
-        maxima = s.hidden if s.pooling == "max_mean" else 0
-        return torch.cat([joined(x, shares, maxima) for x in self._pooled(windows, sizes)], 1)
+        words = embedded[:, :, : s.embedding]
+        if s.windows == 1 or words.shape[1] <= s.max_tokens:
+            pooled = self._pooled(words, lengths)
+        else:
+            windows, sizes, shares = cut(words, lengths, s.max_tokens)
+            maxima = s.hidden if s.pooling == "max_mean" else 0
+            pooled = [joined(x, shares, maxima) for x in self._pooled(windows, sizes)]
+        if self.features is not None:
+            pooled.append(embedded[:, 0, s.embedding :])
+        return torch.cat(pooled, 1)
 
     def _pooled(self, embedded: torch.Tensor, lengths: torch.Tensor) -> list[torch.Tensor]:
         """Read texts or windows and pool the states of each direction: (B, T, E) -> (B, P / D) each."""

@@ -3,8 +3,6 @@
 Axes: B texts, T tokens, V words.
 """
 
-import hashlib
-import json
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,15 +12,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 from torch import nn
 
-from datayield.core import files, seeds
-from datayield.core.errors import UserError
+from datayield.core import seeds
 from datayield.core.types import RECIPE, Ints, Settings
+from datayield.models import pretrained_files
 from datayield.models.classifier import initialise
 from datayield.models.device import array, configured, tensor
 from datayield.models.encoding import (
@@ -83,8 +78,7 @@ class PretrainedLanguageModel:
             "seconds": self.seconds,
             "loss": self.loss,
         }
-        metadata["sha256"] = _checksum(arrays, metadata)
-        files.write_bytes(save(arrays, {"reader": json.dumps(metadata)}), path)
+        pretrained_files.save_arrays(arrays, metadata, path)
 
     @classmethod
     def load(cls, path: Path, settings: Settings) -> "PretrainedLanguageModel":
@@ -93,18 +87,12 @@ class PretrainedLanguageModel:
         Raises:
             UserError: if the file is damaged.
         """
+        arrays, metadata = pretrained_files.load_arrays(path)
         try:
-            with safe_open(path, "np") as stored:
-                metadata = json.loads(stored.metadata()["reader"])
-                arrays = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118
-            if metadata.pop("sha256") != _checksum(arrays, metadata):
-                raise ValueError("its checksum does not fit its content")
             counts, words = arrays.pop("counts"), tuple(metadata["words"])
             costs = metadata["tokens"], metadata["seconds"], metadata["loss"]
-        except (SafetensorError, KeyError, TypeError, ValueError) as e:
-            raise UserError(
-                f"{path} is damaged ({e}). Delete it; the next study makes it again."
-            ) from e
+        except (KeyError, TypeError) as e:
+            raise pretrained_files.damaged_error(path, e) from e
         vocabulary = Vocabulary.listed(words)
         return cls(settings, vocabulary, counts, arrays, *costs, name=path.stem)
 
@@ -162,15 +150,6 @@ class PretrainedLanguageModel:
                     yield int(rows[r]), place, cumulative
 
 
-def _checksum(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> str:
-    """Return the sha256 of the metadata and of the arrays with their names, types and shapes."""
-    checksum = hashlib.sha256(files.canonical(metadata).encode())
-    for name in sorted(arrays):
-        checksum.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-        checksum.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return checksum.hexdigest()
-
-
 def read(
     texts: Sequence[str], settings: Settings, task: str, passes: int, key: tuple[seeds.Key, ...]
 ) -> PretrainedLanguageModel:
@@ -185,7 +164,7 @@ def read(
     """
     began = time.perf_counter()
     torch.manual_seed(seeds.integer(*key, "dropout"))
-    vocabulary, encoded, counts = _by_frequency(texts, settings.max_tokens)
+    vocabulary, encoded, counts = by_frequency(texts, settings.max_tokens)
     network = LanguageModelNetwork(settings, len(vocabulary))
     initialise(network.body, vocabulary, (*key, "init"))
     if settings.normalised:
@@ -235,18 +214,15 @@ def kept(
         The model, and whether it was trained now.
     """
     versions = [RECIPE, VERSION, torch.__version__, *configured()]
-    name = files.digest([versions, shape, task, passes, list(key), list(texts)])[:32]
-    path = root / "state" / "pretrained" / f"{name}.safetensors"
+    identity = [versions, shape, task, passes, list(key), list(texts)]
     settings = Settings(**shape, embedding_dropout=INPUT)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):  # another worker may be training the same one
-        missing = not path.exists()
-        if missing:
-            read(texts, settings, task, passes, key).save(path)
+    path, missing = pretrained_files.kept_file(
+        identity, root, lambda path: read(texts, settings, task, passes, key).save(path)
+    )
     return PretrainedLanguageModel.load(path, settings), missing
 
 
-def _by_frequency(texts: Sequence[str], max_tokens: int) -> tuple[Vocabulary, Encoded, Ints]:
+def by_frequency(texts: Sequence[str], max_tokens: int) -> tuple[Vocabulary, Encoded, Ints]:
     """Return vocabulary, encoded texts and counts, with words numbered by frequency.
 
     The head of the adaptive softmax holds the first words. All tokens of a text are counted, its

@@ -30,6 +30,7 @@ from datayield.models.encoding import (
 )
 from datayield.models.hooks import Objective, Presentations, Schedule, Start, cross_entropy
 from datayield.models.token_states import StateLookup, TokenStates, encode_read
+from datayield.models.topic_encoder import TopicEncoder
 
 RoundCallback: TypeAlias = Callable[[NDArray[np.float32]], bool]
 HeldOut: TypeAlias = tuple[Sequence[str], Ints]  # held-out texts and their labels
@@ -159,13 +160,13 @@ def begin(
     while len(rest):
         part, rest = rest.split(len(hooks.unlabelled))
         unlabelled.append(part)
-    states = hooks.start.states if hooks.start else None
-    held_out = None
-    if validation[0]:
-        held_out = encode_read(validation[0], vocabulary, settings.tokens_read, states)
+    states, weights = (hooks.start.states, hooks.start.weights) if hooks.start else (None, {})
+    reading = vocabulary, settings.tokens_read, states
+    held_out = encode_read(validation[0], *reading) if validation[0] else None
     lookup = StateLookup(states, settings.embedding) if states else None
-    model = Classifier(settings, len(vocabulary), training_set.targets.shape[1], lookup)
-    initialise(model, vocabulary, (*key, "init"), hooks.start.weights if hooks.start else None)
+    features = TopicEncoder.like(weights, len(vocabulary))
+    model = Classifier(settings, len(vocabulary), training_set.targets.shape[1], lookup, features)
+    initialise(model, vocabulary, (*key, "init"), weights)
     if settings.normalised:
         model.normalise_by(
             tensor(np.bincount(both.flat, minlength=len(vocabulary)).astype(np.float32))

@@ -11,6 +11,7 @@ from datayield.analysis.statistics import CorpusStatistics, StudyStatistics
 from datayield.core.markdown import escaped
 from datayield.report import csv_tables, figures, first_figures, wording
 from datayield.report.figures import Drawing, data_map
+from datayield.report.price_figure import price_figure
 from datayield.report.reliability_figure import reliability
 from datayield.report.section import FirstScreen, Group, Section, Table
 from datayield.report.sections import (
@@ -22,13 +23,14 @@ from datayield.report.sections import (
     effects,
     extrapolation,
     methods,
+    prices,
     probabilities,
     recommendation,
     screening,
     texts,
     tuning,
 )
-from datayield.report.sections.first_screen import first_screen
+from datayield.report.sections.first_screen import first_screen, names
 
 ROWS = 12  # of a table on the page; all of them are in its CSV file
 
@@ -116,6 +118,7 @@ def _drawings(c: CorpusStatistics, s: StudyStatistics) -> dict[str, Callable[[],
         "reliability": lambda: reliability(
             probabilities.drawn(c, s.baseline), len(c.classes), c.test_size
         ),
+        "prices": lambda: price_figure(c, prices.priced(c), names(c), s.baseline),
         "history": lambda: figures.history(c, s.baseline),
     }
     shown = [x for group in groups(c, s) for x in group.sections]
@@ -187,7 +190,10 @@ def groups(c: CorpusStatistics, s: StudyStatistics) -> tuple[Group, ...]:
             "How many labels a target needs",
             (recommendation.targets(c, s), extrapolation.next_labels(c)),
         ),
-        Group("What it costs", (costs.costs(c), costs.architectures(c), costs.history(c, s))),
+        Group(
+            "What it costs",
+            (prices.prices(c), costs.costs(c), costs.architectures(c), costs.history(c, s)),
+        ),
         Group("What tuning changed", (tuning.section(c, s),)),
         Group("How far the probabilities can be trusted", (probabilities.section(c, s),)),
         Group("Controls and checks", (effects.checks(c, s),)),

@@ -49,6 +49,15 @@ def number(value: float | None, digits: int = 1) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.{digits}f}"
 
 
+def figures(value: float | None) -> str:
+    """Return a number with two digits that count; "–" if it is unknown, "0" where it is almost nothing."""
+    if value is None:
+        return "–"
+    if value >= 10:
+        return f"{value:,.0f}"
+    return f"{value:.2g}" if value >= 0.001 else "0"
+
+
 def metric(key: Metric, start: bool = False) -> str:
     """Return the metric's name; `start`: with a capital, for the start of a sentence."""
     name = {"accuracy": "accuracy", "macro_f1": "macro-F1"}[key]

@@ -126,6 +126,17 @@ class StrategyContext(Protocol):
             passes: passes of the training over the texts.
         """
 
+    def topic_model(self, topics: int, passes: int) -> "TopicModel":
+        """Return the topic model of this corpus, trained once for all cells of all draws.
+
+        It reads every text of the pool and no label; never a test text. Each cell that uses it is
+        charged its whole cost.
+
+        Args:
+            topics: number of topics.
+            passes: passes of the training over the texts.
+        """
+
     def fit(self, training_set: TrainingSet, kind: Kind = "network", share: float = 1.0) -> Fitted:
         """Train a helper on these rows for a share of the cell's updates; the cell pays for it."""
 
@@ -164,6 +175,18 @@ class LanguageModel(Protocol):
             lines: the words of each text.
             drawn: per text, place -> a number in [0, 1) that decides the new word.
         """
+
+
+class TopicModel(Protocol):
+    """A topic model of the pool's texts; see datayield.models.topic_model."""
+
+    @property
+    def arrays(self) -> Mapping[str, NDArray[np.float32]]:
+        """The parameters of its encoder, by a classifier's names."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The vocabulary, special words first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ from datayield.strategies.selection import (
     random,
 )
 from datayield.strategies.self_training import self_training, self_training_blend
+from datayield.strategies.topics import topics
 from datayield.strategies.uncertainty import bald, entropy, least_confidence, margin
 
 Factory = Callable[..., Strategy]
@@ -89,7 +90,7 @@ FAMILIES: dict[str, tuple[Factory, ...]] = {
         lm_substitute, self_training, self_training_blend, co_training,
         noisy, repeat,
     ),
-    "first weights": (vectors, static, encoder, lm, autoencoder),
+    "first weights": (vectors, static, encoder, lm, autoencoder, topics),
     "order of the texts": (
         competence, competence_rarity, competence_loss, baby_steps, self_paced, random_order, anti,
     ),

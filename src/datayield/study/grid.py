@@ -285,6 +285,8 @@ def cell(
             "strategies": {p.name: p.version for p in parts.with_teachers},
             "precomputed": {name: scope.precomputed[name] for name in parts.precomputed},
         }
+        if params.study.language_models is not None and parts.needs("language_model"):
+            identity["language_models"] = params.study.language_models
     else:
         identity["engine"] = f"scikit-learn {version('scikit-learn')}"
         if arm.architecture in OUTSIDE:

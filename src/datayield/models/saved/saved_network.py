@@ -51,6 +51,7 @@ def reader(
     from datayield.models.classifier import Classifier
     from datayield.models.encoding import Vocabulary
     from datayield.models.token_states import StateLookup
+    from datayield.models.topic_encoder import TopicEncoder
 
     device.configure(*where)
     vocabulary = Vocabulary.listed(parts.words)
@@ -61,7 +62,8 @@ def reader(
 
     def empty() -> Classifier:
         lookup = StateLookup(first, trained_with.embedding) if first else None
-        return Classifier(trained_with, len(vocabulary), classes, lookup)
+        features = TopicEncoder.like(parts.arrays, len(vocabulary))
+        return Classifier(trained_with, len(vocabulary), classes, lookup, features)
 
     with torch.device("meta"):  # takes no memory, whatever sizes damaged settings name
         expected = {name: tuple(p.shape) for name, p in empty().named_parameters()}
