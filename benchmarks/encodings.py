@@ -109,6 +109,7 @@ def outcome(content: str, encoding: str, folder: Path) -> str:
     path = folder / "a.csv"
     path.unlink(missing_ok=True)
     path.write_bytes(content.encode(encoding))
+    content = content.encode(encoding).decode(encoding)  # some characters have two codes
     try:
         found = encodings.found(path).name
     except UserError:

@@ -21,7 +21,7 @@ from datayield.cli import common
 from datayield.core import spreadsheet
 from datayield.core.errors import UserError
 from datayield.core.system.secrets import masked
-from datayield.corpora import columns, separated, tabular, text_files, unlabelled
+from datayield.corpora import columns, encodings, separated, tabular, text_files, unlabelled
 from datayield.corpora.loaders.file import describe
 from datayield.study import arms, grid
 from datayield.testing.small_corpus import write_dictionary
@@ -34,7 +34,17 @@ from tests.conftest import small_params
 from tests.fuzz.seeds import LABELS, TEXTS, picked
 
 # ---- labelled and unlabelled files
-ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "utf-8-sig", "utf-7", "shift_jis", "idna")
+ENCODINGS = (
+    "utf-8",
+    None,
+    "utf-16",
+    "latin-1",
+    "cp1252",
+    "utf-8-sig",
+    "utf-7",
+    "shift_jis",
+    "idna",
+)
 
 
 def labelled(ending: str) -> Callable[[bytes, Path], object]:
@@ -47,6 +57,7 @@ def labelled(ending: str) -> Callable[[bytes, Path], object]:
             encoding, content = picked(content, ENCODINGS)
         path = folder / f"texts{ending}"
         path.write_bytes(content)
+        encoding = encoding or encodings.found(path).name
         with contextlib.suppress(UserError):
             _predicted(path, encoding)
         body, stars = named or (None, None)

@@ -28,14 +28,13 @@ _ALPHABETS = {
 }
 """Small letters of each language beyond a to z; of Turkish one capital that has no small letter of its own."""
 
-_MIXED = {
-    "Western Europe": ("French", "German", "Spanish", "Catalan", "Portuguese", "Italian", "Dutch",
-                       "Swedish, Finnish", "Danish, Norwegian"),
-    "Central Europe": ("Polish", "Czech", "Slovak", "Hungarian", "Romanian", "Croatian, Slovene", "German"),
-}  # fmt: skip
-"""Languages whose words may stand in one file."""
+_MIXED = (
+    (0.03, ("French", "German", "Spanish", "Catalan", "Portuguese", "Italian", "Dutch", "Swedish, Finnish",
+            "Danish, Norwegian")),
+    (0.06, ("Polish", "Czech", "Slovak", "Hungarian", "Romanian", "Croatian, Slovene", "German")),
+)  # fmt: skip
+"""Languages whose words may stand in one file, after the share of strange marks that such a mix costs."""
 
-MIXING = 0.03  # strange marks, as a share, by which one language is preferred to a mix of them
 _SIGNS = frozenset("‘’“”‚„‹›«»–—…·•°§©®™€£¥¢¡¿ªº¹²³½¼¾×÷±µ´¨¬¶†‡‰ˆ˜¸¯¦\xa0\xad")
 """Signs that are no letters and that people write between words of Latin script."""
 _INSIDE = frozenset("’‘·–—…\xad\xa0´")  # of these, those that may stand between two letters
@@ -90,9 +89,10 @@ def judged(text: str) -> Judgement:
         return Judgement(foreign, broken)
     single = min(_outside(letters, alphabet) for alphabet in _ALPHABETS.values())
     mixed = min(
-        _outside(letters, "".join(_ALPHABETS[x] for x in names)) for names in _MIXED.values()
+        _outside(letters, "".join(_ALPHABETS[x] for x in names)) + share * foreign
+        for share, names in _MIXED
     )
-    return Judgement(foreign, broken + min(single, mixed + MIXING * foreign))
+    return Judgement(foreign, broken + min(single, mixed))
 
 
 def _is_broken(before: str, sign: str, after: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 from datayield.config import FileSource
 from datayield.core.errors import UserError
 from datayield.corpora import packed, text_files
-from datayield.corpora.readings import LATIN, TITLES, Reading, readings
+from datayield.corpora.readings import CLOSE, LATIN, TITLES, Reading, readings
 
 WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 SAMPLE = (
@@ -207,7 +207,8 @@ def _read_as(name: str) -> str:
 def _otherwise(best: Reading, others: Sequence[Reading]) -> str:
     """Return what a user can do, and how the file reads in another encoding that fits equally."""
     for other in others:
-        if other.strange - best.strange < 1 and other.name in LATIN and other.text != best.text:
+        near = 1 if other.name in LATIN else CLOSE
+        if other.fits and other.strange - best.strange < near and other.text != best.text:
             pairs = zip(_words(best.text), _words(other.text), strict=False)
             one, two = next(((a, b) for a, b in pairs if a != b), ("", ""))
             return f' ("{one}" can also be "{two}": --encoding {other.name})' if one else ""

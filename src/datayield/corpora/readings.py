@@ -5,7 +5,7 @@ Latin script is judged by the letters that languages use (`alphabets`), other sc
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from charset_normalizer import from_bytes
@@ -58,6 +58,8 @@ MOST_ALONE = (
 )
 FEWEST = 100  # bytes of another script than Latin from which on it can be told
 CLOSE = 0.02  # difference between two readings of another script that decides nothing
+MOST_DIFFERENT = 0.05  # share of the characters in which two readings of one script differ
+MESS = 0.35  # of a reading, as charset-normalizer measures it, at most
 COHERENCE = 0.2  # weight of the frequencies of letters against the mess of a reading
 CAPITALS = 0.05  # weight of the share of words in capital letters
 HALF_WIDTH = 0.2  # weight of the share of Japanese half-width letters, which single bytes make
@@ -93,20 +95,20 @@ def readings(sample: bytes) -> list[Reading]:
     if latin and latin[0].fits:
         return latin
     others = sorted(_others(sample), key=lambda x: (not x.fits, x.strange))
-    if _undecided(sample, others):
-        others = [replace(x, fits=False) for x in others]
-    return [*others, *latin]
-
-
-def _undecided(sample: bytes, others: Sequence[Reading]) -> bool:
-    """Return whether a sample is too small to tell which script it is, or two readings are as good."""
+    near = [x for x in others if x.fits and x.strange - others[0].strange < CLOSE]
     few = len(sample.translate(None, bytes(range(128)))) < FEWEST
-    best = others[:1]
-    return few or any(
-        x.fits and x.strange - y.strange < CLOSE and x.text != y.text
-        for y in best
-        for x in others[1:]
-    )
+    if few or not all(_alike(x.text, near[0].text) for x in near):
+        return [*(replace(x, fits=False) for x in others), *latin]
+    near.sort(key=lambda x: list(OTHERS).index(x.name))
+    return [*near, *(x for x in others if x not in near), *latin]
+
+
+def _alike(one: str, other: str) -> bool:
+    """Return whether two readings differ in few characters, as those of one script may."""
+    if len(one) != len(other):
+        return False
+    differ = sum(a != b for a, b in zip(one, other, strict=True))
+    return differ <= MOST_DIFFERENT * len(one)
 
 
 def _latin(sample: bytes) -> Iterator[Reading]:
@@ -121,7 +123,9 @@ def _latin(sample: bytes) -> Iterator[Reading]:
 
 def _others(sample: bytes) -> Iterator[Reading]:
     names = {codecs.lookup(name).name: name for name in OTHERS}
-    for match in from_bytes(sample, cp_isolation=list(OTHERS), enable_fallback=False):
+    for match in from_bytes(
+        sample, threshold=MESS, cp_isolation=list(OTHERS), enable_fallback=False
+    ):
         name = names.get(codecs.lookup(match.encoding).name)
         if name is not None:
             text = sample.decode(name)

@@ -46,8 +46,8 @@ def cut_cost(corpus: Corpus, max_tokens: int, seed: int) -> CutCost:
     """
     rng = seeds.rng(seed, "cut cost", corpus.name)
     ids = rng.permutation(len(corpus.texts))[:TEXTS]
-    groups = corpus.duplicate_groups[ids]
-    fold = (rng.permutation(int(groups.max()) + 1) % FOLDS)[groups]
+    blocks = corpus.blocks[ids]
+    fold = (rng.permutation(int(blocks.max()) + 1) % FOLDS)[blocks]
     texts = [corpus.texts[i] for i in ids]
     beginnings = [" ".join(tokens.tokens(t)[:max_tokens]) for t in texts]
     labels = corpus.labels[ids]
