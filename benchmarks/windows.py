@@ -77,7 +77,7 @@ def main(draws: int) -> None:
                 targets = np.eye(len(LIBRARIES), dtype=np.float32)[labels[ids]]
                 lines = tuple(texts[i] for i in ids)
                 rows = TrainingSet(lines, targets, np.ones(n, np.float32), ids)
-                settings = Settings(updates=200, evaluations=0, **changed)
+                settings = Settings.from_dict({"updates": 200, "evaluations": 0, **changed})
                 began = time.process_time()
                 nothing: tuple[list[str], Ints] = ([], np.empty(0, np.int64))
                 made = train(rows, nothing, settings, TrainingHooks(), ("k", draw))

@@ -1,7 +1,7 @@
 """Writes tickets.csv, the file of docs/tutorial.md: `python docs/tickets.py [PLACE]`.
 
 Nobody's mail may be published, so the texts are the documentation of twenty Python libraries, which are
-installed anyway, and the label says whose it is. A support team for twenty products sorts its mail in the same way.
+installed anyway, and the label says whose it is. A support team for twenty products sorts its mail so.
 Product names are masked. A third of the rows has no label yet, as in most files.
 """
 

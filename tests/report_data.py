@@ -162,6 +162,7 @@ def tables(
              "twin": [""] * pool + ["exact"] * 2 + [""] * 798}  # fmt: skip
     audited = pa.table({k: list(v) for k, v in twins.items()}, AUDIT)
     written = {"split": split, "id": places, "label": [0, 1] * 10_400, "duplicate_group": [-1] * 20_800,
+               "block": [-1] * 20_800,
                "text": [f"words of {s} text {i}" for s, i in zip(split, places, strict=True)]}  # fmt: skip
     corpus = pa.table({k: written[k] for k in CORPUS.names}, CORPUS)
     folder = root / "data" / "written"

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from mlflow import MlflowClient
 
-from datayield.integrations import mlflow_runs
+from datayield.integrations import mlflow_client
 from tests.browser import chrome
 from tests.conftest import REPO, datayield
 from tests.integrations.test_servers import end, free_port, start, wait_for
@@ -36,7 +36,7 @@ def pages(studied: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
         "mlflow",
         *options,
         "--backend-store-uri",
-        mlflow_runs.uri(folder),
+        mlflow_client.uri(folder),
     )
     address = f"http://127.0.0.1:{port}"
     try:

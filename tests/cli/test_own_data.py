@@ -14,7 +14,7 @@ from datayield import config
 from datayield.cli import main
 from datayield.config import own_data, project
 from datayield.core.errors import UserError
-from datayield.corpora import columns, input_files, tabular
+from datayield.corpora import columns, encodings, input_files, tabular
 from datayield.corpora.input_files import InputFiles
 from datayield.corpora.loaders import file
 from datayield.study import grid
@@ -42,14 +42,14 @@ def reviews(path: Path, count: int = 300, **how: str) -> Path:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "utf-16"])
 def test_columns_are_guessed(tmp_path: Path, separator: str, encoding: str) -> None:
     path = reviews(tmp_path / "Reviews.csv", separator=separator, encoding=encoding)
-    layout = tabular.layout_of(path, tabular.encoding_of(path))
+    layout = tabular.layout_of(path, encodings.found(path).name)
     found = columns.choose(layout, None, None, None, False)
     assert (found.text, found.label, found.split) == ('Kommentar "frei"', "Thema; alt", None)
     assert found.guesses == (
         'texts: "Kommentar "frei"", the only column of long texts that differ',
         'labels: "Thema; alt", the only column of few different values',
     )
-    source = file.describe(path, found.text, found.label, tabular.encoding_of(path), None)
+    source = file.describe(path, found.text, found.label, encodings.found(path).name, None)
     assert file.load("r", source, 1, Path()).texts[1].endswith('says "a; b, c"')
 
 

@@ -6,8 +6,9 @@ import io
 import json
 import tarfile
 import zipfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from datayield.cli import common
 from datayield.core import spreadsheet
 from datayield.core.errors import UserError
 from datayield.core.system.secrets import masked
-from datayield.corpora import columns, tabular, unlabelled
+from datayield.corpora import columns, encodings, separated, tabular, text_files, unlabelled
 from datayield.corpora.loaders.file import describe
 from datayield.study import arms, grid
 from datayield.testing.small_corpus import write_dictionary
@@ -33,7 +34,17 @@ from tests.conftest import small_params
 from tests.fuzz.seeds import LABELS, TEXTS, picked
 
 # ---- labelled and unlabelled files
-ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "utf-8-sig", "utf-7", "shift_jis", "idna")
+ENCODINGS = (
+    "utf-8",
+    None,
+    "utf-16",
+    "latin-1",
+    "cp1252",
+    "utf-8-sig",
+    "utf-7",
+    "shift_jis",
+    "idna",
+)
 
 
 def labelled(ending: str) -> Callable[[bytes, Path], object]:
@@ -46,6 +57,7 @@ def labelled(ending: str) -> Callable[[bytes, Path], object]:
             encoding, content = picked(content, ENCODINGS)
         path = folder / f"texts{ending}"
         path.write_bytes(content)
+        encoding = encoding or encodings.found(path).name
         with contextlib.suppress(UserError):
             _predicted(path, encoding)
         body, stars = named or (None, None)
@@ -56,11 +68,43 @@ def labelled(ending: str) -> Callable[[bytes, Path], object]:
         for file in card["rows"]:  # every row is in exactly one place
             reasons = [*file["unlabelled"].values(), *file["left_out"].values()]
             assert file["rows"] == file["labelled"] + sum(x["rows"] for x in reasons)
-            assert file["rows"] == sum(1 for _ in tabular.rows(layout))
+            assert file["rows"] == _counted(layout)
         corpora.save(built, card, folder / "built")
         return corpora.checked(folder / "built")
 
     return run
+
+
+def _counted(layout: tabular.Layout) -> int:
+    """Return the rows of a file, of which no line and no letter is lost, twice read or invented."""
+    plain = replace(layout, tool=None)
+    rows = [row for _, row in tabular.rows(plain)]
+    if layout.format == "parquet":
+        assert len(rows) == pq.ParquetFile(layout.path).metadata.num_rows
+        return len(rows)
+    with text_files.opened(layout.path, "file", layout.encoding, "") as file:
+        content = file.read()
+    if layout.format == "jsonl":
+        assert len(rows) == sum(bool(line.strip()) for line in content.split("\n"))
+    elif layout.format == "json":
+        assert len(rows) == len(json.loads(content))
+    else:
+        dialect = tabular.dialect_of(plain)
+        lines = io.StringIO(content, newline="")
+        for _ in range(dialect.first):
+            lines.readline()
+        wanted = _letters(lines.read())
+        lines.seek(0)
+        for _ in range(dialect.first):
+            lines.readline()
+        header = next(row for row in separated.reader(lines, dialect) if row)
+        found = _letters("".join(header)) if dialect.header else Counter()
+        assert wanted == sum((_letters("".join(row.values())) for row in rows), found)
+    return len(rows)
+
+
+def _letters(text: str) -> Counter[str]:
+    return Counter(filter(str.isalnum, text))
 
 
 def _predicted(path: Path, encoding: str) -> None:

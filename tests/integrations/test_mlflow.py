@@ -12,7 +12,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 from datayield.core.rows import read_rows
 from datayield.core.types import Row
-from datayield.integrations import mlflow_queue, mlflow_runs
+from datayield.integrations import mlflow_client, mlflow_queue, mlflow_runs
 from tests.conftest import datayield, flow
 
 
@@ -29,7 +29,7 @@ def _rows(folder: Path) -> list[Row]:
 
 
 def _runs(folder: Path) -> list:
-    client = MlflowClient(tracking_uri=mlflow_runs.uri(folder))
+    client = MlflowClient(tracking_uri=mlflow_client.uri(folder))
     experiment = client.get_experiment_by_name("datayield/small")
     return client.search_runs([experiment.experiment_id], max_results=1000)
 
@@ -55,7 +55,7 @@ def test_a_cell_is_a_run_that_says_what_it_is(logged: Path) -> None:
 def test_rounds_are_a_curve(logged: Path) -> None:
     row = next(r for r in _rows(logged) if str(r.cell.arm) == "lstm:plain")
     run = next(r for r in _runs(logged) if r.data.tags.get("cell") == row.key)
-    client = MlflowClient(tracking_uri=mlflow_runs.uri(logged))
+    client = MlflowClient(tracking_uri=mlflow_client.uri(logged))
     points = client.get_metric_history(run.info.run_id, "round/loss")
     assert [p.value for p in sorted(points, key=lambda p: p.step)] == [h.loss for h in row.history]
 
@@ -110,7 +110,7 @@ def test_a_learning_curve_is_a_run_whose_steps_are_labels(logged: Path) -> None:
     rows = _rows(logged)
     curves = {r.data.tags["arm"]: r for r in _runs(logged) if r.data.tags["kind"] == "curve"}
     assert set(curves) == {str(r.cell.arm) for r in rows}
-    client = MlflowClient(tracking_uri=mlflow_runs.uri(logged))
+    client = MlflowClient(tracking_uri=mlflow_client.uri(logged))
     run = curves["lstm:plain"]
     for metric in ("accuracy", "validation_accuracy"):
         points = client.get_metric_history(run.info.run_id, metric)
@@ -138,7 +138,7 @@ def test_a_curve_that_a_cell_has_joined_is_written_anew(project: Path, logged: P
 def test_a_curve_begun_when_the_log_was_lost_is_written_whole(project: Path, logged: Path) -> None:
     rows = [r for r in _rows(logged) if str(r.cell.arm) == "tfidf"]
     mlflow_runs.Log("small", project).add_curves(rows, "written")
-    client = MlflowClient(tracking_uri=mlflow_runs.uri(project))
+    client = MlflowClient(tracking_uri=mlflow_client.uri(project))
     (curve,) = [r for r in _runs(project) if r.data.tags["kind"] == "curve"]
     client.set_terminated(curve.info.run_id, "RUNNING")
     assert mlflow_runs.Log("small", project).add_curves(rows, "written") == 1

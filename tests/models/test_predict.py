@@ -14,7 +14,7 @@ import pytest
 
 from datayield import config, corpora
 from datayield.core.types import Corpus
-from datayield.integrations import mlflow_registry, mlflow_runs
+from datayield.integrations import mlflow_client, mlflow_registry
 from datayield.models.saved import predict
 from datayield.study import export
 from tests.conftest import datayield, tool_environment
@@ -179,7 +179,7 @@ def test_mlflow_serves_a_registered_model(studied: Path, tmp_path: Path, arm: st
     process = start(
         tmp_path, sys.executable, "-m", "mlflow", *command, "--host", "127.0.0.1",
         "--port", str(port), "--workers", "1",
-        MLFLOW_TRACKING_URI=mlflow_runs.uri(folder),
+        MLFLOW_TRACKING_URI=mlflow_client.uri(folder),
     )  # fmt: skip
     corpus = _corpus(folder)
     texts = list(corpus.test_texts)

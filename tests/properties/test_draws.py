@@ -1,5 +1,7 @@
+from dataclasses import replace
+
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from datayield.cells.draws import FOLDS, Draws, permutation, tabulate, thin_classes
@@ -72,6 +74,40 @@ def test_folds_cover_the_labels(corpus: Corpus) -> None:
     draws = Draws(tabulate(corpus, [0], 3, "stratified"))
     held = [set(draws.sample(0, 120, fold).validation) for fold in range(FOLDS)]
     assert len(set.union(*held)) == sum(map(len, held)) == 120
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data(), st.integers(0, 3), st.sampled_from(["stratified", "iid"]), st.booleans())
+def test_no_group_spans_two_folds(
+    data: st.DataObject, draw: int, sampling: str, grown: bool
+) -> None:
+    """Texts of one customer share a fold, in every prefix; the order of the draw is that without groups."""
+    count = data.draw(st.integers(120, 240))
+    texts = [f"text {i // 2 if i % 7 == 0 else i}" for i in range(count)]  # some are copies
+    labels = [f"class {i % 3}" for i in range(count)]
+    customers = data.draw(st.lists(st.integers(-5, 30), min_size=count, max_size=count))
+    assume(max(np.bincount(np.array(customers) + 5)[5:], default=0) <= 20)  # a pool is left
+    groups = [f"customer {c}" if c >= 0 else "" for c in customers]
+    settled = count - 40 if grown else count
+    corpus, alone = (
+        build_corpus("c", Labelled(texts, labels, None, {}, "f", groups=g), 0.2, 1, settled=settled)
+        for g in (groups, [""] * count)
+    )
+    assert (alone.blocks == alone.duplicate_groups).all()
+    ids, folds, _ = permutation(corpus, draw, 1, sampling)
+    place = {text: group for text, group in zip(texts, groups, strict=True) if group}
+    fold_of: dict[str, set[int]] = {}
+    for i, fold in zip(ids, folds, strict=True):
+        if corpus.texts[i] in place:
+            fold_of.setdefault(place[corpus.texts[i]], set()).add(int(fold))
+    assert all(len(x) == 1 for x in fold_of.values())
+    blockless = replace(corpus, blocks=corpus.duplicate_groups)
+    assert np.array_equal(ids, permutation(blockless, draw, 1, sampling)[0])
+    drawn = Draws(tabulate(corpus, [draw], 1, sampling))
+    for fold in range(FOLDS):
+        sample = drawn.sample(draw, 50, fold)
+        train, held = (corpus.blocks[x] for x in (sample.train, sample.validation))
+        assert not set(train) & set(held)
 
 
 @settings(max_examples=30, deadline=None)

@@ -17,7 +17,7 @@ from datayield.core import files
 from datayield.core.errors import UserError
 from datayield.core.rows import read_rows, write_rows
 from datayield.core.types import Corpus, Row, Settings, TrainingSet
-from datayield.integrations import mlflow_registry, mlflow_runs
+from datayield.integrations import mlflow_client, mlflow_registry
 from datayield.models import device, linear
 from datayield.models.saved import format
 from datayield.models.trainer import TrainingHooks, train
@@ -244,13 +244,13 @@ def test_a_model_is_registered_once_and_loads_for_raw_texts(
     name, number, new = mlflow_registry.register(out, choice.row, "written", study)
     assert (name, number, new) == ("datayield-small-written", "1", True)
     assert mlflow_registry.register(out, choice.row, "written", study) == (name, "1", False)
-    client = MlflowClient(tracking_uri=mlflow_runs.uri(study))
+    client = MlflowClient(tracking_uri=mlflow_client.uri(study))
     version = client.get_model_version(name, "1")
     run = client.get_run(version.run_id)
     assert run.data.tags["cell"] == choice.row.key and run.info.status == "FINISHED"
     assert version.tags["validation_accuracy"] == f"{choice.validation:.4f}"
     assert "## Limits" in version.description
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_runs.uri(study))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_client.uri(study))
     loaded = mlflow.pyfunc.load_model(f"models:/{name}/1")
     corpus = corpora.load(study / "data" / "written")
     said = loaded.predict(pd.DataFrame({"text": list(corpus.test_texts)}))
@@ -292,6 +292,6 @@ def test_an_equal_model_is_the_same_version_whatever_it_was_chosen_among(study: 
     assert registered("majority", 5) == ("2", True)
     assert registered("tfidf", 1, change=True) == ("3", True)
     assert registered("tfidf", 7) == ("1", False)
-    client = MlflowClient(tracking_uri=mlflow_runs.uri(study))
+    client = MlflowClient(tracking_uri=mlflow_client.uri(study))
     found = client.search_model_versions("name = 'datayield-small-written'")
     assert len(found) == 3 and len({v.tags["content"] for v in found}) == 3

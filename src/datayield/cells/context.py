@@ -71,9 +71,9 @@ class CellContext:
 
     @property
     def candidates(self) -> Ints:
-        """The pool ids outside the held-out fold and its duplicates."""
-        groups = self._tables.corpus.duplicate_groups
-        return np.flatnonzero(~np.isin(groups, groups[self._sample.validation]))
+        """The pool ids outside the held-out fold and what must not be parted from it."""
+        blocks = self._tables.corpus.blocks
+        return np.flatnonzero(~np.isin(blocks, blocks[self._sample.validation]))
 
     def reveal_labels(self, ids: Ints) -> Ints:
         """Return the labels of these pool ids and charge them.

@@ -29,7 +29,7 @@ DRAWS = pa.schema(
     [
         ("draw", pa.int16()),
         ("id", pa.int64()),
-        ("fold", pa.int8()),  # 0 to 4, balanced within each class
+        ("fold", pa.int8()),  # 0 to 4, the same for a block, balanced within each class
         ("stratum", pa.uint16()),  # class that the fold was balanced in; never seen by an arm
     ]
 )
@@ -44,7 +44,8 @@ def permutation(corpus: Corpus, draw: int, seed: int, sampling: str) -> tuple[In
 
     Returns:
         ids: (pool,) every pool id once, in drawing order.
-        folds: (pool,) 0 to 4: of each class the 1st, 6th, 11th, ... group has fold 0, and so on.
+        folds: (pool,) 0 to 4: of each class the 1st, 6th, 11th, ... block has fold 0, and so on; a block
+            that holds several duplicate groups counts for the class of the first that is drawn.
         strata: (pool,) the class that each text was counted in.
     """
     return _permutation(corpus, draw, seed, sampling, _prints(corpus))
@@ -72,23 +73,35 @@ def _permutation(
     else:
         rng = seeds.rng(seed, "draw", corpus.name, corpus.digest, draw)
         parts = [rng.permutation(len(first))]
-    orders, ranks = [], []
-    before = np.zeros(len(corpus.classes), np.int64)  # units of each class in earlier parts
-    for part in parts:
-        # A unit with two labels counts for its first text's class.
-        label = corpus.labels[first][part]
-        rank, turn = _turns(label, len(corpus.classes), rng, sampling)
-        orders.append(part[turn])
-        ranks.append((before[label] + rank)[turn])
-        before += np.bincount(label, minlength=len(before))
-    order, rank = np.concatenate(orders), np.concatenate(ranks)
+    # A unit with two labels counts for its first text's class.
+    label = corpus.labels[first]
+    turns = [part[_turns(label[part], len(corpus.classes), rng, sampling)] for part in parts]
+    order = np.concatenate(turns)
+    folds, strata = _folds(label[order], corpus.blocks[first][order])
     members, starts, size = np.argsort(unit, kind="stable"), np.cumsum(sizes) - sizes, sizes[order]
     ids = members[np.repeat(starts[order] - np.cumsum(size) + size, size) + np.arange(len(unit))]
-    return ids, np.repeat(rank % FOLDS, size), np.repeat(corpus.labels[first][order], size)
+    return ids, np.repeat(folds, size), np.repeat(strata, size)
 
 
-def _turns(label: Ints, classes: int, rng: np.random.Generator, sampling: str) -> tuple[Ints, Ints]:
-    """Return the rank of each shuffled unit in its class, and the order in which units are drawn.
+def _folds(label: Ints, blocks: Ints) -> tuple[Ints, Ints]:
+    """Return the fold of each unit, (units,), and the class in which its block was counted, (units,).
+
+    The blocks of each class have the folds in turn.
+
+    Args:
+        label: class of each unit, (units,), in drawing order.
+        blocks: block of each unit, (units,).
+    """
+    _, first, unit = np.unique(blocks, return_index=True, return_inverse=True)
+    folds = np.empty(len(first), np.int64)
+    for c in np.unique(label[first]):
+        own = np.flatnonzero(label[first] == c)
+        folds[own[np.argsort(first[own])]] = np.arange(len(own)) % FOLDS
+    return folds[unit], label[first][unit]
+
+
+def _turns(label: Ints, classes: int, rng: np.random.Generator, sampling: str) -> Ints:
+    """Return the order in which shuffled units are drawn, (units,).
 
     Args:
         label: class of each unit, (units,), in shuffled order.
@@ -97,13 +110,10 @@ def _turns(label: Ints, classes: int, rng: np.random.Generator, sampling: str) -
         sampling: "stratified" or "iid".
     """
     place = np.empty(len(label))  # share of its class drawn when this unit is drawn, in (0, 1)
-    rank = np.empty(len(label), np.int64)  # 0 for the first unit of its class
     for c in range(classes):
         in_class = label == c
-        rank[in_class] = np.arange(in_class.sum())
-        place[in_class] = (rank[in_class] + rng.random()) / max(in_class.sum(), 1)
-    turn = np.arange(len(label)) if sampling == "iid" else np.argsort(place)  # all places differ
-    return rank, turn
+        place[in_class] = (np.arange(in_class.sum()) + rng.random()) / max(in_class.sum(), 1)
+    return np.arange(len(label)) if sampling == "iid" else np.argsort(place)  # all places differ
 
 
 def tabulate(

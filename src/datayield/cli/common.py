@@ -59,7 +59,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoding",
         metavar="NAME",
-        help="encoding of the files (default: utf-8, or utf-16 by its byte-order mark)",
+        help="encoding of the files (default: found from the content of each, and said)",
     )
     parser.add_argument(
         "--format",

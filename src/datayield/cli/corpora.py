@@ -113,8 +113,8 @@ def _cut(params: "Params", corpus: "Corpus", card: dict[str, Any]) -> "CutCost |
     limit = Settings.from_dict(settings("lstm", params.model, 1)).tokens_read
     if share_read(card, limit) >= 1 - MOST_UNREAD:
         return None
-    groups, seed = corpus.duplicate_groups, params.study.seed
-    return cut_cost(corpus.texts, corpus.labels, groups, limit, seed, corpus.name)
+    seed = params.study.seed
+    return cut_cost(corpus.texts, corpus.labels, corpus.blocks, limit, seed, corpus.name)
 
 
 def _print_checked(name: str, card: dict[str, Any], findings: list[dict[str, Any]]) -> None:

@@ -77,7 +77,7 @@ def _add_predict(commands: "common.Commands") -> None:
         help="format of the texts (default: by the file's ending; standard input: lines)",
     )
     predict.add_argument(
-        "--encoding", default="utf-8", metavar="NAME", help="encoding of the file (default: utf-8)"
+        "--encoding", metavar="NAME", help="encoding of the file (default: found from its content)"
     )
     predict.add_argument(
         "--out",
@@ -116,14 +116,14 @@ def _export(options: argparse.Namespace) -> None:
     if not options.no_register:
         from datayield import corpora
         from datayield.core.system.secrets import masked
-        from datayield.integrations import mlflow_registry, mlflow_runs
+        from datayield.integrations import mlflow_client, mlflow_registry
         from datayield.study.corpus_folder import corpus_folder
 
         family = corpora.load(corpus_folder(common.ROOT, cell.corpus)).family
         name, number, new = mlflow_registry.register(out, row, family, common.ROOT)
         print(
             f"models:/{name}/{number} {'registered' if new else 'is registered already'}"
-            f" ({masked(mlflow_runs.uri(common.ROOT))})"
+            f" ({masked(mlflow_client.uri(common.ROOT))})"
         )
 
 
@@ -135,7 +135,9 @@ def _predict(options: argparse.Namespace) -> None:
     if model.notice:
         common.notify(f"notice: {model.notice}")
     path = None if options.file == "-" else Path(options.file)
-    opened = unlabelled.open_texts(path, options.format, options.text, options.encoding)
+    opened = unlabelled.open_texts(
+        path, options.format, options.text, options.encoding, common.notify
+    )
     with opened as texts:
         batches = predict.labelled(model, texts)
         first = next(batches, [])  # read before writing: an unreadable file leaves no output

@@ -114,11 +114,11 @@ def _record(options: argparse.Namespace) -> None:
     from datayield.core import tables
     from datayield.core.rows import read_rows
     from datayield.core.system.secrets import masked
-    from datayield.integrations import mlflow_runs
+    from datayield.integrations import mlflow_client, mlflow_runs
     from datayield.study.corpus_folder import corpus_folder
 
     params = common.params()
-    address = mlflow_runs.uri(common.ROOT)
+    address = mlflow_client.uri(common.ROOT)
     for name in params.study.corpora:
         results = common.ROOT / "results" / name
         rows = read_rows(results / "cells.parquet", results / "history.parquet")

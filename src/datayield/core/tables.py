@@ -78,6 +78,7 @@ CORPUS = pa.schema(
         ("text", pa.large_string()),
         ("label", pa.int64()),  # class index; -1 without a label
         ("duplicate_group", pa.int64()),  # equal for duplicates in the pool; -1 outside of it
+        ("block", pa.int64()),  # equal for pool texts that no fold parts; -1 outside of the pool
     ]
 )
 """`corpus.arrow`. Its metadata hold name, family, classes, digest and the sizes of pool and unlabelled."""

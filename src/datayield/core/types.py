@@ -24,8 +24,9 @@ class Corpus:
     """A named, labelled text collection: a pool and a fixed test set.
 
     `labels` and `test_labels` are indices into `classes`. `duplicate_groups[i]` is the same
-    number for pool texts that are duplicates of each other. `digest` is the hash of everything but `name`
-    and `family`. Where `settled` is above 0, the first `settled` texts of the pool come first in every
+    number for pool texts that are duplicates of each other; `blocks[i]` is the same for these, and for the
+    texts of one group (one customer, one thread), which no fold parts. `digest` is the hash of everything but
+    `name` and `family`. Where `settled` is above 0, the first `settled` texts of the pool come first in every
     draw, and each text's place in pool, test set and draws follows from its own content.
     """
 
@@ -35,6 +36,7 @@ class Corpus:
     texts: Sequence[str]  # of the pool, index = id; read from a file when indexed
     labels: Ints  # (pool,)
     duplicate_groups: Ints  # (pool,)
+    blocks: Ints  # (pool,); the duplicate groups where the source has no column of groups
     test_texts: Sequence[str]
     test_labels: Ints  # (test,)
     digest: str

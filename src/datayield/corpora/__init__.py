@@ -72,15 +72,15 @@ def save(corpus: Corpus, described: dict[str, Any], folder: Path) -> None:
 
 def _batches(corpus: Corpus, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     none, unknown = (np.full(len(x), -1) for x in (corpus.test_texts, corpus.unlabelled))
-    for split, texts, labels, duplicate_groups in (
-        ("pool", corpus.texts, corpus.labels, corpus.duplicate_groups),
-        ("test", corpus.test_texts, corpus.test_labels, none),
-        ("unlabelled", corpus.unlabelled, unknown, unknown),
+    for split, texts, *numbers in (
+        ("pool", corpus.texts, corpus.labels, corpus.duplicate_groups, corpus.blocks),
+        ("test", corpus.test_texts, corpus.test_labels, none, none),
+        ("unlabelled", corpus.unlabelled, unknown, unknown, unknown),
     ):
         start = 0
         for piece in sequences.pieces(texts):
             ids = np.arange(start, start := start + len(piece))
-            columns = [split] * len(ids), ids, piece, labels[ids], duplicate_groups[ids]
+            columns = [split] * len(ids), ids, piece, *(x[ids] for x in numbers)
             arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
             yield pa.record_batch(arrays, schema)
 
@@ -99,7 +99,9 @@ def load(folder: Path) -> Corpus:
         classes = tuple(json.loads(meta["classes"]))
         pool, last = int(meta["pool"]), len(rows) - int(meta.get("unlabelled", 0))
         settled = int(meta.get("settled", 0))
-        labels, duplicate_groups = rows["label"].to_numpy(), rows["duplicate_group"].to_numpy()
+        labels, duplicate_groups, blocks = (
+            rows[name].to_numpy() for name in ("label", "duplicate_group", "block")
+        )
     except (KeyError, TypeError, ValueError) as e:  # ValueError: other than UTF-8 or numbers too
         raise files.damaged_error(path, f"its head cannot be read: {e}") from e
     return Corpus(
@@ -109,6 +111,7 @@ def load(folder: Path) -> Corpus:
         texts=sequences.TextColumn(rows["text"][:pool]),
         labels=labels[:pool],
         duplicate_groups=duplicate_groups[:pool],
+        blocks=blocks[:pool],
         test_texts=sequences.TextColumn(rows["text"][pool:last]),
         test_labels=labels[pool:last],
         digest=found,

@@ -95,6 +95,7 @@ def build_corpus(
         texts=sequences.SelectedTexts(loaded.texts, pool),
         labels=labels[pool],
         duplicate_groups=_in_order(duplicate_groups[pool]),
+        blocks=_in_order(_blocks(duplicate_groups, loaded.groups)[pool]),
         test_texts=sequences.SelectedTexts(loaded.texts, test),
         test_labels=labels[test],
         digest="",
@@ -134,11 +135,23 @@ def _placed(
     return Placement(drawn, np.zeros(len(labels), bool), 0)
 
 
+def _blocks(duplicate_groups: Ints, groups: Sequence[str] | None) -> Ints:
+    """Return the number of the block of every text, (texts,): its duplicate group where there are no groups."""
+    if groups is None:
+        return duplicate_groups
+    words = [
+        f"group {group}" if group else f"copies {i}"
+        for group, i in zip(groups, duplicate_groups, strict=True)
+    ]
+    return placement.blocks(words, duplicate_groups)
+
+
 def digest(corpus: Corpus) -> str:
     """Return the hash of the content of a corpus, without its name and family; texts are read in pieces.
 
     It is the sha256 of the canonical JSON of [classes, texts, labels, duplicate groups, test texts, test
-    labels], and after them the unlabelled texts and [the number of settled texts] if there are any.
+    labels], and after them the unlabelled texts and [the number of settled texts] if there are any, and the
+    blocks if they are others than the duplicate groups.
     """
     content: tuple[Iterable[Any], ...] = (
         corpus.classes, corpus.texts, map(int, corpus.labels), map(int, corpus.duplicate_groups),
@@ -149,6 +162,8 @@ def digest(corpus: Corpus) -> str:
         content = (*content, corpus.unlabelled)
     if corpus.settled:
         content = (*content, [corpus.settled])
+    if (corpus.blocks != corpus.duplicate_groups).any():
+        content = (*content, map(int, corpus.blocks))
     for number, part in enumerate(content):
         found.update(b",[" if number else b"[[")
         for place, piece in enumerate(sequences.pieces(part)):

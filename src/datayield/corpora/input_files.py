@@ -25,7 +25,7 @@ from datayield.core import files
 from datayield.core.errors import UserError
 from datayield.core.system import machine
 from datayield.core.types import Ints
-from datayield.corpora import columns, exports, growth, packed, tabular
+from datayield.corpora import columns, growth, packed, recognise, tabular
 from datayield.corpora.build import Labelled
 from datayield.corpora.loaders import file
 from datayield.corpora.parts_by_name import by_part
@@ -48,7 +48,7 @@ class InputFiles:
         split: column that says train or test; None: guessed where `guess_split`.
         test: files whose texts are the test set.
         unlabelled: file with additional texts without labels.
-        encoding: encoding of the files; None: utf-8, or utf-16 by its byte-order mark.
+        encoding: encoding of the files; None: found from the content of each.
         guess_split: whether a column of "train" and "test" may set test texts apart.
         format: format of the files or labelling tool that exported them; None: recognised.
         options: the user's choices for separated files.
@@ -113,8 +113,7 @@ def corpus_entry(inputs: InputFiles) -> tuple[FileSource | HubSource, tuple[str,
 
 def _file_source(inputs: InputFiles) -> tuple[FileSource, tuple[str, ...]]:
     paths, tests, notices = by_part(expand(inputs.files), expand(inputs.test))
-    encoding = inputs.encoding or tabular.encoding_of(paths[0])
-    layout = tabular.layout_of(paths[0], encoding, inputs.format, inputs.options)
+    layout, read_as = recognise.layout(paths[0], inputs.encoding, inputs.format, inputs.options)
     decided = bool(tests or inputs.group or inputs.time)
     keep_together = decided or not inputs.guess_split
     annotator = file.annotator_column(layout.tool, inputs.annotator)
@@ -134,7 +133,14 @@ def _file_source(inputs: InputFiles) -> tuple[FileSource, tuple[str, ...]]:
         "settled": 1,  # until the texts are counted
     }
     source = file.source_of(
-        paths[0], chosen.text, chosen.label, encoding, chosen.split, paths[1:], tests, **choices
+        paths[0],
+        chosen.text,
+        chosen.label,
+        layout.encoding,
+        chosen.split,
+        paths[1:],
+        tests,
+        **choices,
     )
     parts, more = _parts(inputs, layout, source, chosen.classes)
     source = source.model_copy(update={"more": parts})
@@ -142,8 +148,8 @@ def _file_source(inputs: InputFiles) -> tuple[FileSource, tuple[str, ...]]:
     report = loaded.report
     settled = source.model_copy(update={"settled": len(loaded.texts)})
     source = growth.with_test_share(settled, None)
-    read_as = (*notices, *_layout_sentences(layout), *chosen.guesses, *more)
-    return source, (*read_as, *(report.sentences() if report else ()))
+    said = (*notices, *read_as, *chosen.guesses, *more)
+    return source, (*said, *(report.sentences() if report else ()))
 
 
 def _parts(
@@ -153,8 +159,7 @@ def _parts(
     parts, sentences = [], []
     for part in source.more:
         path = Path(part.path)
-        encoding = inputs.encoding or tabular.encoding_of(path)
-        layout = tabular.layout_of(path, encoding, inputs.format, inputs.options)
+        layout, read_as = recognise.layout(path, inputs.encoding, inputs.format, inputs.options)
         names = tabular.column_names(layout)
         written_alike = (layout.encoding, layout.tool) == (first.encoding, first.tool) and (
             layout.format != "csv" or layout.separator == source.separator
@@ -167,13 +172,13 @@ def _parts(
         text, label = (x if x in names else None for x in (source.text, source.label))
         annotator = file.annotator_column(layout.tool, None)
         chosen = columns.choose(layout, text, label, None, True, annotator, classes)
-        sentences += _layout_sentences(layout)
+        sentences += read_as
         sentences += [f"{layout.name}: {sentence}" for sentence in chosen.guesses]
         own = FileColumns.model_validate(
             {
                 "text": chosen.text,
                 "label": chosen.label,
-                "encoding": encoding,
+                "encoding": layout.encoding,
                 "separator": layout.separator,
                 "tool": layout.tool,
             }
@@ -182,28 +187,15 @@ def _parts(
     return tuple(parts), sentences
 
 
-def _layout_sentences(layout: tabular.Layout) -> list[str]:
-    """Return what was recognised in a file and is not plain to see."""
-    if layout.tool:
-        title = exports.TOOLS[layout.tool].title
-        return [
-            f"{layout.name}: read as an export of {title} (otherwise: --format {layout.format})"
-        ]
-    if layout.format not in ("csv", "tsv"):
-        return []
-    sentences = tabular.dialect_of(layout).sentences(tabular.column_names(layout))
-    return [f"{layout.name}: {sentence}" for sentence in sentences]
-
-
 def _unlabelled_file(
     path: Path, encoding: str | None, text: str
 ) -> tuple[UnlabelledFile, tuple[str, ...]]:
-    encoding = encoding or tabular.encoding_of(path)
-    column, notices = columns.text_column(tabular.layout_of(path, encoding), None, text)
+    layout, read_as = recognise.layout(path, encoding)
+    column, guessed = columns.text_column(layout, None, text)
     entry = UnlabelledFile(
-        path=str(path), sha256=tabular.digest(path), text=column, encoding=encoding
+        path=str(path), sha256=tabular.digest(path), text=column, encoding=layout.encoding
     )
-    return entry, notices
+    return entry, (*read_as, *guessed)
 
 
 def _hub_source(inputs: InputFiles) -> HubSource:
@@ -314,7 +306,7 @@ def unlabelled_texts(
     Args:
         names: files, folders or patterns.
         text: column that holds the texts; None: `like`, else guessed for each file.
-        encoding: encoding of the files; None: utf-8, or utf-16 by its byte-order mark.
+        encoding: encoding of the files; None: found from the content of each.
         like: text column of the labelled files.
 
     Returns:
@@ -328,9 +320,9 @@ def unlabelled_texts(
     notices: list[str] = []
     sources = []
     for path in expand(names):
-        layout = tabular.layout_of(path, encoding or tabular.encoding_of(path))
+        layout, read_as = recognise.layout(path, encoding)
         column, guessed = columns.text_column(layout, text, like)
-        notices += _layout_sentences(layout)
+        notices += read_as
         notices += [f"{path}: {sentence}" for sentence in guessed]
         sources.append((layout, column))
     everything = sequences.TextColumn.spooled(_lines(sources))

@@ -62,21 +62,21 @@ def place(texts: TextsToPlace, test_share: float, settled: int, seed: int) -> Pl
         where times are known the newest. Later texts that it would take, too, wait, and so do later copies.
     """
     settled = min(settled, len(texts.labels))
-    blocks, values = _blocks(texts, seed, len(texts.labels))
+    of_block, values = _blocks(texts, seed, len(texts.labels))
     own_blocks, own_values = _blocks(texts, seed, settled)
     if texts.times is None:
         test_blocks = _by_value(own_blocks, own_values, texts.labels[:settled], test_share)
-        beyond = values[blocks] < test_share
+        beyond = values[of_block] < test_share
     else:
         oldest = _least(own_blocks, texts.times[:settled])
         newest = _newest(oldest, np.bincount(own_blocks), test_share)
         test_blocks = oldest >= newest
-        beyond = _least(blocks, texts.times)[blocks] >= newest
+        beyond = _least(of_block, texts.times)[of_block] >= newest
     in_test = np.zeros(len(texts.labels), bool)
     in_test[:settled] = test_blocks[own_blocks]
     later = np.arange(len(texts.labels)) >= settled
-    with_test = np.isin(blocks, blocks[in_test])
-    with_pool = np.isin(blocks, blocks[~in_test & ~later])
+    with_test = np.isin(of_block, of_block[in_test])
+    with_pool = np.isin(of_block, of_block[~in_test & ~later])
     copy = np.isin(texts.copies, texts.copies[:settled])
     waits = later & (copy | with_test | (beyond & ~with_pool))
     return Placement(in_test, waits, int((~in_test[:settled]).sum()))
@@ -87,14 +87,30 @@ def _blocks(texts: TextsToPlace, seed: int, count: int) -> tuple[Ints, Floats]:
     prints, copies = texts.prints[:count], texts.copies[:count]
     groups = texts.groups[:count] if texts.groups is not None else [""] * count
     words = [f"group {g}" if g else p for g, p in zip(groups, prints, strict=True)]
-    numbers: dict[str, int] = {}
-    parts = np.array([numbers.setdefault(w, len(numbers)) for w in words], np.int64)
+    of_block = blocks(words, copies)
+    numbers, parts = _numbered(words)
+    return of_block, _least(of_block, seeds.uniform(numbers, seed, "place")[parts])
+
+
+def blocks(words: Sequence[str], copies: Ints) -> Ints:
+    """Return the block of each text, (texts,): texts of one word or one duplicate group share one.
+
+    Args:
+        words: what joins a text with others, (texts,): its group, or what no other text has.
+        copies: its duplicate group, (texts,).
+    """
+    numbers, parts = _numbered(words)
     # A graph of the words and the duplicate groups; each text joins its word with its duplicate group.
     size = len(numbers) + int(copies.max(initial=-1)) + 1
-    joined = coo_array((np.ones(count), (parts, len(numbers) + copies)), (size, size))
+    joined = coo_array((np.ones(len(words)), (parts, len(numbers) + copies)), (size, size))
     found = connected_components(joined, directed=False)[1]
-    blocks = np.unique(found[parts], return_inverse=True)[1].astype(np.int64)
-    return blocks, _least(blocks, seeds.uniform(numbers, seed, "place")[parts])
+    return np.unique(found[parts], return_inverse=True)[1].astype(np.int64)
+
+
+def _numbered(words: Sequence[str]) -> tuple[dict[str, int], Ints]:
+    """Return the number of each different word, and that of each text, (texts,)."""
+    numbers: dict[str, int] = {}
+    return numbers, np.array([numbers.setdefault(w, len(numbers)) for w in words], np.int64)
 
 
 def _least(blocks: Ints, values: Floats) -> Floats:

@@ -32,6 +32,7 @@ from datayield.corpora.separated import FOUND_OUT, SeparatedOptions
 FORMATS = {f".{e}": e for e in ("csv", "tsv", "jsonl", "parquet")} | {".ndjson": "jsonl"}
 """Format of a file of rows by its ending."""
 
+NO_ENCODING = ("parquet", "xlsx")  # formats that are no text
 LINES = "lines"  # the format of a plain text file: one text per line
 LINE_COLUMN = "text"  # the only column of that format
 NAMED_FORMATS = {**FORMATS, ".json": "json", ".txt": LINES, ".xlsx": "xlsx"}
@@ -102,18 +103,6 @@ def _json_format(path: Path) -> str:
         return "jsonl"  # whoever reads the rows raises the error
     return (
         "json" if start.translate(None, b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")[:1] == b"[" else "jsonl"
-    )
-
-
-def encoding_of(path: Path) -> str:
-    """Return UTF-16 or UTF-32 by a file's byte order mark or by its first zeros, else "utf-8"."""
-    try:
-        with packed.open_binary(path) as file:
-            start = file.read(4)
-    except OSError:
-        return "utf-8"  # whoever reads the rows raises the error
-    return next(
-        (name for pattern, name in text_files.STARTS if re.match(pattern, start, re.S)), "utf-8"
     )
 
 

@@ -25,15 +25,6 @@ NO_TEXTS = (
     (b"PAR1", "a parquet file; wanted the ending .parquet and no other --format"),
     (b"%PDF", "a PDF document; wanted its texts in a .csv or .txt file"),
 )
-"""First bytes of a file and its encoding; the last two are of two letters without a mark before them."""
-
-NO_TEXTS = (
-    (b"PK\x03\x04", "an Excel file (.xlsx) or a zip archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls): save its sheet as .xlsx or csv"),
-    (b"\x1f\x8b", "packed by gzip (.gz)"),
-    (b"PAR1", "a parquet file"),
-    (b"%PDF", "a PDF document"),
-)
 """First bytes of files that are no text, what they are, and what is wanted."""
 
 

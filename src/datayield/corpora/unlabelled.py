@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
@@ -21,7 +21,7 @@ from datayield.core import files
 from datayield.core.errors import UserError
 from datayield.core.system import machine
 from datayield.core.types import Corpus
-from datayield.corpora import tabular
+from datayield.corpora import recognise, tabular
 from datayield.corpora.build import digest
 from datayield.corpora.loaders import file
 from datayield.corpora.text_fields import fields_in, fields_of, joined
@@ -101,7 +101,11 @@ def _new_texts(corpus: Corpus, lines: Iterable[str], removed: Counter[str]) -> I
 # ---- texts to predict
 @contextmanager
 def open_texts(
-    path: Path | None, format: str | None = None, column: str | None = None, encoding: str = "utf-8"
+    path: Path | None,
+    format: str | None = None,
+    column: str | None = None,
+    encoding: str | None = None,
+    notify: Callable[[str], object] | None = None,
 ) -> Iterator[Iterator[str]]:
     """Open a file of texts; the block gets an iterator that reads them in order.
 
@@ -111,7 +115,8 @@ def open_texts(
         path: the file; None: standard input.
         format: "csv", "tsv", "jsonl", "parquet" or "lines"; None: by the ending; standard input: lines.
         column: the column of the texts; None: the only column, or "text".
-        encoding: of the file.
+        encoding: of the file; None: found from its content.
+        notify: gets the sentence that says which encoding was found.
 
     Raises:
         UserError: naming the file and the place in it; also for a row whose text is missing.
@@ -131,8 +136,11 @@ def open_texts(
             raise UserError(f"{path} does not exist. Check the path.")
         else:
             files.check_regular(path)
-        separator = tabular.separator_of(path, encoding, format)
-        yield _texts(tabular.Layout(path, format, encoding, separator, title), column)
+        found = recognise.encoding(path, encoding, format, title)
+        if found.sentence and notify is not None:
+            notify(found.sentence)
+        separator = tabular.separator_of(path, found.name, format)
+        yield _texts(tabular.Layout(path, format, found.name, separator, title), column)
 
 
 def _spooled(stream: BinaryIO) -> "tempfile._TemporaryFileWrapper[bytes]":

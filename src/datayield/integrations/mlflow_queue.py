@@ -97,7 +97,7 @@ class Recorder:
     def _entered(self, entry: Entry) -> bool:
         """Return whether the entry is logged, or refused in a way that will not change."""
         from datayield.core.system import services
-        from datayield.integrations import mlflow_runs
+        from datayield.integrations import mlflow_client, mlflow_runs
 
         try:
             if self._log is None:
@@ -111,7 +111,7 @@ class Recorder:
                 self._log = None  # opened again, it knows which runs had been logged
             if not self._away:
                 self._away = True
-                fault = f"it {services.log_fault(e, mlflow_runs.uri(self._root))}"
+                fault = f"it {services.log_fault(e, mlflow_client.uri(self._root))}"
                 _say(
                     f"MLflow does not record: {e if isinstance(e, UserError) else fault}; the study goes on"
                     " and tries again. `datayield record` fills the log later."

@@ -22,7 +22,7 @@ from mlflow.types import ColSpec, Schema
 from datayield.core.errors import UserError
 from datayield.core.system import services
 from datayield.core.types import Row
-from datayield.integrations import mlflow_runs
+from datayield.integrations import mlflow_client, mlflow_runs
 from datayield.models.saved import format, saved_network, served
 
 EXAMPLE = "a text to be labelled"
@@ -53,8 +53,8 @@ def register(folder: Path, row: Row, family: str, root: Path) -> tuple[str, str,
         raise
     except Exception as e:  # MLflow's stores raise what their backends raise
         raise UserError(
-            f"{folder} is written, but MLflow at {mlflow_runs.uri(root)} does not register it: it"
-            f" {services.log_fault(e, mlflow_runs.uri(root))}. Then run the same command again, or leave it"
+            f"{folder} is written, but MLflow at {mlflow_client.uri(root)} does not register it: it"
+            f" {services.log_fault(e, mlflow_client.uri(root))}. Then run the same command again, or leave it"
             " out: --no-register."
         ) from e
 
@@ -62,7 +62,7 @@ def register(folder: Path, row: Row, family: str, root: Path) -> tuple[str, str,
 def _register(
     folder: Path, config: dict[str, Any], row: Row, family: str, root: Path
 ) -> tuple[str, str, bool]:
-    client = mlflow_runs.client(root)
+    client = mlflow_client.client(root)
     name = f"datayield-{config['study']}-{config['corpus']}"
     own = tags(config)
     for known in client.search_model_versions(f"name = '{name}'"):
@@ -74,7 +74,7 @@ def _register(
     model = _logged(client, folder, config, log.experiment, log.run_of(row.key))
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
-    with _named(mlflow_runs.uri(root)):
+    with _named(mlflow_client.uri(root)):
         made = client.create_model_version(
             name,
             source=f"models:/{model}",

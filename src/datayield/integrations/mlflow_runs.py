@@ -6,9 +6,7 @@ the pipeline never reads the log, so `datayield record` can rebuild all of it.
 """
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,17 +15,14 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.exceptions import MlflowException
-from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from datayield.core.errors import UserError
 from datayield.core.system import services
 from datayield.core.types import Row
-from datayield.integrations import mlflow_curves, mlflow_file
+from datayield.integrations import mlflow_client, mlflow_curves
 
 _PARENT = "mlflow.parentRunId"
 _SCORES = ("accuracy", "macro_f1", "validation_accuracy", "validation_macro_f1")
@@ -42,49 +37,13 @@ def refused(error: Exception) -> bool:
     return isinstance(error, MlflowException) and error.error_code in _LASTING
 
 
-def uri(root: Path) -> str:
-    """Return MLFLOW_TRACKING_URI, or the address of the project's own `state/mlflow.db`."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_own_log(root)}"
-
-
-def _own_log(root: Path) -> Path:
-    return (root / "state").resolve() / "mlflow.db"
-
-
-def prepare(root: Path) -> None:
-    """Make the project's own log, or set a broken one aside and say so, where no other log is named.
-
-    Raises:
-        UserError: something else stands at its place, or it cannot be written.
-    """
-    if os.environ.get("MLFLOW_TRACKING_URI"):
-        return
-    if sentence := mlflow_file.prepare(_own_log(root)):
-        print(f"notice: {sentence}", file=sys.stderr)
-
-
-def client(root: Path) -> MlflowClient:
-    """Return MLflow's client for this project, whose own log is made or mended before.
-
-    Raises:
-        UserError: the project's own log cannot be opened.
-        SQLAlchemyError: its address is a database that cannot be reached. MLflow itself would try
-            for more than a minute, and the caller would wait as long.
-    """
-    address = uri(root)
-    prepare(root)
-    if address.startswith(("postgresql", "mysql", "mssql")):
-        create_engine(address, poolclass=NullPool).connect().close()
-    return MlflowClient(tracking_uri=address)
-
-
 class Log:
     """The log of one study: an experiment, its parent run and the cells logged so far."""
 
     def __init__(self, study: str, root: Path) -> None:
         self._study = study
         self._study_tags = {"study": study, **_revision(root)}  # tags of all runs
-        self._client = client(root)
+        self._client = mlflow_client.client(root)
         self.experiment = self._find_experiment(root)
         runs = self._all_runs()
         parents = [r for r in runs if r.data.tags.get("kind") == "study"]
@@ -120,7 +79,7 @@ class Log:
             if found.lifecycle_stage == "deleted":
                 self._client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
-        local = uri(root).startswith("sqlite")
+        local = mlflow_client.uri(root).startswith("sqlite")
         location = (root / "state" / "mlartifacts").resolve().as_uri() if local else None
         try:
             return str(self._client.create_experiment(name, artifact_location=location))
@@ -332,7 +291,7 @@ def answering(root: Path) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as e:
         raise UserError(
-            f"MLflow at {uri(root)} does not record: it {services.log_fault(e, uri(root))}. The same"
+            f"MLflow at {mlflow_client.uri(root)} does not record: it {services.log_fault(e, mlflow_client.uri(root))}. The same"
             " command again adds what is missing."
         ) from e
 

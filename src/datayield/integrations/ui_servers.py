@@ -12,7 +12,7 @@ from pathlib import Path
 from datayield.core.errors import UserError
 from datayield.core.system import machine, subprocesses
 from datayield.core.system.secrets import masked
-from datayield.integrations import mlflow_runs
+from datayield.integrations import mlflow_client
 from datayield.tuning import optuna_search
 
 HOST = "127.0.0.1"  # pages without a password: for this machine alone
@@ -33,7 +33,7 @@ def serve(root: Path, runs: int, trials: int, flows: int) -> None:
     machine.prepare_process()
     machine.prepare_prefect_home(root)
     used = {}
-    if not mlflow_runs.uri(root).startswith("http"):
+    if not mlflow_client.uri(root).startswith("http"):
         used["--runs"] = runs
     if not os.environ.get("PREFECT_API_URL"):
         used["--flows"] = flows
@@ -56,11 +56,11 @@ def serve(root: Path, runs: int, trials: int, flows: int) -> None:
 @contextmanager
 def _mlflow(root: Path, port: int) -> Iterator[str]:
     """Serve the project's log in MLflow and yield the address; a server elsewhere stays as it is."""
-    log = mlflow_runs.uri(root)
+    log = mlflow_client.uri(root)
     if log.startswith("http"):
         yield log
         return
-    mlflow_runs.prepare(root)
+    mlflow_client.prepare(root)
     # By the environment: a command line can be read by every user of the machine.
     with _served("mlflow", "server", port, "--workers", "1", MLFLOW_BACKEND_STORE_URI=log):
         yield f"http://{HOST}:{port}"

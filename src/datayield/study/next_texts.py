@@ -194,7 +194,7 @@ class NextTextsContext(CellContext):
         none: Sequence[str] = ()
         corpus = Corpus(
             "next", "next", classes, pool, np.concatenate([labels, unknown]), everything,
-            none, everything[:0], "",
+            everything, none, everything[:0], "",
         )  # fmt: skip
         tables = CorpusTables(corpus, Draws(()), Path())
         if "vectors" in strategy.precomputed:

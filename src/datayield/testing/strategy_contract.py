@@ -280,6 +280,7 @@ def random_labels(data: CorpusTables) -> CorpusTables:
         texts=texts,
         labels=labels,
         duplicate_groups=np.arange(ORACLE_TEXTS),
+        blocks=np.arange(ORACLE_TEXTS),
         test_texts=texts,
         test_labels=labels,
     )

@@ -14,7 +14,7 @@ from datayield.config import FilePart, FileSource, HubSource, UnlabelledFile
 from datayield.core.errors import UserError
 from datayield.core.system import machine
 from datayield.core.types import Ints
-from datayield.corpora import annotators, exports, label_names, row_account, tabular
+from datayield.corpora import annotators, encodings, exports, label_names, row_account, tabular
 from datayield.corpora.build import Labelled
 from datayield.corpora.columns import POOL_SPLITS, TEST_SPLITS
 from datayield.corpora.moments import moment_of
@@ -184,8 +184,8 @@ def read(name: str, source: FileSource, root: Path, rare: bool = False) -> Label
         sequences.SelectedTexts(rows.texts, labelled),
         [str(labels[i]) for i in labelled],
         in_test if any(rows.in_test) or any(part.test for part in source.more) else None,
-        {"loader": "file", **origin, "licence": "not stated", "encoding": source.encoding,
-         "rows": len(rows.texts)},
+        {"loader": "file", **origin, "licence": "not stated", "rows": len(rows.texts),
+         **encodings.as_card(source, root)},
         source.family or name,
         report.left_out,
         sequences.SelectedTexts(rows.texts, unlabelled),
