@@ -1,4 +1,4 @@
-"""Compares ways to read long texts: their beginning, all in windows, all at once (docs/adr/0029).
+"""Compares ways to read long texts: their beginning, all in windows, all at once (docs/adr/0030).
 
     python benchmarks/windows.py [DRAWS]
 
