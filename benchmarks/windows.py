@@ -1,4 +1,4 @@
-"""Compares ways to read long texts: their beginning, all in windows, all at once (docs/adr/0029).
+"""Compares ways to read long texts: their beginning, all in windows, all at once (docs/adr/0030).
 
     python benchmarks/windows.py [DRAWS]
 
@@ -22,9 +22,9 @@ from datayield.models import device
 from datayield.models.trainer import TrainingHooks, train
 
 WAYS = {
-    "the first 64 tokens": {},
-    "8 windows of 64 tokens": {"windows": 8},
-    "512 tokens at once": {"max_tokens": 512},
+    "the first 64 tokens": Settings(updates=200, evaluations=0),
+    "8 windows of 64 tokens": Settings(updates=200, evaluations=0, windows=8),
+    "512 tokens at once": Settings(updates=200, evaluations=0, max_tokens=512),
 }
 BUDGETS = (150, 600)
 FEWEST_WORDS, PER_CLASS, TEST = 40, 700, 1000
@@ -70,14 +70,13 @@ def main(draws: int) -> None:
     order = np.random.default_rng(1).permutation(len(texts))
     test, pool = order[:TEST], order[TEST:]
     for n in BUDGETS:
-        for way, changed in WAYS.items():
+        for way, settings in WAYS.items():
             right, seconds = [], []
             for draw in range(draws):
                 ids = np.random.default_rng([7, draw]).permutation(pool)[:n]
                 targets = np.eye(len(LIBRARIES), dtype=np.float32)[labels[ids]]
                 lines = tuple(texts[i] for i in ids)
                 rows = TrainingSet(lines, targets, np.ones(n, np.float32), ids)
-                settings = Settings.from_dict({"updates": 200, "evaluations": 0, **changed})
                 began = time.process_time()
                 nothing: tuple[list[str], Ints] = ([], np.empty(0, np.int64))
                 made = train(rows, nothing, settings, TrainingHooks(), ("k", draw))

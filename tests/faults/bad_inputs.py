@@ -145,6 +145,8 @@ PARAMS = {
     "unknown baseline": planned('unknown strategy "plane"', of("analysis.baseline", "lstm:plane")),
     "an unknown setting": planned('unknown setting "hiden": did you mean "hidden"', of("model", {"hiden": 3})),
     "no width": planned("model.hidden: wanted a number of at least 1, got 0", of("model.hidden", 0)),
+    "no windows": planned("model.windows: wanted a number of at least 1, got 0", of("model.windows", 0)),
+    "windows as a word": planned("model.windows: wanted int, got 'all'", of("model.windows", "all")),
     "a share above one": planned("model.dropout: wanted a share in [0, 1), got 1.5", of("model.dropout", 1.5)),
     "another pooling": planned("model.pooling: wanted max_mean or last, got 'mean'", of("model.pooling", "mean")),
     "a rate that is none": planned("model.learning_rate: wanted a finite number, got nan", of("model.learning_rate", float("nan"))),

@@ -104,14 +104,17 @@ def test_the_model_predicts_what_its_cell_predicted(
     assert "not stated" in card, "the licence of the data"
 
 
-def test_normalised_embeddings_and_two_classes_come_back(corpus: Corpus, tmp_path: Path) -> None:
+def test_normalised_embeddings_windows_and_two_classes_come_back(
+    corpus: Corpus, tmp_path: Path
+) -> None:
     device.configure()
     ids = np.flatnonzero(corpus.labels < 2)[:60]
     rows = TrainingSet(
         tuple(corpus.texts[i] for i in ids), np.eye(2, dtype=np.float32)[corpus.labels[ids]],
         np.ones(60, np.float32), ids,
     )  # fmt: skip
-    settings = Settings(hidden=8, embedding=8, updates=20, rounds=2, normalised=True)
+    shape = {"hidden": 8, "embedding": 8, "max_tokens": 4, "windows": 3}
+    settings = Settings(**shape, updates=20, rounds=2, normalised=True)
     network = train(rows, ([], ids[:0]), settings, TrainingHooks(), (1,))
     assert network.model.frequency is not None
     base = {"classes": ["a", "b"], "identity": {"device": "cpu", "precision": "fp32"}}

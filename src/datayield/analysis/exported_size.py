@@ -16,7 +16,7 @@ def exported_bytes(
 ) -> float:
     """Return about how many bytes the folder of an exported model takes.
 
-    The length of vocabulary entries is that of English words. A model from outside is no part of the folder.
+    The length of vocabulary entries is that of English words. The folder does not hold a model from outside.
 
     Args:
         architecture: that of an arm without members.

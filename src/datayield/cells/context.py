@@ -17,7 +17,8 @@ from datayield.models.hooks import NOTHING_SHOWN
 from datayield.models.settings import ARCHITECTURES, OUTSIDE
 from datayield.models.topic_model import PretrainedTopics, kept_topics
 from datayield.models.trainer import HeldOut, TrainingHooks, train
-from datayield.strategies.base import Fitted, Kind, LanguageModel, Strategy, TopicModel
+from datayield.strategies.base import Fitted, Kind, Strategy
+from datayield.strategies.pool_models import LanguageModel, TopicModel
 from datayield.strategies.registry import compose
 from datayield.text import sequences
 

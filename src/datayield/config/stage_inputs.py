@@ -1,4 +1,4 @@
-"""Notices what changes while a stage runs that depends on it.
+"""Compares what a stage depends on before and after it runs.
 
 DVC records the dependencies of a stage as they stand when the stage ends. A file or parameter that was
 edited in between would be recorded as if its new content had been used.
@@ -63,17 +63,17 @@ def inputs(root: Path, stage: str, corpus: str | None = None) -> Mapping[str, st
     entry = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"].get(stage, {})
     params = _params(root)
     known = {"item": {"name": corpus}, **params}
-    found: dict[str, str] = {}
+    content: dict[str, str] = {}
     for dep in entry.get("deps", ()):
         place = _filled(dep, known)
-        found |= _files(root, place)
+        content |= _files(root, place)
     for name in entry.get("params", ()):
         if isinstance(name, str):
             full = _filled(name, known)
-            found[f"{PARAMS}: {full}"] = repr(_value(params, full.split(".")))
+            content[f"{PARAMS}: {full}"] = repr(_value(params, full.split(".")))
         elif project.CODE in name:
-            found["the installed datayield"] = project.code_digest(stage)
-    return found
+            content["the installed datayield"] = project.code_digest(stage)
+    return content
 
 
 def _params(root: Path) -> dict[str, Any]:
@@ -118,5 +118,5 @@ def _content(path: Path) -> str:
 def _change(name: str, before: str, after: str) -> str:
     if not name.startswith(PARAMS):
         return f"{name} {'went away' if after == ABSENT else 'changed'}"
-    shown = (x if len(x) <= MOST_SHOWN else f"{x[: MOST_SHOWN - 1]}…" for x in (before, after))
-    return f"{name} changed from {' to '.join(shown)}"
+    brief = (x if len(x) <= MOST_SHOWN else f"{x[: MOST_SHOWN - 1]}…" for x in (before, after))
+    return f"{name} changed from {' to '.join(brief)}"

@@ -1,4 +1,4 @@
-"""Judges whether the letters of a text fit a language of Latin script, so that wrong encodings stand out."""
+"""Decides whether the letters of a text fit a language of Latin script, so that wrong encodings stand out."""
 
 import re
 from collections import Counter

@@ -84,7 +84,7 @@ class _Survey:
 def found(path: Path, title: str = "") -> FoundEncoding:
     """Return the encoding of a file of text by its content.
 
-    A file that cannot be read, or is no text, counts as UTF-8: whoever reads it raises the error.
+    A file that cannot be read, or is not text, counts as UTF-8: its reader raises the error.
 
     Args:
         path: the file.

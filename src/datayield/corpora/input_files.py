@@ -148,8 +148,8 @@ def _file_source(inputs: InputFiles) -> tuple[FileSource, tuple[str, ...]]:
     report = loaded.report
     settled = source.model_copy(update={"settled": len(loaded.texts)})
     source = growth.with_test_share(settled, None)
-    said = (*notices, *read_as, *chosen.guesses, *more)
-    return source, (*said, *(report.sentences() if report else ()))
+    sentences = (*notices, *read_as, *chosen.guesses, *more)
+    return source, (*sentences, *(report.sentences() if report else ()))
 
 
 def _parts(

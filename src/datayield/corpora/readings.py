@@ -70,7 +70,7 @@ _WORDS = re.compile(r"(\w?)([^\x00-\x7f]+)(?=(\w?))")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What some bytes are in one encoding.
+    """The text that some bytes make in one encoding.
 
     Attributes:
         name: of the encoding.

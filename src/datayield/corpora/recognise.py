@@ -1,4 +1,4 @@
-"""Recognises how a file is written, its encoding too, and says what is not plain to see."""
+"""Finds out how a file is written, its encoding too, and says what is not plain to see."""
 
 from pathlib import Path
 

@@ -290,8 +290,9 @@ def answering(root: Path) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as e:
+        address = mlflow_client.uri(root)
         raise UserError(
-            f"MLflow at {mlflow_client.uri(root)} does not record: it {services.log_fault(e, mlflow_client.uri(root))}. The same"
+            f"MLflow at {address} does not record: it {services.log_fault(e, address)}. The same"
             " command again adds what is missing."
         ) from e
 

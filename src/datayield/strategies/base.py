@@ -15,6 +15,7 @@ from datayield.core.errors import UserError
 from datayield.core.types import Floats, Ints, Pool, TrainingSet
 from datayield.models.hooks import Objective, Presentations, Schedule, Start
 from datayield.models.settings import ARCHITECTURES
+from datayield.strategies.pool_models import LanguageModel, TopicModel
 
 if TYPE_CHECKING:
     from datayield.models.token_states import TokenStates
@@ -115,7 +116,7 @@ class StrategyContext(Protocol):
         fold. Rows made of texts without labels have -1.
         """
 
-    def language_model(self, task: str, passes: int) -> "LanguageModel":
+    def language_model(self, task: str, passes: int) -> LanguageModel:
         """Return the language model of this corpus and draw, trained once for all cells.
 
         It reads every text of the pool and no label; never a test text. Each cell that uses it is
@@ -126,7 +127,7 @@ class StrategyContext(Protocol):
             passes: passes of the training over the texts.
         """
 
-    def topic_model(self, topics: int, passes: int) -> "TopicModel":
+    def topic_model(self, topics: int, passes: int) -> TopicModel:
         """Return the topic model of this corpus, trained once for all cells of all draws.
 
         It reads every text of the pool and no label; never a test text. Each cell that uses it is
@@ -153,40 +154,6 @@ Query = Callable[[Pool, int, StrategyContext], Ints]
 Transform = Callable[[TrainingSet, StrategyContext], TrainingSet]
 Versions = Callable[[Sequence[str], StrategyContext], Sequence[Sequence[str]]]
 Pretrain = Callable[[Sequence[str], Mapping[str, int], StrategyContext], Start]
-
-
-class LanguageModel(Protocol):
-    """A language model of the pool's texts; see datayield.models.pretraining."""
-
-    @property
-    def weights(self) -> Mapping[str, NDArray[np.float32]]:
-        """The parameters of embedding and first recurrent layer, by name."""
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The vocabulary, special words first."""
-
-    def infill(
-        self, lines: Sequence[Sequence[str]], drawn: Sequence[Mapping[int, float]]
-    ) -> list[list[str]]:
-        """Return the texts with the words at some places replaced by words drawn from the model.
-
-        Args:
-            lines: the words of each text.
-            drawn: per text, place -> a number in [0, 1) that decides the new word.
-        """
-
-
-class TopicModel(Protocol):
-    """A topic model of the pool's texts; see datayield.models.topic_model."""
-
-    @property
-    def arrays(self) -> Mapping[str, NDArray[np.float32]]:
-        """The parameters of its encoder, by a classifier's names."""
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The vocabulary, special words first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def started(command: Sequence[str], **options: Any) -> "Iterator[subprocess.Pope
 
 @contextmanager
 def watched(group: int) -> Iterator[None]:
-    """Have a process group ended if we are killed inside the block, by whatever signal."""
+    """Let a watcher end a process group if we are killed inside the block, by whatever signal."""
     watcher = subprocess.Popen(
         [sys.executable, "-I", group_watch.__file__, str(group)],
         stdin=subprocess.PIPE,

@@ -66,11 +66,7 @@ def reader(
         return Classifier(trained_with, len(vocabulary), classes, lookup, features)
 
     with torch.device("meta"):  # takes no memory, whatever sizes damaged settings name
-        expected = {name: tuple(p.shape) for name, p in empty().named_parameters()}
-    if "frequency" in parts.arrays:  # of networks with normalised embeddings
-        expected["frequency"] = (len(vocabulary),)
-    if {name: a.shape for name, a in parts.arrays.items()} != expected:
-        raise ValueError("names or shapes of the arrays differ from those that the settings give")
+        _check_arrays(parts, empty(), len(vocabulary))
     model = empty()
     state = {k: device.tensor(v) for k, v in parts.arrays.items() if k != "frequency"}
     model.load_state_dict(state)
@@ -81,6 +77,15 @@ def reader(
     if states_of is None:
         return partial(_predict_from_words, model, vocabulary)
     return partial(_predict_from_states, model, Lock(), states_of)
+
+
+def _check_arrays(parts: ModelArrays, model: "Classifier", words: int) -> None:
+    """Raise ValueError if the arrays are not those of a network with this vocabulary size."""
+    expected = {name: tuple(p.shape) for name, p in model.named_parameters()}
+    if "frequency" in parts.arrays:  # of networks with normalised embeddings
+        expected["frequency"] = (words,)
+    if {name: a.shape for name, a in parts.arrays.items()} != expected:
+        raise ValueError("names or shapes of the arrays differ from those that the settings give")
 
 
 def _predict_from_words(
