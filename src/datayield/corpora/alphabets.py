@@ -46,7 +46,7 @@ _FOREIGN = re.compile(r"(.?)([^\x00-\x7f])(?=(.?))", re.S)
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How the marks of a text that are not ASCII fit one language.
+    """The verdict on how the marks of a text that are not ASCII fit one language.
 
     Attributes:
         foreign: number of these marks.
