@@ -145,7 +145,7 @@ def exports() -> list[bytes]:
 
 
 def _with_heads(*contents: bytes) -> list[bytes]:
-    return [bytes([k, 0]) + c for k in (0, 1) for c in contents]
+    return [bytes([k, e]) + c for k in (0, 1) for e in (0, 1) for c in contents]
 
 
 def csv_seeds() -> list[bytes]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from datayield.cli import main
-from datayield.core.spreadsheet import guarded
+from datayield.core.spreadsheet import guarded, restored
 from datayield.corpora import input_files
 from datayield.corpora.input_files import InputFiles
 from datayield.study import next_texts
@@ -88,6 +88,36 @@ def label_studio_csv() -> str:
     return out.getvalue()
 
 
+def label_studio_tsv() -> str:
+    """What it exports if next.json was imported."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(label_studio_rows()[0]), delimiter="\t")
+    writer.writeheader()
+    writer.writerows(label_studio_rows())
+    return out.getvalue()
+
+
+def doccano_csv() -> str:
+    """What doccano exports as CSV if next.jsonl was imported."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, ["id", "text", "label", "Comments"], quoting=csv.QUOTE_ALL)
+    writer.writeheader()
+    for number, x in enumerate(entries()):
+        row = {"id": number, "text": x["text"], "label": GIVEN[x["text"]], "Comments": "[]"}
+        writer.writerow(row)
+    return out.getvalue()
+
+
+def spacy() -> str:
+    """Examples for a text classifier of spaCy, as scripts write them."""
+    return lines(
+        [
+            {**x, "cats": {c: float(GIVEN[x["text"]] == c) for c in CLASSES}, "meta": {}}
+            for x in entries()
+        ]
+    )
+
+
 def doccano() -> str:
     """Further fields of an import come back as they were."""
     return lines(
@@ -124,10 +154,17 @@ EXPORTS: dict[str, tuple[str, Callable[[], str]]] = {
     "Label Studio": ("done.json", label_studio),
     "Label Studio, JSON_MIN": ("done.json", lambda: json.dumps(label_studio_rows())),
     "Label Studio, CSV": ("done.csv", label_studio_csv),
+    "Label Studio, TSV": ("done.tsv", label_studio_tsv),
     "doccano": ("done.jsonl", doccano),
+    "doccano, CSV": ("done.csv", doccano_csv),
+    "spaCy": ("done.jsonl", spacy),
     "Prodigy": ("done.jsonl", prodigy),
     "Argilla": ("done.json", argilla),
 }
+
+
+UNGUARDED = ("Label Studio, TSV", "doccano, CSV")
+"""These write texts as they are, so that the apostrophe of the text "'=1 + 1 ..." is taken off."""
 
 
 @pytest.mark.parametrize("tool", EXPORTS)
@@ -138,11 +175,50 @@ def test_what_a_tool_exports_is_read_as_it_was_asked(tool: str, tmp_path: Path) 
     (tmp_path / name).write_text(export(), newline="")
     inputs = InputFiles([str(mine), str(tmp_path / name)], guess_split=False)
     labelled, _, notices = input_files.labelled_texts(inputs)
+    as_read = restored if tool in UNGUARDED else str
     found = dict(zip(labelled.texts, labelled.labels, strict=True))
-    assert {text: found.get(text) for text in POOL} == GIVEN
+    assert {text: found.get(as_read(text)) for text in POOL} == GIVEN
     assert len(found) == len(KNOWN) + len(POOL)
     assert next_texts.distinct(labelled.texts, POOL)[1:] == (len(POOL), 0)
     assert any(f"{len(POOL)} rows = {len(POOL)} labelled" in sentence for sentence in notices)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "mac-roman"])
+def test_a_spreadsheet_may_save_it_in_another_encoding(encoding: str, tmp_path: Path) -> None:
+    """Excel in Western Europe writes windows-1252 as "CSV", and UTF-16 with tabs as "Unicode text"."""
+    texts = [f"{'=+-@'[i % 4]}une forêt près du café d'été n° {i}" for i in range(24)]
+    asked = [TextToLabel(i + 1, i, text, "naïve") for i, text in enumerate(texts)]
+    rows = list(csv.DictReader(io.StringIO(next_texts.as_csv(asked), newline="")))
+    out = io.StringIO()
+    separator = "\t" if encoding == "utf-16" else ";"
+    writer = csv.DictWriter(out, list(rows[0]), delimiter=separator)
+    writer.writeheader()
+    writer.writerows(row | {"label": CLASSES[n % 3]} for n, row in enumerate(rows))
+    mine = write_csv(tmp_path / "mine.csv", KNOWN, KNOWN_LABELS)
+    done = tmp_path / ("done.txt" if encoding == "utf-16" else "done.csv")
+    done.write_bytes(out.getvalue().encode(encoding))
+    form = {"format": "tsv"} if encoding == "utf-16" else {}
+    files = [str(done)] if form else [str(mine), str(done)]
+    inputs = InputFiles(files, guess_split=False, rare=True, **form)
+    labelled, *_ = input_files.labelled_texts(inputs)
+    assert set(texts) <= set(labelled.texts)
+    assert next_texts.distinct(labelled.texts, texts)[1:] == (len(texts), 0)
+
+
+def test_a_spreadsheet_may_save_it_as_xlsx(tmp_path: Path) -> None:
+    """The apostrophes that hide formulas come back in its cells."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in csv.reader(io.StringIO(spreadsheet(","), newline="")):
+        book.active.append(row)
+        for cell in book.active[book.active.max_row]:
+            cell.data_type = "s"
+    book.save(tmp_path / "done.xlsx")
+    mine = write_csv(tmp_path / "mine.csv", KNOWN, KNOWN_LABELS)
+    inputs = InputFiles([str(mine), str(tmp_path / "done.xlsx")], guess_split=False)
+    labelled, *_ = input_files.labelled_texts(inputs)
+    found = dict(zip(labelled.texts, labelled.labels, strict=True))
+    assert {text: found.get(text) for text in POOL} == GIVEN
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from datayield.cells.context import CellContext
 from datayield.cells.corpus_tables import CorpusTables
 from datayield.cells.draws import FOLDS, Draws
 from datayield.core.errors import UserError, nearest
-from datayield.core.spreadsheet import guarded
+from datayield.core.spreadsheet import guarded, restored
 from datayield.core.types import Corpus, Cost, Floats, Ints, Pool, Sample, Settings, TrainingSet
 from datayield.models import device
 from datayield.models.outside_tables import make_tables, rows_of
@@ -121,17 +121,20 @@ def choose(
 def distinct(texts: Sequence[str], unlabelled: Sequence[str]) -> tuple[Ints, int, int]:
     """Find the unlabelled texts that repeat no other text, and count the duplicates.
 
+    An apostrophe that hides a formula does not count: reading takes it off csv files of tools that never put it
+    before a text.
+
     Returns:
         places: of the first text in every group of duplicates that has no labelled text.
         labelled: unlabelled texts that are duplicates of labelled ones.
         repeated: unlabelled texts that are duplicates of earlier ones.
     """
-    known = {fingerprint(t) for t in texts}
+    known = {fingerprint(restored(t)) for t in texts}
     seen: set[bytes] = set()
     places: list[int] = []
     counts: Counter[str] = Counter()
     for number, line in enumerate(unlabelled):
-        key = fingerprint(line)
+        key = fingerprint(restored(line))
         if key in known:
             counts["labelled"] += 1
         elif key in seen:
