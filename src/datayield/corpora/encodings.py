@@ -3,7 +3,7 @@
 UTF-8 is known for certain, and so is what begins with a byte order mark. Any other encoding is a judgement
 (`readings`). The user is told what was found, with words as they were read; where no reading makes words, the
 file is refused.
-docs/adr/0030-encodings.md holds the measurements.
+docs/adr/0031-encodings.md holds the measurements.
 """
 
 import codecs
