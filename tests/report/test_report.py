@@ -184,6 +184,10 @@ def test_several_corpora_start_with_a_line_each_and_published_scores() -> None:
     assert [row[0] for row in screen.matrix.rows] == list(across_corpora.EDA_CORPORA)
     assert screen.answer[0] == "On 0 of 5 corpora the method to use is shown to beat lstm:plain."
     assert all(cell.endswith("; no pick") for row in screen.matrix.rows for cell in row[2:])
+    unpicked = overview(replace(s, corpora=tuple(replace(c, recommended=()) for c in corpora)))
+    (_, *cells) = unpicked.matrix.rows[0]
+    assert 2 < len(unpicked.matrix.head) <= 8 and all("%" in cell for cell in cells[1:])
+    assert "no pick" not in " ".join(cells) and unpicked.matrix.caption == "lstm:plain"
     assert "the same + EDA" in [row[0] for row in published.tables[0].rows]
     assert overview(replace(s, corpora=corpora[:1])) is None
     html = render(s)["index.html"]

@@ -5,6 +5,7 @@ from datayield.report import sentences, wording
 from datayield.report.section import Overview, Picture, Section, Table
 
 FEW = 5  # names in a sentence
+MOST_COLUMNS = 6  # numbers of labels in the matrix, where nothing was picked
 
 
 def overview(s: StudyStatistics) -> Overview | None:
@@ -44,9 +45,19 @@ def _called(s: StudyStatistics, arm: str) -> str:
     return next((c.arms[arm].title for c in s.corpora if arm in c.arms and c.arms[arm].title), arm)
 
 
+def _shared_budgets(s: StudyStatistics) -> list[int]:
+    """Return budgets that the baseline has on every corpus: all of a few, else every second or so."""
+    each = [{x.n for x in c.scores if x.arm == s.baseline} for c in s.corpora]
+    shared = sorted(set.intersection(*each))
+    return shared[:: -(-len(shared) // MOST_COLUMNS) or 1]
+
+
 def _matrix(s: StudyStatistics) -> Table:
-    """Return corpora by budgets: the baseline's score, and the pick's gain where it is shown."""
-    budgets = sorted({r.n for c in s.corpora for r in c.recommended})
+    """Return corpora by budgets: the baseline's score, and the pick's gain where it is shown.
+
+    Where no budget has arms to pick from, the columns are budgets of the baseline on all corpora.
+    """
+    budgets = sorted({r.n for c in s.corpora for r in c.recommended}) or _shared_budgets(s)
     rows = []
     for c in s.corpora:
         base = {x.n: x.score.estimate for x in c.scores if x.arm == s.baseline}
@@ -59,15 +70,17 @@ def _matrix(s: StudyStatistics) -> Table:
             gain = shown.get((pick.arm, n)) if pick and pick.arm != s.baseline else None
             if n not in base:
                 cells.append("–")
+            elif not picks:
+                cells.append(score)
             elif gain is None:
                 cells.append(f"{score}; no pick")
             else:
                 better = wording.signed(gain.difference.estimate)
                 cells.append(f"{score}; {_called(s, gain.arm)} {better}")
         rows.append((c.corpus, wording.metric(c.metric), *cells))
-    caption = (
-        f"{_called(s, s.baseline)}, and the points that the picked method gains where that is shown"
-    )
+    caption = _called(s, s.baseline)
+    if any(c.recommended for c in s.corpora):
+        caption += ", and the points that the picked method gains where that is shown"
     return Table(
         caption, ("corpus", "score", *(f"{n:,} labels" for n in budgets)), tuple(rows), stacks=True
     )
