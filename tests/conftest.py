@@ -65,6 +65,7 @@ def small_params(sha256: str, **study: object) -> dict[str, object]:
             "sampling": "stratified",
             "validation_folds": 1,
             "validation_draws": None,
+            "language_models": None,
             "grid": [
                 {
                     "arms": [
