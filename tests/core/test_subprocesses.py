@@ -62,13 +62,16 @@ def gone(group: int) -> bool:
     [(signal.SIGHUP, 129), (signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)],
 )
 def test_nothing_outlives_its_starter(sign: signal.Signals, code: int) -> None:
-    with start("env", "--default-signal=INT") as starter:
+    with start("env", "--default-signal=HUP,INT,TERM") as starter:
         assert starter.stdout is not None
         group = int(starter.stdout.readline())
         while len(of_group(group)) < 2:
             time.sleep(0.05)
         starter.send_signal(sign)
-        assert starter.wait(60) == code
+        try:
+            assert starter.wait(60) == code
+        finally:
+            starter.kill()
     assert gone(group), "the child and its child"
 
 
