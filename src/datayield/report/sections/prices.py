@@ -1,5 +1,6 @@
 """Writes what every method costs next to how good it is: one table and one picture."""
 
+from datayield.analysis.claims import MAJORITY
 from datayield.analysis.statements import ArmCost
 from datayield.analysis.statistics import CorpusStatistics
 from datayield.report import wording
@@ -13,7 +14,9 @@ def priced(c: CorpusStatistics) -> list[ArmCost]:
     """Return the costs of the methods at the largest budget that most share, the best score first."""
     largest = max(wording.main_budgets(c.costs), default=0)
     scores = {x.arm: x.score.estimate for x in c.scores if x.n == largest}
-    at = [k for k in c.costs if k.n == largest and c.arms[k.arm].role in ROLES]
+    at = [
+        k for k in c.costs if k.n == largest and c.arms[k.arm].role in ROLES and k.arm != MAJORITY
+    ]
     return sorted((k for k in at if k.arm in scores), key=lambda k: (-scores[k.arm], k.arm))
 
 
