@@ -26,7 +26,8 @@ def rows(
         wanted: columns of the file → those to be read.
 
     Raises:
-        UserError: the file is not a readable parquet file.
+        UserError: the file is not a readable parquet file, or holds another number of rows than its end
+            promises.
     """
     number = 0
     try:
@@ -39,8 +40,13 @@ def rows(
                     for column in classes.keys() & row.keys():
                         row[column] = _named(row[column], classes[column])
                     yield number, row
+            promised = file.metadata.num_rows
     except tables.UNREADABLE as e:  # also texts that are not UTF-8, dates out of range
         raise unreadable(name, e) from e
+    if number != promised:
+        raise UserError(
+            f"{name} is damaged: its end promises {promised:,} rows, and it holds {number:,}. Write it again."
+        )
 
 
 def column_names(path: Path, name: str) -> list[str]:
