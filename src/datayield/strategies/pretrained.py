@@ -223,8 +223,8 @@ def _from_language_model(
 def lm(passes: int = 8, rate: float = 3.0) -> Strategy:
     """Start from forward and backward language models of the pool's texts, and fine-tune them.
 
-    The embedding and the first layer learn to predict the next word in every pool text but the
-    draw's validation texts; test texts are never read. In fine-tuning each layer learns 2.6 times
+    The embedding and the first layer learn to predict the next word in every text of the pool, held-out
+    texts included, without labels; test texts are never read. In fine-tuning each layer learns 2.6 times
     slower than the one above, the rate is a slanted triangle, and layers are unfrozen from above.
     ULMFiT, its source, also has a general-domain stage.
 
